@@ -1,0 +1,48 @@
+#!/bin/sh
+# servers.sh: installs Kamailio with its modules and SIPp from the Debian or Ubuntu archive where they are absent.
+set -eu
+packages="kamailio kamailio-websocket-modules kamailio-autheph-modules kamailio-tls-modules kamailio-outbound-modules
+  kamailio-sqlite-modules kamailio-json-modules kamailio-utils-modules sip-tester"
+modules="websocket auth_ephemeral tls outbound db_sqlite json utils"
+
+# Looks at what is there, not at the package list: a Kamailio built by hand serves as well.
+missing() {
+  command -v sipp >/dev/null || { echo sipp; return; }
+  command -v kamailio >/dev/null || { echo kamailio; return; }
+  dir=$(kamailio -I 2>/dev/null | sed -n 's/^ *Default paths to modules: *//p' | cut -d: -f1)
+  for module in $modules; do
+    [ -e "$dir/$module.so" ] || { echo "Kamailio's module $module"; return; }
+  done
+}
+
+what=$(missing)
+[ -n "$what" ] || exit 0
+wanted=$(echo $packages)
+fail() { echo "postern: $what is missing and $1; install these: $wanted" >&2; exit 1; }
+
+command -v apt-get >/dev/null || fail "this is neither Debian nor Ubuntu"
+if [ "$(id -u)" = 0 ]; then sudo=
+elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then sudo="sudo -n"
+else fail "neither root nor sudo without a password is at hand"
+fi
+
+echo "postern: installing Kamailio and SIPp with apt-get" >&2
+# The package would start its own Kamailio on port 5060 now and at every boot. policy-rc.d is Debian's way to say no.
+status=0
+$sudo env DEBIAN_FRONTEND=noninteractive sh -eu -c '
+  policy=/usr/sbin/policy-rc.d
+  had=$(command -v kamailio || true)
+  if [ ! -e "$policy" ]; then
+    trap "rm -f $policy" EXIT
+    trap "exit 1" HUP INT TERM
+    printf "#!/bin/sh\nexit 101\n" >"$policy"
+    chmod 755 "$policy"
+  fi
+  apt-get update -q
+  apt-get install -q -y --no-install-recommends -o Dpkg::Options::=--force-confold "$@"
+  if [ -z "$had" ] && [ -d /run/systemd/system ]; then systemctl disable --now kamailio.service; fi
+' servers $wanted </dev/null >&2 || status=$?
+[ $status = 0 ] || fail "apt-get failed (see above)"
+
+what=$(missing)
+[ -z "$what" ] || fail "apt-get did not bring it"

@@ -1,4 +1,4 @@
-import type { Reporter, TestModule } from "vitest/node";
+import type { Reporter, TestModule, Vitest } from "vitest/node";
 
 export interface Tally {
   readonly passed: number;
@@ -6,15 +6,28 @@ export interface Tally {
   readonly skipped: number;
 }
 
-type Modules = Parameters<NonNullable<Reporter["onTestRunEnd"]>>[0];
-type Unhandled = Parameters<NonNullable<Reporter["onTestRunEnd"]>>[1];
+type RunEnd = Parameters<NonNullable<Reporter["onTestRunEnd"]>>;
 
 /** Counts what ran. A file that could not be loaded, a failed hook and an unhandled error count as one failure each. */
 export class TallyReporter implements Reporter {
+  vitest: Vitest | undefined;
   /** Nothing until the run has ended. */
   tally: Tally | undefined;
+  readonly #running = new Set<string>();
 
-  onTestRunEnd(modules: Modules, unhandled: Unhandled): void {
+  onInit(vitest: Vitest): void {
+    this.vitest = vitest;
+  }
+
+  onTestModuleStart(module: TestModule): void {
+    this.#running.add(module.relativeModuleId);
+  }
+
+  onTestModuleEnd(module: TestModule): void {
+    this.#running.delete(module.relativeModuleId);
+  }
+
+  onTestRunEnd(modules: RunEnd[0], unhandled: RunEnd[1]): void {
     let passed = 0;
     let skipped = 0;
     let failed = unhandled.length;
@@ -25,6 +38,11 @@ export class TallyReporter implements Reporter {
       failed += states.filter((state) => state === "failed" || state === "pending").length + brokenAround(module);
     }
     this.tally = { passed, failed, skipped };
+  }
+
+  /** Files begun and not ended. */
+  running(): string[] {
+    return [...this.#running];
   }
 }
 

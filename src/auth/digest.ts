@@ -1,0 +1,135 @@
+import { LRUCache } from "lru-cache";
+import { type Clock, seconds } from "../core/clock.ts";
+import type { Customers } from "../core/customers.ts";
+import { type Refusal, refuse } from "../core/errors.ts";
+import type { Customer, Identity, Secret } from "../core/identity.ts";
+import { type DigestCredentials, digestResponse, ha1 } from "../sip/digest.ts";
+import {
+  inWindow,
+  lifetime,
+  type ParsedUsername,
+  parseUsername,
+  provingSecret,
+  rejected,
+  type Sign,
+  sameText,
+  sign,
+} from "./ephemeral.ts";
+import type { Nonces } from "./nonce.ts";
+
+export interface ProofRequest {
+  readonly credentials: DigestCredentials;
+  readonly method: string;
+  /** As it stands in the start line. */
+  readonly requestUri: string;
+  /** The realm that the challenge named, lower case. */
+  readonly realm: string;
+  /** Those of the connection that the request came on. */
+  readonly nonces: Nonces;
+}
+
+export type Proof =
+  | { readonly kind: "proved"; readonly identity: Identity }
+  /** Challenge again with `stale=true`. */
+  | { readonly kind: "stale" }
+  /** customer: only where the credential itself was proved. */
+  | { readonly kind: "refused"; readonly refusal: Refusal; readonly customer?: Customer };
+
+type Username = Extract<ParsedUsername, { kind: "username" }>;
+
+/** A proof that succeeded: good while this very Secret is the customer's and in its window. */
+interface Remembered {
+  readonly ha1: string;
+  readonly secret: Secret;
+}
+
+const uriMismatch = refuse(
+  "message-malformed",
+  "the uri of the digest is not the Request-URI: answer for the request itself",
+);
+const replayed = refuse("credential-replayed", "this answer was used before: count nc up or answer a new challenge");
+
+/** Compared against where nothing is remembered, so that a refusal costs the same either way. */
+const noHa1 = "0".repeat(32);
+
+/**
+ * Proves ephemeral credentials by digest (RFC 3261 §22, MD5, `qop=auth`) in the order of verdicts: malformed, stale,
+ * rejected, and only after the proof replayed, expired, ttl. cacheSize: proofs remembered; sign: for tests that count.
+ */
+export class DigestAuthenticator {
+  readonly #customers: () => Customers;
+  readonly #clock: Clock;
+  readonly #sign: Sign;
+  readonly #remembered: LRUCache<string, Remembered>;
+
+  constructor(parts: {
+    readonly customers: () => Customers;
+    readonly clock: Clock;
+    readonly cacheSize?: number;
+    readonly sign?: Sign;
+  }) {
+    this.#customers = parts.customers;
+    this.#clock = parts.clock;
+    this.#sign = parts.sign ?? sign;
+    this.#remembered = new LRUCache({ max: parts.cacheSize ?? 10_000 });
+  }
+
+  prove(request: ProofRequest): Proof {
+    const { credentials, nonces } = request;
+    if (credentials.uri !== request.requestUri) return { kind: "refused", refusal: uriMismatch };
+    const username = parseUsername(credentials.username);
+    if (username.kind === "malformed") return { kind: "refused", refusal: username.refusal };
+    if (nonces.check(credentials.nonce) === "stale") return { kind: "stale" };
+    const now = seconds(this.#clock);
+    const identity = this.#identify(request, username, now);
+    if (identity === undefined) return { kind: "refused", refusal: rejected };
+    const { customer } = identity;
+    if (!nonces.use(credentials.nonce, Number.parseInt(credentials.nc, 16))) {
+      return { kind: "refused", refusal: replayed, customer };
+    }
+    const refusal = lifetime(customer, identity.expiry, now);
+    return refusal === undefined ? { kind: "proved", identity } : { kind: "refused", refusal, customer };
+  }
+
+  /** Whom the response proves, whatever the credential's lifetime. */
+  #identify(request: ProofRequest, { user, domain: named, expiry }: Username, now: number): Identity | undefined {
+    const customers = this.#customers();
+    const domain = named ?? request.realm;
+    const ours = request.credentials.realm.toLowerCase() === request.realm;
+    const customer = ours ? customers.byDomain(domain) : undefined;
+    const secret = this.#secretBehind(request, customers, customer, now);
+    if (customer === undefined || secret === undefined) return undefined;
+    return { customer, user, domain, secret: secret.id, expiry };
+  }
+
+  #secretBehind(
+    { credentials, method }: ProofRequest,
+    customers: Customers,
+    customer: Customer | undefined,
+    now: number,
+  ): Secret | undefined {
+    const { username, realm, response } = credentials;
+    const answers = (hash: string): boolean =>
+      sameText(response, digestResponse({ ...credentials, ha1: hash, method }));
+    const key = `${username} ${realm}`;
+    const known = this.#recall(key, customer, now);
+    if (answers(known?.ha1 ?? noHa1) && known !== undefined) return known.secret;
+    let hash = noHa1;
+    const matches = (password: string): boolean => {
+      hash = ha1(username, realm, password);
+      return answers(hash);
+    };
+    const secret = provingSecret({ customers, customer, username, now, matches, sign: this.#sign });
+    if (secret !== undefined) this.#remembered.set(key, { ha1: hash, secret });
+    return secret;
+  }
+
+  /** What was remembered, if the customer still has that secret: a reload, a removal, a window's end forget it. */
+  #recall(key: string, customer: Customer | undefined, now: number): Remembered | undefined {
+    const known = this.#remembered.get(key);
+    if (known === undefined) return undefined;
+    if (customer?.secrets.includes(known.secret) && inWindow(known.secret, now)) return known;
+    this.#remembered.delete(key);
+    return undefined;
+  }
+}

@@ -1,0 +1,166 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
+
+const configuration = fileURLToPath(new URL("../kamailio/kamailio.cfg", import.meta.url));
+const schemas = ["standard-create.sql", "usrloc-create.sql", "dialog-create.sql"];
+
+/** What a private Kamailio is started with. Everything it writes is in dir. */
+export interface KamailioSettings {
+  /** Absolute; made if absent. A database that is there already is kept. */
+  readonly dir: string;
+  /** `host:port`, IPv6 in brackets. */
+  readonly ws: readonly string[];
+  readonly udp: readonly string[];
+  /** Newest first, one or two. */
+  readonly chainSecrets: readonly string[];
+  readonly algorithm: "sha1" | "sha256" | "sha384" | "sha512";
+  readonly proxyProtocol: boolean;
+  /** A configuration that reports every message; defines TEST_REPORT. */
+  readonly report?: string;
+  /** Instead of kamailio/kamailio.cfg. */
+  readonly configuration?: string;
+}
+
+/** A process that was started, with what it has said so far on stdout and stderr. */
+export interface RunningKamailio {
+  readonly pid: number;
+  readonly process: ChildProcess;
+  log(): string;
+  /** SIGTERM, and SIGKILL after three seconds. */
+  stop(): Promise<void>;
+  /** SIGKILL to every process of it, at once. */
+  kill(): Promise<void>;
+}
+
+/** The schema that Debian ships with kamailio-sqlite-modules, in a file of its own. */
+export function createDatabase(file: string, schemaDir = "/usr/share/kamailio/db_sqlite"): void {
+  if (existsSync(file)) return;
+  const database = new DatabaseSync(file);
+  try {
+    database.exec("PRAGMA journal_mode = WAL");
+    for (const schema of schemas) database.exec(readFileSync(join(schemaDir, schema), "utf8"));
+  } finally {
+    database.close();
+  }
+}
+
+/** Writes local.cfg and the database into settings.dir. */
+export function prepareKamailio(settings: KamailioSettings): void {
+  mkdirSync(settings.dir, { recursive: true });
+  const local = join(settings.dir, "local.cfg");
+  writeFileSync(local, localConfig(settings), { mode: 0o600 });
+  chmodSync(local, 0o600);
+  if (settings.report) copyFileSync(settings.report, join(settings.dir, "test-report.cfg"));
+  createDatabase(join(settings.dir, "kamailio.sqlite"));
+}
+
+function localConfig(settings: KamailioSettings): string {
+  const [secret, former] = settings.chainSecrets;
+  if (secret === undefined) throw new RangeError("a chain secret is required");
+  const algorithms = ["sha1", "sha256", "sha384", "sha512"];
+  return [
+    `#!define CHAIN_SECRET ${quote(secret)}`,
+    former === undefined ? "" : `#!define CHAIN_SECRET_OLD ${quote(former)}`,
+    `#!define CHAIN_ALGORITHM ${algorithms.indexOf(settings.algorithm)}`,
+    `#!define DATABASE ${quote(`sqlite:///${join(settings.dir, "kamailio.sqlite")}`)}`,
+    settings.proxyProtocol ? "" : "#!define WITHOUT_PROXY_PROTOCOL",
+    settings.report ? "#!define TEST_REPORT" : "",
+    ...settings.ws.map((address) => `listen=tcp:${address}`),
+    ...settings.udp.map((address) => `listen=udp:${address}`),
+    "children=1",
+    "tcp_children=1",
+    "",
+  ].join("\n");
+}
+
+const quote = (text: string): string => `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+
+/**
+ * Starts Kamailio in the foreground, in a process group of its own, with nothing outside settings.dir, and waits until
+ * it answers on every WebSocket address. Throws with its log after deadline ms.
+ */
+export async function startKamailio(settings: KamailioSettings, deadline = 15_000): Promise<RunningKamailio> {
+  prepareKamailio(settings);
+  const { dir } = settings;
+  const files = ["-f", settings.configuration ?? configuration, "-w", dir, "-Y", dir, "-P", join(dir, "kamailio.pid")];
+  const args = [...files, "-DD", "-E", "-m", "32", "-M", "8"];
+  const child = spawn("kamailio", args, { cwd: dir, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const running = supervise(child);
+  try {
+    await Promise.race([ready(settings, deadline), died(child)]);
+  } catch (cause) {
+    await running.kill();
+    throw new Error(`kamailio did not start: ${String(cause)}\n${running.log()}`, { cause });
+  }
+  return running;
+}
+
+function supervise(child: ChildProcess): RunningKamailio {
+  const said: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8");
+    stream?.on("data", (text: string) => said.push(text));
+  }
+  const ended = new Promise<void>((resolve) => {
+    child.once("close", () => resolve());
+    child.once("error", () => resolve());
+  });
+  const signal = (name: NodeJS.Signals): void => signalGroup(child.pid, name);
+  const onExit = (): void => signal("SIGKILL");
+  process.once("exit", onExit);
+  void ended.then(() => process.off("exit", onExit));
+  const kill = (): Promise<void> => {
+    signal("SIGKILL");
+    return ended;
+  };
+  const stop = async (): Promise<void> => {
+    if (child.pid !== undefined && child.exitCode === null) process.kill(child.pid, "SIGTERM");
+    const timer = setTimeout(() => signal("SIGKILL"), 3_000);
+    await ended;
+    clearTimeout(timer);
+  };
+  return { pid: child.pid ?? 0, process: child, log: () => said.join(""), stop, kill };
+}
+
+/** A group that has ended already is no fault. */
+function signalGroup(pid: number | undefined, name: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, name);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+}
+
+const died = (child: ChildProcess): Promise<never> =>
+  new Promise((_, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, name) => reject(new Error(`it ended with ${code ?? name}`)));
+  });
+
+/** Kamailio says nothing when its workers are up: it is asked until it answers. */
+async function ready(settings: KamailioSettings, deadline: number): Promise<void> {
+  const until = Date.now() + deadline;
+  for (const address of settings.ws) {
+    while (!(await answers(address))) {
+      if (Date.now() > until) throw new Error(`no answer on ${address} within ${deadline} ms`);
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+  }
+}
+
+/** Any answer to a plain HTTP request comes from a worker that runs the configuration. */
+const answers = (address: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const asked = request(`http://${address}/`, { agent: false, timeout: 1_000 }, (response) => {
+      response.resume();
+      resolve(true);
+    });
+    asked.on("timeout", () => asked.destroy());
+    asked.on("error", () => resolve(false));
+    asked.end();
+  });

@@ -1,0 +1,160 @@
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type KamailioSettings, type RunningKamailio, startKamailio as start } from "../../scripts/kamailio.ts";
+import { freePort } from "./ports.ts";
+
+const report = fileURLToPath(new URL("../fixtures/test-report.cfg", import.meta.url));
+
+type Host = "127.0.0.1" | "::1";
+
+export interface KamailioOptions {
+  readonly chainSecret: string;
+  /** A second secret, going out. */
+  readonly formerSecret?: string;
+  readonly algorithm?: KamailioSettings["algorithm"];
+  /** Default 127.0.0.1. */
+  readonly host?: Host | readonly Host[];
+  /** Default true: the PROXY header is read. */
+  readonly haproxy?: boolean;
+  /** Default true: every message is reported to saw(). */
+  readonly report?: boolean;
+  /** A run directory of an earlier one, to go on with its database. */
+  readonly dir?: string;
+  readonly udpPort?: number;
+  readonly wsPort?: number;
+  /** Instead of kamailio/kamailio.cfg. */
+  readonly configuration?: string;
+}
+
+/** One message that Kamailio received (in) or sent (out). HTTP upgrades have proto "tcp", what follows them "ws". */
+export interface Seen {
+  readonly way: "in" | "out";
+  readonly proto: string;
+  /** The other side; of a leg the announced address. */
+  readonly host: string;
+  readonly port: number;
+  readonly raw: string;
+  /** First line. */
+  readonly start: string;
+  /** Of requests; undefined for replies. */
+  readonly method: string | undefined;
+  readonly requestUri: string | undefined;
+  /** Of replies. */
+  readonly status: number | undefined;
+  /** Values of every header field of that name, any case, unfolded, in order. No compact forms. */
+  headers(name: string): string[];
+  /** Value of the first. */
+  header(name: string): string | undefined;
+}
+
+export interface Kamailio {
+  /** Of the first host. */
+  readonly wsUrl: string;
+  /** One for each host. */
+  readonly wsUrls: readonly string[];
+  readonly udp: { readonly host: string; readonly port: number };
+  readonly wsPort: number;
+  readonly dir: string;
+  readonly pid: number;
+  /** Messages since the start, oldest first. */
+  saw(): Seen[];
+  /** The first message, seen already or still to come, that the predicate takes. */
+  waitFor(predicate: (seen: Seen) => boolean, timeoutMs?: number): Promise<Seen>;
+  log(): string;
+  stop(): Promise<void>;
+  /** SIGKILL to all its processes. */
+  kill(): Promise<void>;
+}
+
+/** A real Kamailio with the shipped configuration, in a run directory of its own, on free loopback ports. */
+export async function startKamailio(options: KamailioOptions): Promise<Kamailio> {
+  const hosts = [options.host ?? "127.0.0.1"].flat();
+  const wsPort = options.wsPort ?? (await freePort(...hosts));
+  const udpPort = options.udpPort ?? (await freePort(...hosts));
+  const dir = options.dir ?? mkdtempSync(join(tmpdir(), "postern-kamailio-"));
+  const running = await start({
+    dir,
+    ws: hosts.map((host) => `${bracket(host)}:${wsPort}`),
+    udp: hosts.map((host) => `${bracket(host)}:${udpPort}`),
+    chainSecrets: options.formerSecret ? [options.chainSecret, options.formerSecret] : [options.chainSecret],
+    algorithm: options.algorithm ?? "sha256",
+    proxyProtocol: options.haproxy ?? true,
+    ...(options.report === false ? {} : { report }),
+    ...(options.configuration ? { configuration: options.configuration } : {}),
+  });
+  const wsUrls = hosts.map((host) => `ws://${bracket(host)}:${wsPort}`);
+  return {
+    wsUrl: wsUrls[0] ?? "",
+    wsUrls,
+    udp: { host: hosts[0] ?? "127.0.0.1", port: udpPort },
+    wsPort,
+    dir,
+    pid: running.pid,
+    saw: () => parseReport(running.log()),
+    waitFor: (predicate, timeoutMs = 5_000) => waitFor(running, predicate, timeoutMs),
+    log: () => running.log(),
+    stop: running.stop,
+    kill: running.kill,
+  };
+}
+
+const bracket = (host: string): string => (host.includes(":") ? `[${host}]` : host);
+
+function waitFor(running: RunningKamailio, predicate: (seen: Seen) => boolean, timeoutMs: number): Promise<Seen> {
+  return new Promise((resolve, reject) => {
+    const stderr = running.process.stderr;
+    const look = (): void => {
+      const found = parseReport(running.log()).find(predicate);
+      if (found) settle(() => resolve(found));
+    };
+    const settle = (how: () => void): void => {
+      clearTimeout(timer);
+      stderr?.off("data", look);
+      how();
+    };
+    const late = (): void =>
+      reject(new Error(`kamailio saw no such message within ${timeoutMs} ms, only:\n${summary(running)}`));
+    const timer = setTimeout(() => settle(late), timeoutMs);
+    stderr?.on("data", look);
+    look();
+  });
+}
+
+const summary = (running: RunningKamailio): string =>
+  parseReport(running.log())
+    .map((seen) => `${seen.way} ${seen.proto} ${seen.host}:${seen.port} ${seen.start}`)
+    .join("\n");
+
+/** Lines of test-report.cfg: parts of one message by process, then a line that ends and names it. */
+function parseReport(log: string): Seen[] {
+  const parts = new Map<string, string>();
+  const seen: Seen[] = [];
+  for (const [, kind = "", process = "", rest = ""] of log.matchAll(/TEST-REPORT (part|in|out) (\d+) (.*)\n/g)) {
+    if (kind === "part") {
+      parts.set(process, (parts.get(process) ?? "") + rest);
+      continue;
+    }
+    const [proto = "", host = "", port = ""] = rest.split(" ");
+    const raw = Buffer.from(parts.get(process) ?? "", "base64").toString("latin1");
+    parts.delete(process);
+    const message = describe(kind === "in" ? "in" : "out", proto.toLowerCase(), host, Number(port), raw);
+    if (!message.start.startsWith("GET / HTTP")) seen.push(message);
+  }
+  return seen;
+}
+
+function describe(way: "in" | "out", proto: string, host: string, port: number, raw: string): Seen {
+  const head = raw.split("\r\n\r\n", 1)[0] ?? "";
+  const [start = "", ...lines] = head.replace(/\r\n[ \t]+/g, " ").split("\r\n");
+  const status = /^SIP\/2\.0 (\d{3})/.exec(start)?.[1];
+  const [method, requestUri] = status === undefined ? start.split(" ") : [];
+  const headers = (name: string): string[] =>
+    lines
+      .filter((line) => line.split(":", 1)[0]?.trim().toLowerCase() === name.toLowerCase())
+      .map((line) => line.slice(line.indexOf(":") + 1).trim());
+  const header = (name: string): string | undefined => headers(name)[0];
+  const number = status === undefined ? undefined : Number(status);
+  return { way, proto, host, port, raw, start, method, requestUri, status: number, headers, header };
+}

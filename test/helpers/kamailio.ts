@@ -139,10 +139,16 @@ function parseReport(log: string): Seen[] {
     const [proto = "", host = "", port = ""] = rest.split(" ");
     const raw = Buffer.from(parts.get(process) ?? "", "base64").toString("latin1");
     parts.delete(process);
-    const message = describe(kind === "in" ? "in" : "out", proto.toLowerCase(), host, Number(port), raw);
+    const message = describe(kind === "in" ? "in" : "out", transport(proto, raw), host, Number(port), raw);
     if (!message.start.startsWith("GET / HTTP")) seen.push(message);
   }
   return seen;
+}
+
+/** Of what leaves, Kamailio names the transport by number, and WebSocket as the TCP below it; Via says which it is. */
+function transport(proto: string, raw: string): string {
+  const below = { "1": "udp", "2": "tcp" }[proto] ?? proto.toLowerCase();
+  return below === "tcp" && /^(?:Via|v)[ \t]*:[ \t]*SIP\/2\.0\/WS/im.test(raw) ? "ws" : below;
 }
 
 function describe(way: "in" | "out", proto: string, host: string, port: number, raw: string): Seen {

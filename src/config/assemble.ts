@@ -1,0 +1,51 @@
+import { resolve } from "node:path";
+import type { Customer, Secret } from "../core/identity.ts";
+import type { ParsedCustomer } from "./customer.ts";
+import type { Parsed } from "./schema.ts";
+import type { Config } from "./types.ts";
+
+/** The config as the program sees it: paths made absolute, what only the checks needed left out, all of it frozen. */
+export function assemble(parsed: Parsed, folder: string): Config {
+  const { insecure: _judged, publicUrl, tls, ...gateway } = parsed.gateway;
+  const { secret, secrets = [], ...chain } = parsed.chain;
+  const all = secret === undefined ? secrets : [secret];
+  const turn = parsed.turn;
+  return deepFreeze({
+    gateway: {
+      ...gateway,
+      publicUrl: publicUrl ?? gateway.listen,
+      ...(tls && { tls: { cert: resolve(folder, tls.cert), key: resolve(folder, tls.key) } }),
+    },
+    upstream: parsed.upstream,
+    chain: { ...chain, secret: all[0] ?? "", secrets: all },
+    ...(parsed.exchange && { exchange: parsed.exchange }),
+    ...(turn?.secret !== undefined && { turn: { ...turn, secret: turn.secret } }),
+    admin: parsed.admin,
+    store: parsed.store.replace(/^sqlite:(?!:memory:)(.*)$/, (_all, path: string) => `sqlite:${resolve(folder, path)}`),
+    state: parsed.state,
+    drain: parsed.drain,
+    customers: parsed.customers.map(customerOf),
+  });
+}
+
+function customerOf(parsed: ParsedCustomer): Customer {
+  const { keys: _keys, apiKeys: _apiKeys, permissionUrl: _url, trunk, callerId, secrets, ...rest } = parsed;
+  return {
+    ...rest,
+    secrets: secrets.map(secretOf),
+    ...(trunk !== undefined && { trunk }),
+    ...(callerId !== undefined && { callerId }),
+  };
+}
+
+function secretOf({ notBefore, notAfter, ...rest }: ParsedCustomer["secrets"][number]): Secret {
+  return { ...rest, ...(notBefore !== undefined && { notBefore }), ...(notAfter !== undefined && { notAfter }) };
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null) {
+    for (const member of Object.values(value)) deepFreeze(member);
+    Object.freeze(value);
+  }
+  return value;
+}

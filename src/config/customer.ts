@@ -1,0 +1,69 @@
+import { z } from "zod";
+import { defaultMethods } from "../core/identity.ts";
+import * as is from "./fields.ts";
+import { verificationKey } from "./keys.ts";
+import {
+  domain,
+  hash,
+  id,
+  instant,
+  limit,
+  list,
+  lower,
+  map,
+  numberPattern,
+  secret,
+  text,
+  webUrl,
+  whole,
+} from "./values.ts";
+
+const year = 366 * 86_400;
+
+const customerSecret = map({
+  id,
+  secret,
+  algorithm: hash.default("sha1"),
+  notBefore: instant.optional(),
+  notAfter: instant.optional(),
+});
+
+const origin = lower(
+  is.isOrigin,
+  "is no origin: write scheme://host or scheme://host:port, without path and default port; *. may stand first in the host",
+);
+
+const callFrom = text(
+  (value) => is.isCallFrom(value.toLowerCase()),
+  "is no From address: write user@domain or *@domain",
+).transform((value) => value.slice(0, value.lastIndexOf("@")) + value.slice(value.lastIndexOf("@")).toLowerCase());
+
+const number = text(is.isNumber, 'is no telephone number: write it like "+3225887000", at most 20 digits');
+
+export const customer = map({
+  id: text(is.isCustomerId, "is no customer id: write up to 64 of a-z 0-9 _ . -, beginning with a letter or digit"),
+  domains: list(domain),
+  secrets: list(customerSecret),
+  keys: list(verificationKey),
+  apiKeys: list(map({ id, secret })),
+  origins: list(origin),
+  maxTtl: whole(1, year).default(3600),
+  clockSkew: whole(0, 3600).default(0),
+  callFrom: list(callFrom),
+  numbers: list(numberPattern),
+  dial: list(numberPattern),
+  methods: list(text(is.isMethod, "is no SIP method: write it in upper case")).transform((methods) =>
+    methods.length === 0 ? [...defaultMethods] : methods,
+  ),
+  trunk: text(
+    is.isTrunk,
+    "is no trunk: write a SIP URI like sip:pbx.acme.example:5060, without password and headers",
+  ).optional(),
+  callerId: number.optional(),
+  inbound: z.record(number, text(is.isUser, "is no user: 1 to 64 letters, digits or -_.!~*'()&=+$,")).default({}),
+  passHeaders: list(text(is.isPassHeader, "may not be passed: only names that begin with X-, but not with X-Postern-")),
+  permissionUrl: webUrl.optional(),
+  limits: map({ connections: limit(1000), calls: limit(100), callSeconds: limit(14_400) }).prefault({}),
+});
+
+export type ParsedCustomer = z.output<typeof customer>;

@@ -1,0 +1,156 @@
+import { at, collect, isMapValue, texts } from "./collect.ts";
+import { type Faults, type Path, show } from "./faults.ts";
+import { isLoopback, parseListen } from "./listen.ts";
+import { defaultListen } from "./schema.ts";
+import { parseInstant } from "./values.ts";
+import type { Value } from "./walk.ts";
+
+/** What several values of a config must agree on. Judged on the values as read, so that one bad value hides no other. */
+export function checkRules(root: Value, faults: Faults): void {
+  for (const rule of rules) rule(root, faults);
+}
+
+type Rule = (root: Value, faults: Faults) => void;
+
+const rules: readonly Rule[] = [
+  listenRule,
+  proxyRule,
+  chainRule,
+  turnRule,
+  secretsDifferRule,
+  uniqueRule,
+  gatewayDomainsRule,
+  numbersRule,
+  windowsRule,
+  keysRule,
+];
+
+function listenRule(root: Value, faults: Faults): void {
+  const path = ["gateway", "listen"];
+  const text = String(at(root, path) ?? defaultListen).toLowerCase();
+  const listen = parseListen(text);
+  if (!listen) return;
+  if (listen.scheme === "wss" && at(root, ["gateway", "tls"]) === undefined) {
+    faults.add(path, "is wss:// and needs gateway.tls with cert and key");
+  }
+  if (listen.scheme === "ws" && !isLoopback(listen.host) && at(root, ["gateway", "insecure"]) !== true) {
+    faults.add(path, "is ws:// beyond loopback: use wss://, or say insecure: true where something before it ends TLS");
+  }
+  const admin = parseListen(String(at(root, ["admin", "listen"]) ?? "").toLowerCase());
+  if (admin && listen.port !== 0 && admin.host === listen.host && admin.port === listen.port) {
+    faults.add(["admin", "listen"], "is the address of gateway.listen: take another port");
+  }
+}
+
+function proxyRule(root: Value, faults: Faults): void {
+  const on = [true, "on"].includes(at(root, ["gateway", "proxyProtocol"]) as boolean | string);
+  if (!on || collect(root, "gateway.trustedProxies[]").length > 0) return;
+  faults.add(["gateway", "proxyProtocol"], "is on and needs gateway.trustedProxies, for only from those it is taken");
+}
+
+function chainRule(root: Value, faults: Faults): void {
+  const chain = at(root, ["chain"]);
+  if (chain !== undefined && !isMapValue(chain)) return;
+  const [one, several] = [chain?.secret, chain?.secrets];
+  if (one === undefined && several === undefined) faults.add(["chain", "secret"], "is required");
+  if (one !== undefined && several !== undefined) {
+    faults.add(["chain", "secrets"], "stands beside chain.secret: give one of them, secrets while rotating");
+  }
+}
+
+function turnRule(root: Value, faults: Faults): void {
+  if (collect(root, "turn.urls[]").length === 0 || at(root, ["turn", "secret"]) !== undefined) return;
+  faults.add(["turn", "secret"], "is required where turn.urls has entries");
+}
+
+/** Whoever knows one of these secrets must not be able to mint what another one vouches for. */
+function secretsDifferRule(root: Value, faults: Faults): void {
+  const kinds = [
+    ["chain.secret", "chain.secrets[]"],
+    ["exchange.secret"],
+    ["turn.secret"],
+    ["customers[].secrets[].secret"],
+  ];
+  const owners = new Map<string, { kind: number; path: Path }>();
+  for (const [kind, patterns] of kinds.entries()) {
+    for (const { path, value } of texts(root, ...patterns)) {
+      const owner = owners.get(value);
+      if (!owner) owners.set(value, { kind, path });
+      else if (owner.kind !== kind) faults.add(path, `must differ from ${where(owner.path, faults)}`);
+    }
+  }
+}
+
+const where = (path: Path, faults: Faults): string => `${show(path)} (line ${faults.line(path)})`;
+
+function uniqueRule(root: Value, faults: Faults): void {
+  unique(texts(root, "customers[].id"), "is also the id of", faults);
+  unique(texts(root, "customers[].domains[]"), "has one customer and stands already at", faults);
+  unique(texts(root, "customers[].apiKeys[].id"), "is also the id of", faults);
+  unique(texts(root, "admin.operators[].id"), "is also the id of", faults);
+  for (const { path } of collect(root, "customers[]")) {
+    const within = (list: string) =>
+      texts(at(root, path), `${list}[].id`).map((found) => ({ path: [...path, ...found.path], value: found.value }));
+    unique(within("secrets"), "is also the id of", faults);
+    unique(within("keys"), "is also the id of", faults);
+  }
+}
+
+function unique(found: readonly { path: Path; value: string }[], sentence: string, faults: Faults): void {
+  const first = new Map<string, Path>();
+  for (const { path, value } of found) {
+    const owner = first.get(value.toLowerCase());
+    if (owner) faults.add(path, `${sentence} ${where(owner, faults)}`);
+    else first.set(value.toLowerCase(), path);
+  }
+}
+
+function gatewayDomainsRule(root: Value, faults: Faults): void {
+  const owned = new Map(texts(root, "customers[].domains[]").map(({ path, value }) => [value.toLowerCase(), path]));
+  for (const { path, value } of texts(root, "gateway.domains[]")) {
+    const owner = owned.get(value.toLowerCase());
+    if (owner) faults.add(path, `is a customer's domain, at ${where(owner, faults)}: it can only be one of both`);
+  }
+}
+
+/** With and without + is one number here: a dialled number may be written either way. */
+function numbersRule(root: Value, faults: Faults): void {
+  const owners = new Map<string, Path>();
+  for (const { path, value } of texts(root, "customers[].numbers[]")) {
+    const pattern = value.replace("+", "");
+    const owner = owners.get(pattern);
+    if (!owner) owners.set(pattern, path);
+    else if (owner[1] !== path[1]) faults.add(path, `has one customer and stands already at ${where(owner, faults)}`);
+  }
+}
+
+function windowsRule(root: Value, faults: Faults): void {
+  for (const { path, value } of collect(root, "customers[].secrets[]")) {
+    const from = parseInstant(at(value, ["notBefore"]));
+    const until = parseInstant(at(value, ["notAfter"]));
+    if (from !== undefined && until !== undefined && until < from) {
+      faults.add([...path, "notAfter"], "is before notBefore: the secret would never be valid");
+    }
+  }
+}
+
+/** RFC 7518: HS takes a shared secret, all others a public key, which may also be fetched. */
+function keysRule(root: Value, faults: Faults): void {
+  for (const { path, value } of collect(root, "customers[].keys[]")) {
+    if (!isMapValue(value)) continue;
+    const given = ["jwk", "pem", "secret", "jwksUri"].filter((member) => value[member] !== undefined);
+    const shared = String(value.alg).startsWith("HS");
+    if (given.length !== 1) faults.add(path, "needs exactly one of jwk, pem, secret, jwksUri");
+    else if (shared !== (given[0] === "secret")) {
+      faults.add(
+        [...path, given[0]!],
+        `does not go with this alg: ${shared ? "HS… takes a secret" : "only HS… takes a secret"}`,
+      );
+    }
+    if (given.includes("jwksUri")) {
+      for (const member of ["issuer", "audience"]) {
+        if (value[member] === undefined) faults.add([...path, member], "is required with jwksUri");
+      }
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import type { Customer, HashName } from "../core/identity.ts";
+
+/** What stands wrong in a config file and where. The message never holds a value of the file, so no secret. */
+export interface Fault {
+  /** As in `customers[0].secrets[1].secret`; empty for the file as a whole. */
+  readonly path: string;
+  /** From 1: the line of the key, or of the nearest one above it that exists. */
+  readonly line: number;
+  readonly message: string;
+}
+
+/** All limits: 0 means none. */
+export interface GatewayLimits {
+  readonly messageBytes: number;
+  readonly preAuthSeconds: number;
+  readonly connectionsPerAddress: number;
+  readonly failuresPerMinute: number;
+  readonly messagesPerSecond: number;
+}
+
+export interface GatewayConfig {
+  /** `ws://host:port` or `wss://host:port`; port 0 means any. */
+  readonly listen: string;
+  readonly publicUrl: string;
+  /** Absolute paths of PEM files. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly allowMissingOrigin: boolean;
+  /** Lower case. */
+  readonly domains: readonly string[];
+  readonly trustedProxies: readonly string[];
+  readonly proxyProtocol: boolean;
+  readonly limits: GatewayLimits;
+}
+
+export interface ChainConfig {
+  /** The newest: what grants are minted with. */
+  readonly secret: string;
+  /** All that are valid, newest first. */
+  readonly secrets: readonly string[];
+  readonly algorithm: HashName;
+  /** Life of a grant, seconds. */
+  readonly ttl: number;
+}
+
+export interface Operator {
+  readonly id: string;
+  readonly secret: string;
+}
+
+/** The whole configuration, every default filled in, deep-frozen. */
+export interface Config {
+  readonly gateway: GatewayConfig;
+  readonly upstream: { readonly urls: readonly string[]; readonly proxyProtocol: "v1" | "v2" | "off" };
+  readonly chain: ChainConfig;
+  readonly exchange?: {
+    readonly secret: string;
+    readonly algorithm: HashName;
+    /** Seconds. */
+    readonly ttl: number;
+    readonly callbackNetworks: readonly string[];
+  };
+  /** ttl: seconds. */
+  readonly turn?: { readonly urls: readonly string[]; readonly secret: string; readonly ttl: number };
+  /** listen: `http://host:port`. */
+  readonly admin: { readonly listen: string; readonly operators: readonly Operator[] };
+  /** `sqlite:<absolute path>` or `postgres://…`. */
+  readonly store: string;
+  /** `memory` or `redis://…`. */
+  readonly state: string;
+  readonly drain: { readonly seconds: number };
+  readonly customers: readonly Customer[];
+}
+
+export type Loaded =
+  | { readonly kind: "config"; readonly config: Config; readonly notAvailable: readonly string[] }
+  | { readonly kind: "faults"; readonly faults: readonly Fault[] };

@@ -127,8 +127,8 @@ export class DigestAuthenticator {
   /** What was remembered, if the customer still has that secret: a reload, a removal, a window's end forget it. */
   #recall(key: string, customer: Customer | undefined, now: number): Remembered | undefined {
     const known = this.#remembered.get(key);
-    if (known === undefined) return undefined;
-    if (customer?.secrets.includes(known.secret) && inWindow(known.secret, now)) return known;
+    if (known === undefined || customer === undefined) return undefined;
+    if (customer.secrets.includes(known.secret) && inWindow(known.secret, now)) return known;
     this.#remembered.delete(key);
     return undefined;
   }

@@ -1,0 +1,133 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, watch, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { freePort } from "./ports.ts";
+
+const scenarios = fileURLToPath(new URL("../fixtures/sipp/", import.meta.url));
+
+export interface TrunkOptions {
+  /** 127.0.0.x or ::1. */
+  readonly host: string;
+  readonly scenario: "answer" | "answer-and-hangup" | "busy" | "ringing" | "silent" | "unavailable";
+  /** What it answers with: a DTLS answer to the first audio line of a browser's offer (default), or plain RTP. */
+  readonly sdp?: "webrtc" | "plain";
+  /** Sends RTP back to where it comes from; only with sdp "plain" there will be any. */
+  readonly rtpEcho?: boolean;
+  /** Milliseconds from the ACK to its BYE; default 300. */
+  readonly hold?: number;
+}
+
+export interface Trunk {
+  /** For a customer's `trunk`. */
+  readonly uri: string;
+  readonly host: string;
+  readonly port: number;
+  /** What it received, raw, oldest first. */
+  messages(): string[];
+  /** The first message, received already or still to come, that the predicate takes. */
+  waitFor(predicate: (message: string) => boolean, timeoutMs?: number): Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** A customer's trunk: SIPp on UDP. Resolves when it is bound. */
+export async function startTrunk(options: TrunkOptions): Promise<Trunk> {
+  const port = await freePort(options.host);
+  const media = await freePort(options.host);
+  const dir = mkdtempSync(join(tmpdir(), "postern-trunk-"));
+  const trace = join(dir, "messages.log");
+  writeFileSync(trace, "");
+  writeFileSync(join(dir, "scenario.xml"), scenario(options, media));
+  const where = ["-i", options.host, "-p", `${port}`, "-mi", options.host, "-mp", `${media}`];
+  const control = ["-ci", options.host, "-cp", `${await freePort(options.host)}`];
+  const echo = options.rtpEcho ? ["-rtp_echo"] : [];
+  const errors = ["-trace_err", "-error_file", join(dir, "errors.log")];
+  const args = [
+    "-sf",
+    "scenario.xml",
+    ...where,
+    ...control,
+    ...echo,
+    "-nostdin",
+    "-trace_msg",
+    "-message_file",
+    trace,
+    ...errors,
+  ];
+  const child = spawn("sipp", args, { cwd: dir, stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said += text;
+  });
+  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()).once("error", () => resolve()));
+  const onExit = (): void => void child.kill("SIGKILL");
+  process.once("exit", onExit);
+  void ended.then(() => process.off("exit", onExit));
+  await bound(port, () => (child.exitCode === null ? undefined : `sipp ended with ${child.exitCode}: ${said}`));
+  const bracketed = options.host.includes(":") ? `[${options.host}]` : options.host;
+  return {
+    uri: `sip:${bracketed}:${port}`,
+    host: options.host,
+    port,
+    messages: () => parseTrace(trace),
+    waitFor: (predicate, timeoutMs = 5_000) => waitFor(trace, predicate, timeoutMs),
+    stop: () => {
+      child.kill("SIGKILL");
+      return ended;
+    },
+  };
+}
+
+function scenario(options: TrunkOptions, media: number): string {
+  const sdp = readFileSync(join(scenarios, `${options.sdp ?? "webrtc"}.sdp`), "latin1").trimEnd();
+  return readFileSync(join(scenarios, `${options.scenario}.xml`), "latin1")
+    .replaceAll("@SDP@", sdp.replaceAll("\n", "\n      "))
+    .replaceAll("@MEDIA@", `${media}`)
+    .replaceAll("[hold]", `${options.hold ?? 300}`);
+}
+
+/** SIPp does not say when it listens; the system's table of UDP sockets does. */
+async function bound(port: number, fault: () => string | undefined): Promise<void> {
+  const entry = new RegExp(`:${port.toString(16).toUpperCase().padStart(4, "0")} `);
+  for (const until = Date.now() + 10_000; Date.now() < until; ) {
+    const failed = fault();
+    if (failed) throw new Error(failed);
+    if (entry.test(readFileSync("/proc/net/udp", "latin1") + readFileSync("/proc/net/udp6", "latin1"))) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`sipp did not bind port ${port} within 10 s`);
+}
+
+function waitFor(trace: string, predicate: (message: string) => boolean, timeoutMs: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const look = (): void => {
+      const found = parseTrace(trace).find(predicate);
+      if (found === undefined) return;
+      settle();
+      resolve(found);
+    };
+    const settle = (): void => {
+      clearTimeout(timer);
+      watcher.close();
+    };
+    const watcher = watch(trace, look);
+    const timer = setTimeout(() => {
+      settle();
+      reject(new Error(`the trunk got no such message within ${timeoutMs} ms, only:\n${parseTrace(trace).join("\n")}`));
+    }, timeoutMs);
+    look();
+  });
+}
+
+/** SIPp's message trace: a dashed line with the time, then who and how long, an empty line, the message. */
+function parseTrace(trace: string): string[] {
+  const text = readFileSync(trace, "latin1");
+  const messages: string[] = [];
+  for (const found of text.matchAll(/^UDP message received \[(\d+)\] bytes ?:\r?\n\r?\n/gm)) {
+    const start = found.index + found[0].length;
+    const message = text.slice(start, start + Number(found[1]));
+    if (message.length === Number(found[1])) messages.push(message);
+  }
+  return messages;
+}

@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from "commander";
+import about from "../../package.json" with { type: "json" };
+import { registerCheck } from "./check.ts";
+import { registerClient } from "./client.ts";
+import { registerInit } from "./init.ts";
+import { registerMint } from "./mint.ts";
+import { registerServe } from "./serve.ts";
+import { registerVerify } from "./verify.ts";
+
+/** `postern`: exit 0 success, 1 refused or failed, 2 usage or config; data on stdout, words on stderr. */
+function postern(): Command {
+  const program = new Command("postern")
+    .description("The door between web pages and the telephone network: SIP over WebSocket in front of Kamailio.")
+    .version(about.version)
+    .showHelpAfterError("(--help tells more)")
+    .exitOverride();
+  for (const register of [registerInit, registerServe, registerCheck, registerMint, registerVerify, registerClient])
+    register(program);
+  return program;
+}
+
+async function run(argv: readonly string[]): Promise<number> {
+  try {
+    await postern().parseAsync(argv, { from: "user" });
+    return process.exitCode === undefined ? 0 : Number(process.exitCode);
+  } catch (error) {
+    if (error instanceof CommanderError) return exitOf(error);
+    process.stderr.write(`postern: ${error instanceof Error ? error.message : "failed"}\n`);
+    return 1;
+  }
+}
+
+/** commander says 1 for wrong usage. */
+function exitOf(error: CommanderError): number {
+  return error.code.startsWith("commander.") && error.exitCode !== 0 ? 2 : error.exitCode;
+}
+
+process.exitCode = await run(process.argv.slice(2));

@@ -19,7 +19,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   store: ["core", "telemetry", "store/port.ts"],
   state: ["core", "telemetry", "state/port.ts"],
   client: ["core"],
-  "config.ts": ["core", "sip", "auth", "telemetry"],
+  config: ["core", "sip", "auth", "telemetry"],
+  "config.ts": ["core", "sip", "auth", "telemetry", "config"],
   cli: ["*"],
   "main.ts": ["*"],
 };

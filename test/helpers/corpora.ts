@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
@@ -27,7 +27,7 @@ export function describeCorpus(name: string, cases: number, body: (folder: strin
 
 /** The absolute path of a corpus's folder; undefined where it is absent. Prefer describeCorpus, which says so. */
 export function corpus(name: string): string | undefined {
-  const folder = join(process.env.POSTERN_CORPORA ?? defaultFolder(), name);
+  const folder = resolve(process.env.POSTERN_CORPORA || defaultFolder(), name);
   return existsSync(folder) ? folder : undefined;
 }
 

@@ -180,6 +180,14 @@ describe("order of verdicts", () => {
     expect(next).toMatchObject({ refusal: { code: "credential-expired" }, customer: acme });
   });
 
+  it("reads nc as hex: 9, a, 10 rise", () => {
+    const bench = new Bench();
+    const nonce = bench.nonces.issue();
+    const counts = ["00000009", "0000000a", "00000010", "0000000f"];
+    const verdicts = counts.map((nc) => verdict(bench.prove(bench.answer({}, { nonce, nc }))));
+    expect(verdicts).toEqual(["proved", "proved", "proved", "credential-replayed"]);
+  });
+
   it.each([
     ["the second of the stamp", {}, 300, "proved"],
     ["a second later", {}, 301, "credential-expired"],
@@ -289,6 +297,7 @@ describe("remembered proofs", () => {
     bench.prove(bench.answer());
     expect(bench.price(bench.answer({ user: "bob@acme.example" }))).toBe(1);
     expect(bench.price(bench.answer({ realm: "ACME.example" }))).toBe(1);
+    expect(bench.price(bench.answer())).toBe(0);
   });
 
   it("end when the secret is removed", () => {
@@ -339,11 +348,13 @@ describe("remembered proofs", () => {
     expect(prices).toEqual([0, 0, 1]);
   });
 
-  it("are only of proofs that succeeded", () => {
-    const bench = new Bench();
+  it("are only of proofs that succeeded, so that strangers push none out", () => {
+    const bench = new Bench([customer()], 1);
+    bench.prove(bench.answer({ user: "bob@acme.example" }));
     bench.prove(bench.answer({ password: "wrong" }));
     expect(bench.price(bench.answer({ password: "wrong" }))).toBe(1);
     expect(verdict(bench.prove(bench.answer({ password: "wrong" })))).toBe("credential-rejected");
+    expect(bench.price(bench.answer({ user: "bob@acme.example" }))).toBe(0);
   });
 
   it("are no password: the HA1 of nothing proves nothing", () => {

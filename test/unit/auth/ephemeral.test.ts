@@ -42,7 +42,7 @@ function judge(
 const codeOf = (verdict: Verdict): string => (verdict.accepted ? "accepted" : verdict.code);
 
 describe("mint and verify, known answers", () => {
-  // Kamailio issue 2963 gives the first four (in base64url), the TURN REST draft's shape the fifth.
+  // The first four: Kamailio issue 2963, there in base64url. The fifth: the username of the TURN REST draft's example.
   const kamailio = "ScdQfmaFh8eytDwrMshLnwb8cek5QmHhScdQfmaFh8eytDwrMshLnwb8cek5QmHh";
   const answers: [HashName, string, number, string, string][] = [
     ["sha1", kamailio, 1639478154, "username@example.com", "ErvUEdFCJyE8vgPoa9D2PdbtT9I="],

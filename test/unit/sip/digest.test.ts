@@ -96,6 +96,7 @@ describe("parseAuthorization", () => {
     ["no uri", credential({ uri: undefined }), /no uri/],
     ["no response", credential({ response: undefined }), /no response/],
     ["an unquoted username", credential({ username: "alice" }), /not quoted/],
+    ["an unquoted opaque", credential({ opaque: "x" }), /not quoted/],
     ["an unquoted response", credential({ response }), /not quoted/],
     ["no qop", credential({ qop: undefined, nc: undefined, cnonce: undefined }), /no qop/],
     ["qop=auth-int", credential({ qop: "auth-int" }), /another qop/],

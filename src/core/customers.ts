@@ -95,3 +95,16 @@ export class OriginSet {
     return false;
   }
 }
+
+const originSets = new WeakMap<Customer, OriginSet>();
+
+/** Whether this customer takes pages of this origin. */
+export function allowsOrigin(customer: Customer, origin: string): boolean {
+  let set = originSets.get(customer);
+  if (!set) {
+    set = new OriginSet();
+    set.add(customer.origins);
+    originSets.set(customer, set);
+  }
+  return set.allows(origin);
+}

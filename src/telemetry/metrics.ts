@@ -5,9 +5,20 @@ import type { Code } from "../core/errors.ts";
 export class Metrics {
   readonly registry = new Registry();
   readonly connections = this.#gauge("postern_connections", "Open WebSocket connections of clients.");
-  readonly legs = this.#gauge("postern_legs", "Legs: upstream connections of proved identities.");
   readonly messages = this.#counter("postern_messages_total", "SIP messages relayed.", ["direction"]);
   readonly verdicts = this.#counter("postern_verdicts_total", "Verdicts on requests and connections.", ["code"]);
+
+  /** Counts that are asked for when the metrics are read. */
+  constructor({ legs }: { legs: () => number }) {
+    const gauge = { name: "postern_legs", help: "Legs: upstream connections of proved identities." };
+    new Gauge({
+      ...gauge,
+      registers: [this.registry],
+      collect() {
+        this.set(legs());
+      },
+    });
+  }
 
   /** code: a refusal, `accepted` or `challenged`. */
   verdict(code: Code | "accepted" | "challenged"): void {

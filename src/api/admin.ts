@@ -1,0 +1,60 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { answer, isRead, problem } from "./public.ts";
+
+export interface AdminOptions {
+  /** `http://host:port`. */
+  readonly listen: string;
+  readonly metrics: Metrics;
+  /** Undefined where the gateway can serve, else why it cannot. */
+  readonly unready: () => Promise<string | undefined>;
+}
+
+export interface Admin {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** The private port: liveness, readiness, metrics. Rejects where the address cannot be had. */
+export async function openAdmin(options: AdminOptions): Promise<Admin> {
+  const server = createServer({ headersTimeout: 5_000, requestTimeout: 5_000 }, (request, response) => {
+    route(request, response, options).catch((error: unknown) => {
+      problem(response, 500, "Internal Server Error", error instanceof Error ? error.name : "unknown");
+    });
+  });
+  const url = new URL(options.listen);
+  await listen(server, url);
+  url.port = String((server.address() as AddressInfo).port);
+  return { url: url.href.replace(/\/$/, ""), close: () => close(server) };
+}
+
+async function route(request: IncomingMessage, response: ServerResponse, options: AdminOptions): Promise<void> {
+  const path = (request.url ?? "").split("?", 1)[0];
+  if (!isRead(request)) problem(response, 405, "Method Not Allowed", "this can only be read");
+  else if (path === "/livez") answer(response, 200, "application/json", { status: "ok" });
+  else if (path === "/readyz") await readiness(response, options);
+  else if (path === "/metrics") {
+    const { registry } = options.metrics;
+    answer(response, 200, registry.contentType, await registry.metrics());
+  } else problem(response, 404, "Not Found", "here are /livez, /readyz and /metrics");
+}
+
+async function readiness(response: ServerResponse, { unready }: AdminOptions): Promise<void> {
+  const reason = await unready();
+  if (reason === undefined) answer(response, 200, "application/json", { status: "ok" });
+  else problem(response, 503, "Service Unavailable", reason, "upstream-unavailable");
+}
+
+async function listen(server: Server, url: URL): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(Number(url.port || 80), url.hostname.replace(/^\[|\]$/g, ""), resolve);
+  });
+}
+
+async function close(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeAllConnections();
+  await closed;
+}

@@ -1,0 +1,52 @@
+import { isIPv6 } from "node:net";
+
+/** A connection as admission sees it. */
+export interface Guest {
+  /** Nothing was accepted from it and it has said nothing: it may be closed to make room. */
+  readonly silent: boolean;
+  makeRoom(): void;
+}
+
+/** Counts connections per address (a /64 of IPv6 is one). Where an address is full, its oldest silent one goes. */
+export class Admission {
+  readonly #guests = new Map<string, Set<Guest>>();
+
+  /** Whether one more connection of this address may come; may close a silent one for it. limit: 0 for none. */
+  admits(address: string, limit: number): boolean {
+    const guests = this.#guests.get(addressKey(address));
+    if (limit === 0 || guests === undefined || guests.size < limit) return true;
+    for (const guest of guests) {
+      if (!guest.silent) continue;
+      guests.delete(guest);
+      guest.makeRoom();
+      return true;
+    }
+    return false;
+  }
+
+  enter(address: string, guest: Guest): void {
+    const key = addressKey(address);
+    const guests = this.#guests.get(key) ?? new Set();
+    this.#guests.set(key, guests.add(guest));
+  }
+
+  leave(address: string, guest: Guest): void {
+    const key = addressKey(address);
+    const guests = this.#guests.get(key);
+    guests?.delete(guest);
+    if (guests?.size === 0) this.#guests.delete(key);
+  }
+}
+
+/** One key for all addresses that one subscriber of an IPv6 network has. */
+export function addressKey(address: string): string {
+  if (!isIPv6(address)) return address;
+  const [head = "", tail = ""] = new URL(`http://[${address}]`).hostname.slice(1, -1).split("::");
+  const front = head === "" ? [] : head.split(":");
+  const back = tail === "" ? [] : tail.split(":");
+  const groups = [...front, ...new Array<string>(Math.max(0, 8 - front.length - back.length)).fill("0"), ...back];
+  return `${groups.slice(0, 4).join(":")}::/64`;
+}
+
+/** The address without the IPv4-in-IPv6 prefix that dual-stack sockets show. */
+export const plainAddress = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, "").replace(/%.*$/, "");

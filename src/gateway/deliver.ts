@@ -1,0 +1,46 @@
+import { reply, replyHead } from "../sip/reply.ts";
+import { type Message, scan } from "../sip/scan.ts";
+import { type Edit, splice } from "../sip/splice.ts";
+import { parseUri } from "../sip/uri.ts";
+import type { Context } from "./context.ts";
+import type { Leg } from "./leg.ts";
+import { sendUnderPressure } from "./pressure.ts";
+
+/** One message from Kamailio: responses and requests for this leg go to its client, without what is ours. */
+export function deliver(leg: Leg, bytes: Buffer, binary: boolean, context: Context): void {
+  if (bytes.length <= 4 && /^[\r\n]*$/.test(bytes.toString("latin1"))) return;
+  const scanned = scan(bytes, { lengthRequired: false });
+  if (scanned.kind === "malformed") {
+    context.log.warn({ reason: scanned.reason }, "dropped a malformed message from upstream");
+    return;
+  }
+  const { message } = scanned;
+  if (message.isRequest ? !admit(leg, message, binary, context) : !learn(leg, message, context)) return;
+  sendUnderPressure(leg.client.socket, leg.upstream, withoutOurs(message), binary);
+}
+
+function learn(leg: Leg, response: Message, { log }: Context): boolean {
+  if (response.header("x-postern-refused")) {
+    log.warn({ status: response.status }, "upstream refused the grant of a request: chain.secret or the clocks differ");
+  }
+  leg.dialogs.received(response);
+  return true;
+}
+
+/** Only what is addressed to a Contact that this leg showed, while its client may answer; all else is answered 480. */
+function admit(leg: Leg, request: Message, binary: boolean, { log }: Context): boolean {
+  const uri = parseUri(request.requestUri);
+  const shown = uri !== undefined && leg.hasShown(uri.user, uri.host);
+  if (shown && leg.client.reachable && leg.dialogs.delivered(request)) return true;
+  log.info({ method: request.method, shown }, "a request from upstream was not for this client");
+  if (request.method !== "ACK") leg.send(reply(replyHead(request), 480, leg.tag), binary);
+  return false;
+}
+
+function withoutOurs(message: Message): Buffer {
+  const edits: Edit[] = [];
+  for (const { name, start, end } of message.headers) {
+    if (name.startsWith("x-postern-")) edits.push({ start, end, text: "" });
+  }
+  return edits.length === 0 ? message.bytes : splice(message.bytes, edits);
+}

@@ -1,0 +1,102 @@
+import type { Identity } from "../core/identity.ts";
+import { address } from "../core/identity.ts";
+import type { Request } from "../sip/request.ts";
+import type { Header, Message } from "../sip/scan.ts";
+import { type Edit, splice } from "../sip/splice.ts";
+import { paramSpan } from "../sip/uri.ts";
+
+/** What only we, or nobody, may say to Kamailio about who calls: removed whatever its spelling and count. */
+const untrusted = new Set([
+  "p-asserted-identity",
+  "p-preferred-identity",
+  "remote-party-id",
+  "diversion",
+  "history-info",
+  "identity",
+  "alert-info",
+  "answer-mode",
+]);
+
+const isUntrusted = (name: string): boolean =>
+  untrusted.has(name) || name.startsWith("x-postern-") || name.startsWith("p-charging-");
+
+export interface Outgoing {
+  readonly request: Request;
+  readonly identity: Identity;
+  /** Grant and token lines. */
+  readonly lines: string;
+  readonly inDialog: boolean;
+  /** Credentials that were ours. */
+  readonly credentials: readonly Header[];
+  /** Where a number was judged: the only `X-` fields that may reach a trunk, lower case. */
+  readonly passHeaders: ReadonlySet<string> | undefined;
+  /** REGISTER only: seconds a binding may live at most. */
+  readonly capSeconds: number | undefined;
+}
+
+const anonymous = new Set(["REGISTER", "ACK", "CANCEL"]);
+
+/** The request as Kamailio gets it: our fields directly after the start line, forbidden ones gone, the rest as sent. */
+export function rewriteRequest(outgoing: Outgoing): Buffer {
+  const { request, identity, lines } = outgoing;
+  const { message, method } = request;
+  const asserted = anonymous.has(method) ? "" : `P-Asserted-Identity: <sip:${address(identity)}>\r\n`;
+  const edits: Edit[] = [{ start: message.headersStart, end: message.headersStart, text: lines + asserted }];
+  for (const header of message.headers) {
+    if (isRemoved(header, outgoing)) edits.push({ start: header.start, end: header.end, text: "" });
+  }
+  if (outgoing.capSeconds !== undefined) edits.push(...capExpires(request, outgoing.capSeconds));
+  return splice(
+    message.bytes,
+    edits.sort((one, other) => one.start - other.start),
+  );
+}
+
+function isRemoved(header: Header, { inDialog, credentials, passHeaders }: Outgoing): boolean {
+  const { name } = header;
+  if (isUntrusted(name) || name === "record-route" || name === "path") return true;
+  if (name === "route" && !inDialog) return true;
+  if (passHeaders && name.startsWith("x-") && !passHeaders.has(name)) return true;
+  return credentials.includes(header);
+}
+
+/** The client's response as Kamailio gets it; a redirection is not the client's to make. */
+export function rewriteResponse(message: Message): Buffer {
+  const redirects = message.status >= 300 && message.status < 400;
+  const edits: Edit[] = [];
+  for (const { name, start, end } of message.headers) {
+    if (isUntrusted(name) || (redirects && name === "contact")) edits.push({ start, end, text: "" });
+  }
+  return edits.length === 0 ? message.bytes : splice(message.bytes, edits);
+}
+
+/**
+ * No binding outlives the credential: expires parameters and Expires are lowered where they are above, and Expires
+ * is added where a Contact has neither. `*`, 0 and queries stay as they are.
+ */
+function capExpires({ message, contacts }: Request, cap: number): Edit[] {
+  if (contacts === "*" || contacts.length === 0) return [];
+  const edits: Edit[] = [];
+  const expires = message.header("expires");
+  if (expires && Number(message.value(expires)) > cap) {
+    edits.push({ start: expires.valueStart, end: expires.valueEnd, text: String(cap) });
+  }
+  let bare = false;
+  for (const { text, start, address: contact } of contacts) {
+    const span = paramSpan(text, contact.paramsStart, "expires");
+    if (!span) bare = true;
+    else if (Number(text.slice(span.start, span.end)) > cap) {
+      edits.push({ start: start + span.start, end: start + span.end, text: String(cap) });
+    }
+  }
+  if (bare && !expires)
+    edits.push({ start: message.bodyStart - 2, end: message.bodyStart - 2, text: `Expires: ${cap}\r\n` });
+  return edits;
+}
+
+/** What is left of a credential less a margin, so that a client renews while the credential still stands. */
+export function bindingCap(identity: Identity, now: number): number {
+  const left = identity.expiry - now;
+  const margin = Math.min(10, Math.max(1, Math.ceil(left / 10)));
+  return Math.max(1, left - margin);
+}

@@ -1,0 +1,167 @@
+import { randomBytes } from "node:crypto";
+import type { WebSocket } from "ws";
+import { PosternError } from "../core/errors.ts";
+import { address, type Identity } from "../core/identity.ts";
+import type { ReplyHead } from "../sip/reply.ts";
+import type { Contact } from "../sip/request.ts";
+import type { Context } from "./context.ts";
+import { deliver } from "./deliver.ts";
+import { Dialogs } from "./dialogs.ts";
+import { sendUnderPressure } from "./pressure.ts";
+import { type Announced, openUpstream } from "./upstream.ts";
+
+/** The browser's end of a leg. */
+export interface ClientEnd {
+  readonly socket: WebSocket;
+  /** Its credential still stands, or a call of it goes on. */
+  readonly reachable: boolean;
+  /** Upstream is gone: what it never answered is answered here. */
+  unanswered(heads: readonly ReplyHead[]): void;
+}
+
+const maxShown = 32;
+const firstRetry = 250;
+const lastRetry = 10_000;
+const graceMs = 5_000;
+
+/**
+ * The upstream connection of one proved identity, with the one address it announces to Kamailio. Its two ends, the
+ * browser's socket and the upstream socket, may each be replaced; dialogs, Contacts and the address stay.
+ */
+export class Leg {
+  identity: Identity;
+  readonly announced: Announced;
+  readonly dialogs: Dialogs;
+  readonly client: ClientEnd;
+  /** To tag of responses of our own to upstream. */
+  readonly tag = randomBytes(8).toString("hex");
+  readonly #context: Context;
+  #upstream: WebSocket | undefined;
+  #opening: Promise<void> | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #retryMs = firstRetry;
+  #ended = false;
+  /** Milliseconds until when Kamailio may hold a binding under our address. */
+  #registeredUntil = 0;
+  /** `user@host` and hosts of the Contacts that the client has shown, newest last. */
+  readonly #shown = new Set<string>();
+
+  constructor(identity: Identity, announced: Announced, client: ClientEnd, context: Context) {
+    this.identity = identity;
+    this.announced = announced;
+    this.client = client;
+    this.#context = context;
+    this.dialogs = new Dialogs(context.clock);
+  }
+
+  get isOpen(): boolean {
+    return this.#upstream?.readyState === 1;
+  }
+
+  /** The upstream socket, for backpressure; undefined while there is none. */
+  get upstream(): WebSocket | undefined {
+    return this.#upstream;
+  }
+
+  /** Open upstream, or wait for the opening under way. Rejects with upstream-unavailable. */
+  open(): Promise<void> {
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  /** from: the socket that is to wait where upstream is slow. */
+  send(bytes: Buffer, binary: boolean, from?: WebSocket): void {
+    if (!this.#upstream) return;
+    this.#context.metrics.messages.inc({ direction: "upstream" });
+    sendUnderPressure(this.#upstream, from, bytes, binary);
+  }
+
+  /** Remember what the client said it can be reached at. */
+  show(contacts: "*" | readonly Contact[]): void {
+    if (contacts === "*") return;
+    for (const { uri } of contacts) {
+      this.#remember(`@${uri.host}`);
+      this.#remember(`${uri.user ?? ""}@${uri.host}`);
+    }
+  }
+
+  hasShown(user: string | undefined, host: string): boolean {
+    return this.#shown.has(`${user ?? ""}@${host}`);
+  }
+
+  hasShownHost(host: string): boolean {
+    return this.#shown.has(`@${host}`);
+  }
+
+  /** A REGISTER that binds for so many seconds has gone upstream. */
+  registers(forSeconds: number): void {
+    this.#registeredUntil = Math.max(this.#registeredUntil, this.#context.clock.now() + forSeconds * 1000 + graceMs);
+  }
+
+  /** The browser is gone: upstream is closed once what was sent has left. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#retry);
+    this.#upstream?.close(1000);
+    this.#context.legs.remove(this, this.#registeredUntil);
+  }
+
+  #remember(entry: string): void {
+    this.#shown.delete(entry);
+    this.#shown.add(entry);
+    if (this.#shown.size <= maxShown) return;
+    for (const oldest of this.#shown) {
+      this.#shown.delete(oldest);
+      return;
+    }
+  }
+
+  async #open(): Promise<void> {
+    const { chain, upstream, log } = this.#context;
+    try {
+      const socket = await openUpstream(upstream(), this.announced, chain().headers(this.identity));
+      if (this.#ended) socket.terminate();
+      else this.#attach(socket);
+    } catch (error) {
+      const cause = error instanceof PosternError ? error.message : "an unexpected fault";
+      log.warn({ upstream: cause, err: error instanceof PosternError ? undefined : error }, "upstream unavailable");
+      throw error;
+    }
+  }
+
+  #attach(socket: WebSocket): void {
+    this.#upstream = socket;
+    this.#retryMs = firstRetry;
+    socket.on("message", (data: Buffer, binary: boolean) => {
+      this.#context.metrics.messages.inc({ direction: "downstream" });
+      deliver(this, data, binary, this.#context);
+    });
+    socket.on("error", (error) => this.#context.log.warn({ upstream: error.message }, "upstream socket failed"));
+    socket.on("close", (code) => this.#lost(socket, code));
+  }
+
+  #lost(socket: WebSocket, code: number): void {
+    if (this.#upstream !== socket) return;
+    this.#upstream = undefined;
+    if (this.#ended) return;
+    if (this.client.socket.isPaused) this.client.socket.resume();
+    this.#context.log.warn({ close: code, user: address(this.identity) }, "upstream lost");
+    this.client.unanswered(this.dialogs.abandon());
+    this.#retryLater();
+  }
+
+  /** Bindings and calls outlive a restart of Kamailio where its new self finds the announced address again. */
+  #retryLater(): void {
+    if (this.#ended || this.#upstream) return;
+    const wait = this.#retryMs * (0.5 + Math.random() / 2);
+    this.#retryMs = Math.min(this.#retryMs * 2, lastRetry);
+    this.#retry = setTimeout(() => {
+      if (!this.client.reachable) return this.#retryLater();
+      this.open().catch(() => this.#retryLater());
+    }, wait);
+    this.#retry.unref();
+  }
+}

@@ -1,0 +1,57 @@
+import { isIPv6 } from "node:net";
+import type { Identity } from "../core/identity.ts";
+import type { Announcements } from "./announce.ts";
+import type { Context } from "./context.ts";
+import { type ClientEnd, Leg } from "./leg.ts";
+
+/** Every leg there is, by customer, and the addresses they announce. */
+export class Legs {
+  readonly #announcements: Announcements;
+  readonly #byCustomer = new Map<string, Set<Leg>>();
+
+  constructor(announcements: Announcements) {
+    this.#announcements = announcements;
+  }
+
+  get size(): number {
+    let size = 0;
+    for (const legs of this.#byCustomer.values()) size += legs.size;
+    return size;
+  }
+
+  /** A leg for this identity, not yet open; undefined where the browser's address has no port left to announce. */
+  create(
+    identity: Identity,
+    peer: { address: string; port: number },
+    client: ClientEnd,
+    context: Context,
+  ): Leg | undefined {
+    const port = this.#announcements.take(peer.address, peer.port);
+    if (port === undefined) return undefined;
+    const announced = { address: peer.address, port, family: isIPv6(peer.address) ? 6 : 4 } as const;
+    const leg = new Leg(identity, announced, client, context);
+    const legs = this.#byCustomer.get(identity.customer.id) ?? new Set();
+    this.#byCustomer.set(identity.customer.id, legs.add(leg));
+    return leg;
+  }
+
+  /** until: milliseconds; a binding under the leg's address may live so long. */
+  remove(leg: Leg, until: number): void {
+    this.#announcements.release(leg.announced.address, leg.announced.port, until);
+    const { id } = leg.identity.customer;
+    const legs = this.#byCustomer.get(id);
+    legs?.delete(leg);
+    if (legs?.size === 0) this.#byCustomer.delete(id);
+  }
+
+  connectionsOf(customer: string): number {
+    return this.#byCustomer.get(customer)?.size ?? 0;
+  }
+
+  /** Calls of a customer that ring or stand. */
+  callsOf(customer: string): number {
+    let calls = 0;
+    for (const leg of this.#byCustomer.get(customer) ?? []) calls += leg.dialogs.calls;
+    return calls;
+  }
+}

@@ -1,0 +1,92 @@
+import { type Customers, matchesNumber } from "../core/customers.ts";
+import { type Identity, userPattern } from "../core/identity.ts";
+import { type Uri, unescapeUser } from "../sip/uri.ts";
+
+export interface DestinationContext {
+  readonly customers: Customers;
+  /** Hosts under which any customer may dial numbers; lower case. */
+  readonly gatewayDomains: ReadonlySet<string>;
+}
+
+export type Destination =
+  | { readonly kind: "user" }
+  /** A telephone number: where it goes, and as whom the customer calls. */
+  | { readonly kind: "number"; readonly trunk: string; readonly caller: string }
+  | { readonly kind: "denied"; readonly sentence: string };
+
+const denied = (sentence: string): Destination => ({ kind: "denied", sentence });
+const maxDigits = 32;
+const maxExtensionDigits = 6;
+/** Parameters by which a URI names another next hop than its host (RFC 3261 §19.1.1; Kamailio's nathelper). */
+const rerouting = ["maddr", "alias", "received"];
+
+/**
+ * Where a request outside a dialog may go. Pure. What reads as a telephone number in any spelling is judged as a
+ * number and nothing else, so that no spelling reaches a trunk unjudged.
+ */
+export function judgeDestination(
+  uri: Uri,
+  method: string,
+  identity: Identity,
+  context: DestinationContext,
+): Destination {
+  if (uri.scheme === "tel") return judgeTel(uri, identity, context);
+  if (uri.scheme !== "sip") return denied("only sip: and tel: destinations can be called");
+  if (rerouting.some((name) => uri.params.has(name)))
+    return denied("maddr, alias and received are not allowed in a destination");
+  if (uri.port !== undefined) return denied("a destination has no port: leave it out");
+  if (uri.user === undefined) return judgeDomain(uri, method, identity);
+  if (uri.user.includes(";")) return denied("parameters in the user part are not allowed");
+  const plain = unescapeUser(uri.user);
+  if (plain === undefined) return denied("the user part holds an escape that is not allowed");
+  const number = asNumber(plain);
+  if (number === undefined || isExtension(number, identity)) return judgeUser(uri, identity);
+  if (!ownDomain(uri, identity) && !context.gatewayDomains.has(uri.host)) return foreign;
+  return judgeNumber(number, identity, context);
+}
+
+/** The digits of what reads as a telephone number (RFC 3966 separators removed), with its `+` if it has one. */
+export function asNumber(plain: string): string | undefined {
+  const digits = plain.replace(/[-.()\s]/g, "");
+  return /^\+?\d+$/.test(digits) ? digits : undefined;
+}
+
+function isExtension(number: string, { customer }: Identity): boolean {
+  if (number.startsWith("+") || number.length > maxExtensionDigits) return false;
+  return !matchesNumber(customer.numbers, number) && !matchesNumber(customer.dial, number);
+}
+
+const foreign = denied("the host must be one of your own domains: other hosts cannot be called");
+const ownDomain = (uri: Uri, identity: Identity): boolean => identity.customer.domains.includes(uri.host);
+
+function judgeTel(uri: Uri, identity: Identity, context: DestinationContext): Destination {
+  if (uri.params.size > 0) return denied("parameters of a tel: URI are not allowed: dial the whole number, with +");
+  const plain = unescapeUser(uri.user ?? "");
+  const number = plain === undefined ? undefined : asNumber(plain);
+  return number === undefined ? denied("the tel: URI holds no number") : judgeNumber(number, identity, context);
+}
+
+function judgeDomain(uri: Uri, method: string, identity: Identity): Destination {
+  if (!ownDomain(uri, identity)) return foreign;
+  return method === "OPTIONS"
+    ? { kind: "user" }
+    : denied("a destination needs a user; only OPTIONS may go to a domain alone");
+}
+
+function judgeUser(uri: Uri, identity: Identity): Destination {
+  if (!ownDomain(uri, identity)) return foreign;
+  return userPattern.test(uri.user ?? "")
+    ? { kind: "user" }
+    : denied("the user part holds characters that no user has");
+}
+
+function judgeNumber(number: string, { customer }: Identity, { customers }: DestinationContext): Destination {
+  if (number.length > maxDigits) return denied("the number is too long");
+  const owner = customers.ownerOf(number);
+  if (owner !== customer && !matchesNumber(customer.dial, number)) {
+    return denied("this number is neither yours nor in your dial list: the operator can add it");
+  }
+  const trunk = (owner ?? customer).trunk;
+  if (trunk === undefined) return denied("there is no trunk for this number: the operator can set one");
+  return { kind: "number", trunk, caller: customer.callerId ?? "" };
+}

@@ -18,7 +18,7 @@ export interface DigestCredentials {
 
 export type DigestParse =
   | { readonly kind: "digest"; readonly credentials: DigestCredentials }
-  /** scheme: lower case. It may be a bare token (`authorization_jwt` of JsSIP): never log it. */
+  /** scheme: as written, to be compared without case. It may be a bare token (JsSIP's `authorization_jwt`): never log it. */
   | { readonly kind: "other"; readonly scheme: string }
   /**
    * reason: printable ASCII without `"` and `\`, nothing of the value in it. realm: only where the value follows the
@@ -53,8 +53,7 @@ export function parseAuthorization(value: string): DigestParse {
   if (/[^\t\x20-\x7e\x80-\xff]/.test(value)) return malformed("the credential holds control characters");
   const scheme = /^[ \t]*([A-Za-z0-9\-.!%*_+`'~]+)(?:[ \t]+|$)/.exec(value);
   if (scheme === null) return malformed("the credential does not begin with a scheme");
-  const name = scheme[1]!.toLowerCase();
-  if (name !== "digest") return { kind: "other", scheme: name };
+  if (scheme[1]!.toLowerCase() !== "digest") return { kind: "other", scheme: scheme[1]! };
   const parameters = readParameters(value, scheme[0].length);
   if (typeof parameters === "string") return malformed(parameters);
   const reason = faultOf(parameters);

@@ -70,9 +70,10 @@ describe("parseAuthorization", () => {
     });
   });
 
-  it("names other schemes in lower case", () => {
-    expect(parseAuthorization("Bearer abc.def")).toEqual({ kind: "other", scheme: "bearer" });
-    expect(parseAuthorization("Digestive a=b")).toEqual({ kind: "other", scheme: "digestive" });
+  it("names other schemes as they are written, a bare token too", () => {
+    expect(parseAuthorization("Bearer abc.def")).toEqual({ kind: "other", scheme: "Bearer" });
+    expect(parseAuthorization("eyJhbGci.eyJpc3Mi.c2ln")).toEqual({ kind: "other", scheme: "eyJhbGci.eyJpc3Mi.c2ln" });
+    expect(parseAuthorization("Digestive a=b")).toEqual({ kind: "other", scheme: "Digestive" });
   });
 
   it.each([
@@ -328,7 +329,7 @@ describeCorpus("client-captures", 46, (folder) => {
 
   it.each(answers)("$file is read as what it is", ({ profile, value }) => {
     const parse = parseAuthorization(value);
-    if (profile === "jwt") return expect(parse).toEqual({ kind: "other", scheme: "bearer" });
+    if (profile === "jwt") return expect(parse).toEqual({ kind: "other", scheme: "Bearer" });
     if (profile === "md5-authint") return expect(parse).toMatchObject({ kind: "malformed", realm: "example.com" });
     if (profile === "md5-noqop") return expect(reason(parse)).toMatch(/no qop/);
     const username = profile.startsWith("eph") ? "1479829425:abcdefghijklmnop" : "alice";

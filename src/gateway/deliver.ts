@@ -1,25 +1,37 @@
+import type { WebSocket } from "ws";
 import { reply, replyHead } from "../sip/reply.ts";
 import { type Message, scan } from "../sip/scan.ts";
 import { type Edit, splice } from "../sip/splice.ts";
 import { parseUri } from "../sip/uri.ts";
-import type { Context } from "./context.ts";
-import type { Leg } from "./leg.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Dialogs } from "./dialogs.ts";
 import { sendUnderPressure } from "./pressure.ts";
 
+/** What this step needs to know of a leg. */
+export interface Receiver {
+  readonly dialogs: Dialogs;
+  /** To tag of responses of our own to upstream. */
+  readonly tag: string;
+  readonly upstream: WebSocket | undefined;
+  readonly client: { readonly socket: WebSocket; readonly reachable: boolean };
+  hasShown(user: string | undefined, host: string): boolean;
+  send(bytes: Buffer, binary: boolean): void;
+}
+
 /** One message from Kamailio: responses and requests for this leg go to its client, without what is ours. */
-export function deliver(leg: Leg, bytes: Buffer, binary: boolean, context: Context): void {
+export function deliver(leg: Receiver, bytes: Buffer, binary: boolean, log: Log): void {
   if (bytes.length <= 4 && /^[\r\n]*$/.test(bytes.toString("latin1"))) return;
   const scanned = scan(bytes, { lengthRequired: false });
   if (scanned.kind === "malformed") {
-    context.log.warn({ reason: scanned.reason }, "dropped a malformed message from upstream");
+    log.warn({ reason: scanned.reason }, "dropped a malformed message from upstream");
     return;
   }
   const { message } = scanned;
-  if (message.isRequest ? !admit(leg, message, binary, context) : !learn(leg, message, context)) return;
+  if (message.isRequest ? !admit(leg, message, binary, log) : !learn(leg, message, log)) return;
   sendUnderPressure(leg.client.socket, leg.upstream, withoutOurs(message), binary);
 }
 
-function learn(leg: Leg, response: Message, { log }: Context): boolean {
+function learn(leg: Receiver, response: Message, log: Log): boolean {
   if (response.header("x-postern-refused")) {
     log.warn({ status: response.status }, "upstream refused the grant of a request: chain.secret or the clocks differ");
   }
@@ -28,7 +40,7 @@ function learn(leg: Leg, response: Message, { log }: Context): boolean {
 }
 
 /** Only what is addressed to a Contact that this leg showed, while its client may answer; all else is answered 480. */
-function admit(leg: Leg, request: Message, binary: boolean, { log }: Context): boolean {
+function admit(leg: Receiver, request: Message, binary: boolean, log: Log): boolean {
   const uri = parseUri(request.requestUri);
   const shown = uri !== undefined && leg.hasShown(uri.user, uri.host);
   if (shown && leg.client.reachable && leg.dialogs.delivered(request)) return true;

@@ -1,14 +1,17 @@
 import { randomBytes } from "node:crypto";
 import type { WebSocket } from "ws";
+import type { Clock } from "../core/clock.ts";
 import { PosternError } from "../core/errors.ts";
 import { address, type Identity } from "../core/identity.ts";
 import type { ReplyHead } from "../sip/reply.ts";
 import type { Contact } from "../sip/request.ts";
-import type { Context } from "./context.ts";
-import { deliver } from "./deliver.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { Chain } from "./chain.ts";
+import { deliver, type Receiver } from "./deliver.ts";
 import { Dialogs } from "./dialogs.ts";
 import { sendUnderPressure } from "./pressure.ts";
-import { type Announced, openUpstream } from "./upstream.ts";
+import { type Announced, openUpstream, type UpstreamOptions } from "./upstream.ts";
 
 /** The browser's end of a leg. */
 export interface ClientEnd {
@@ -17,6 +20,17 @@ export interface ClientEnd {
   readonly reachable: boolean;
   /** Upstream is gone: what it never answered is answered here. */
   unanswered(heads: readonly ReplyHead[]): void;
+}
+
+/** What a leg works with. Functions are asked anew each time, for a reload may change what they say. */
+export interface LegParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly upstream: () => UpstreamOptions;
+  readonly chain: () => Chain;
+  /** until: milliseconds; Kamailio may hold a binding under the leg's address so long. */
+  readonly ended: (leg: Leg, until: number) => void;
 }
 
 const maxShown = 32;
@@ -28,14 +42,14 @@ const graceMs = 5_000;
  * The upstream connection of one proved identity, with the one address it announces to Kamailio. Its two ends, the
  * browser's socket and the upstream socket, may each be replaced; dialogs, Contacts and the address stay.
  */
-export class Leg {
+export class Leg implements Receiver {
   identity: Identity;
   readonly announced: Announced;
   readonly dialogs: Dialogs;
   readonly client: ClientEnd;
   /** To tag of responses of our own to upstream. */
   readonly tag = randomBytes(8).toString("hex");
-  readonly #context: Context;
+  readonly #parts: LegParts;
   #upstream: WebSocket | undefined;
   #opening: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -46,12 +60,12 @@ export class Leg {
   /** `user@host` and hosts of the Contacts that the client has shown, newest last. */
   readonly #shown = new Set<string>();
 
-  constructor(identity: Identity, announced: Announced, client: ClientEnd, context: Context) {
+  constructor(identity: Identity, announced: Announced, client: ClientEnd, parts: LegParts) {
     this.identity = identity;
     this.announced = announced;
     this.client = client;
-    this.#context = context;
-    this.dialogs = new Dialogs(context.clock);
+    this.#parts = parts;
+    this.dialogs = new Dialogs(parts.clock);
   }
 
   get isOpen(): boolean {
@@ -74,7 +88,7 @@ export class Leg {
   /** from: the socket that is to wait where upstream is slow. */
   send(bytes: Buffer, binary: boolean, from?: WebSocket): void {
     if (!this.#upstream) return;
-    this.#context.metrics.messages.inc({ direction: "upstream" });
+    this.#parts.metrics.messages.inc({ direction: "upstream" });
     sendUnderPressure(this.#upstream, from, bytes, binary);
   }
 
@@ -97,7 +111,7 @@ export class Leg {
 
   /** A REGISTER that binds for so many seconds has gone upstream. */
   registers(forSeconds: number): void {
-    this.#registeredUntil = Math.max(this.#registeredUntil, this.#context.clock.now() + forSeconds * 1000 + graceMs);
+    this.#registeredUntil = Math.max(this.#registeredUntil, this.#parts.clock.now() + forSeconds * 1000 + graceMs);
   }
 
   /** The browser is gone: upstream is closed once what was sent has left. */
@@ -106,7 +120,7 @@ export class Leg {
     this.#ended = true;
     clearTimeout(this.#retry);
     this.#upstream?.close(1000);
-    this.#context.legs.remove(this, this.#registeredUntil);
+    this.#parts.ended(this, this.#registeredUntil);
   }
 
   #remember(entry: string): void {
@@ -120,7 +134,7 @@ export class Leg {
   }
 
   async #open(): Promise<void> {
-    const { chain, upstream, log } = this.#context;
+    const { chain, upstream, log } = this.#parts;
     try {
       const socket = await openUpstream(upstream(), this.announced, chain().headers(this.identity));
       if (this.#ended) socket.terminate();
@@ -136,10 +150,10 @@ export class Leg {
     this.#upstream = socket;
     this.#retryMs = firstRetry;
     socket.on("message", (data: Buffer, binary: boolean) => {
-      this.#context.metrics.messages.inc({ direction: "downstream" });
-      deliver(this, data, binary, this.#context);
+      this.#parts.metrics.messages.inc({ direction: "downstream" });
+      deliver(this, data, binary, this.#parts.log);
     });
-    socket.on("error", (error) => this.#context.log.warn({ upstream: error.message }, "upstream socket failed"));
+    socket.on("error", (error) => this.#parts.log.warn({ upstream: error.message }, "upstream socket failed"));
     socket.on("close", (code) => this.#lost(socket, code));
   }
 
@@ -148,7 +162,7 @@ export class Leg {
     this.#upstream = undefined;
     if (this.#ended) return;
     if (this.client.socket.isPaused) this.client.socket.resume();
-    this.#context.log.warn({ close: code, user: address(this.identity) }, "upstream lost");
+    this.#parts.log.warn({ close: code, user: address(this.identity) }, "upstream lost");
     this.client.unanswered(this.dialogs.abandon());
     this.#retryLater();
   }

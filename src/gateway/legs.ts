@@ -1,8 +1,7 @@
 import { isIPv6 } from "node:net";
 import type { Identity } from "../core/identity.ts";
 import type { Announcements } from "./announce.ts";
-import type { Context } from "./context.ts";
-import { type ClientEnd, Leg } from "./leg.ts";
+import { type ClientEnd, Leg, type LegParts } from "./leg.ts";
 
 /** Every leg there is, by customer, and the addresses they announce. */
 export class Legs {
@@ -24,19 +23,19 @@ export class Legs {
     identity: Identity,
     peer: { address: string; port: number },
     client: ClientEnd,
-    context: Context,
+    parts: Omit<LegParts, "ended">,
   ): Leg | undefined {
     const port = this.#announcements.take(peer.address, peer.port);
     if (port === undefined) return undefined;
     const announced = { address: peer.address, port, family: isIPv6(peer.address) ? 6 : 4 } as const;
-    const leg = new Leg(identity, announced, client, context);
+    const leg = new Leg(identity, announced, client, { ...parts, ended: (over, until) => this.#remove(over, until) });
     const legs = this.#byCustomer.get(identity.customer.id) ?? new Set();
     this.#byCustomer.set(identity.customer.id, legs.add(leg));
     return leg;
   }
 
   /** until: milliseconds; a binding under the leg's address may live so long. */
-  remove(leg: Leg, until: number): void {
+  #remove(leg: Leg, until: number): void {
     this.#announcements.release(leg.announced.address, leg.announced.port, until);
     const { id } = leg.identity.customer;
     const legs = this.#byCustomer.get(id);

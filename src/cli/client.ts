@@ -44,8 +44,8 @@ export function registerClient(program: Command): void {
   describe(
     client.command("call <target>").description("call a user, a number or a SIP URI with a 440 Hz tone"),
     3,
-  ).action((target: string, options: Options, command: Command) =>
-    perform(options, command, false, (agent) => call(agent, target, options.duration)),
+  ).action((target: string, options: Options) =>
+    perform(options, false, (agent) => call(agent, target, options.duration)),
   );
 }
 

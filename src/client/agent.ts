@@ -81,8 +81,13 @@ export class Agent {
   /** Calls with the tone as sound. target: user, number or SIP URI. @throws {TypeError} where it is none of these. */
   call(target: string, extraHeaders: readonly string[] = []): Call {
     const audio = new Audio(this.#wrtc);
-    const session = this.ua.call(target, { ...media(audio), extraHeaders: [...extraHeaders] });
-    return this.#keep(new Call(session, audio, this.#callOptions));
+    try {
+      const session = this.ua.call(target, { ...media(audio), extraHeaders: [...extraHeaders] });
+      return this.#keep(new Call(session, audio, this.#callOptions));
+    } catch (fault) {
+      audio.stop();
+      throw fault;
+    }
   }
 
   /** Hangs up, unregisters, closes. */

@@ -135,7 +135,12 @@ export class SipSocket {
     if (message.trim() === "") return;
     const { name, peer, onMessage } = this.#options;
     this.#follow(message, sent);
-    onMessage({ at: Date.now(), from: sent ? name : peer, to: sent ? peer : name, message: mask(message) });
+    onMessage({
+      at: performance.timeOrigin + performance.now(),
+      from: sent ? name : peer,
+      to: sent ? peer : name,
+      message: mask(message),
+    });
   }
 
   #follow(message: string, sent: boolean): void {

@@ -32,14 +32,19 @@ export interface WebRtc {
   };
 }
 
+let loaded = false;
+
 /**
  * libwebrtc for Node, loaded when it is first asked for, and put where SIP libraries written for browsers look: they name
  * `RTCPeerConnection` and `RTCSessionDescription` as globals, and JsSIP asks `window` whether there is WebRTC at all.
+ * The library crashes (0.10.0) where Node takes its environment down because nothing is left to do, and not on exit().
  */
 export async function loadWebRtc(): Promise<WebRtc> {
   const { default: module } = await import("@roamhq/wrtc").catch((cause: unknown) => {
     throw new Error("the package @roamhq/wrtc is needed for the sound and cannot be loaded", { cause });
   });
+  if (!loaded) process.once("beforeExit", () => process.exit());
+  loaded = true;
   const wrtc = module as unknown as WebRtc;
   const { RTCPeerConnection, RTCSessionDescription, MediaStream } = wrtc;
   Object.assign(globalThis, { RTCPeerConnection, RTCSessionDescription, MediaStream });

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
+import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import about from "../../package.json" with { type: "json" };
 import { registerCheck } from "./check.ts";
 import { registerClient } from "./client.ts";
 import { registerInit } from "./init.ts";
@@ -12,12 +12,17 @@ import { registerVerify } from "./verify.ts";
 function postern(): Command {
   const program = new Command("postern")
     .description("The door between web pages and the telephone network: SIP over WebSocket in front of Kamailio.")
-    .version(about.version)
+    .version(version())
     .showHelpAfterError("(--help tells more)")
     .exitOverride();
   for (const register of [registerInit, registerServe, registerCheck, registerMint, registerVerify, registerClient])
     register(program);
   return program;
+}
+
+function version(): string {
+  const about: { version: string } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  return about.version;
 }
 
 async function run(argv: readonly string[]): Promise<number> {

@@ -53,7 +53,9 @@ const reasons: Readonly<Record<string, string>> = {
 
 function sentenceOf(error: unknown): string {
   if (!(error instanceof Error)) return "the gateway failed";
-  const { code = "", address = "", port = "" }: { code?: string; address?: string; port?: number | "" } = error;
-  const reason = reasons[code];
-  return reason === undefined ? error.message : `cannot listen on ${address} port ${port}: ${reason}`;
+  const fault: Error & { code?: string; address?: string; port?: number } = error;
+  const reason = reasons[fault.code ?? ""];
+  return reason === undefined
+    ? fault.message
+    : `cannot listen on ${fault.address ?? ""} port ${fault.port ?? ""}: ${reason}`;
 }

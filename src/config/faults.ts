@@ -61,7 +61,7 @@ export class Faults {
 
 const id = (path: Path): string => JSON.stringify(path);
 
-const plainKey = /^[A-Za-z][A-Za-z0-9]{0,23}$/;
+const plainKey = /^[A-Za-z][A-Za-z0-9_-]{0,23}$/;
 const numberKey = /^\+?[0-9]{1,20}$/;
 
 /** `customers[0].inbound["+3225887000"]`. A key that no config has may be a secret put in the wrong place: not shown. */

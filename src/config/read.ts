@@ -20,7 +20,8 @@ export function readTree(text: string, env: NodeJS.ProcessEnv, faults: Faults): 
     uniqueKeys: false,
     // Its messages quote the source, which holds secrets.
     prettyErrors: false,
-    logLevel: "silent",
+    // "silent" would keep quiet about a second document.
+    logLevel: "error",
     lineCounter: lines,
   });
   for (const { code, pos } of [...document.errors, ...document.warnings]) {

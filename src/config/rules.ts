@@ -1,5 +1,6 @@
 import { at, collect, isMapValue, texts } from "./collect.ts";
 import { type Faults, type Path, show } from "./faults.ts";
+import { algorithms } from "./keys.ts";
 import { isLoopback, parseListen } from "./listen.ts";
 import { defaultListen } from "./schema.ts";
 import { parseInstant } from "./values.ts";
@@ -139,9 +140,10 @@ function keysRule(root: Value, faults: Faults): void {
   for (const { path, value } of collect(root, "customers[].keys[]")) {
     if (!isMapValue(value)) continue;
     const given = ["jwk", "pem", "secret", "jwksUri"].filter((member) => value[member] !== undefined);
-    const shared = String(value.alg).startsWith("HS");
+    const alg = String(value.alg);
+    const shared = alg.startsWith("HS");
     if (given.length !== 1) faults.add(path, "needs exactly one of jwk, pem, secret, jwksUri");
-    else if (shared !== (given[0] === "secret")) {
+    else if (algorithms.includes(alg) && shared !== (given[0] === "secret")) {
       faults.add(
         [...path, given[0]!],
         `does not go with this alg: ${shared ? "HS… takes a secret" : "only HS… takes a secret"}`,

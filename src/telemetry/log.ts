@@ -15,12 +15,14 @@ const backlog = 4 * 1024 * 1024;
 
 /** JSON lines, one for each event, that no secret gets into: not by a key, an error, or a text that holds one. */
 export function createLog({ level = "info", destination = toStderr() }: LogOptions = {}): Log {
-  return pino(
+  const log = pino(
     {
       level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }), bindings: (bindings) => mask(bindings) as Bindings },
+      formatters: { level: (label) => ({ level: label }) },
+      // An error arrives here as masked members already; pino's own would take it for one without a stack.
+      serializers: { err: (error: unknown) => error },
       hooks: {
         logMethod(args, method) {
           method.apply(this, clean(args));
@@ -29,10 +31,23 @@ export function createLog({ level = "info", destination = toStderr() }: LogOptio
     },
     destination,
   );
+  return withCleanBindings(log);
 }
 
 type Bindings = Record<string, unknown>;
 type Arguments = Parameters<Log["info"]>;
+
+/** pino formats the bindings of the first logger only; children inherit these two, at any depth. */
+function withCleanBindings(log: Log): Log {
+  const { child, setBindings } = log;
+  log.child = function (this: Log, bindings: Bindings, options?: Parameters<typeof child>[1]) {
+    return child.call(this, mask(bindings) as Bindings, options);
+  } as typeof child;
+  log.setBindings = function (this: Log, bindings: Bindings) {
+    setBindings.call(this, mask(bindings) as Bindings);
+  };
+  return log;
+}
 
 const toStderr = (): DestinationStream => pino.destination({ dest: 2, sync: false, maxLength: backlog });
 

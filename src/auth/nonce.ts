@@ -33,6 +33,8 @@ export class Nonces {
   readonly #clock: Clock;
   readonly #lifetimeSeconds: number;
   #issued = 0;
+  /** The nonce whose seal was found right last: check and use ask for the same one, one after the other. */
+  #sealed = "";
   /** Used nonces: sequence → highest nc. */
   readonly #used = new Map<number, number>();
   /** Highest sequence dropped from `used`: at or below it only what is remembered is good. */
@@ -76,7 +78,8 @@ export class Nonces {
     const parts = grammar.exec(nonce);
     if (parts === null) return undefined;
     const [, stamp = "", counted = "", seal = ""] = parts;
-    if (!sameText(seal, this.#key.seal(stamp, this.#connectionId))) return undefined;
+    if (nonce !== this.#sealed && !sameText(seal, this.#key.seal(stamp, this.#connectionId))) return undefined;
+    this.#sealed = nonce;
     const sequence = Number.parseInt(counted, 16);
     return sequence > this.#forgotten || this.#used.has(sequence) ? sequence : undefined;
   }

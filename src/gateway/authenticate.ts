@@ -7,7 +7,8 @@ import type { Request } from "../sip/request.ts";
 import type { Header, Message } from "../sip/scan.ts";
 
 export type Authenticated =
-  | { readonly kind: "proved"; readonly identity: Identity }
+  /** header: what proved it, for us alone. */
+  | { readonly kind: "proved"; readonly identity: Identity; readonly header: Header }
   | { readonly kind: "challenge"; readonly stale: boolean }
   | { readonly kind: "refused"; readonly refusal: Refusal; readonly customer?: Customer }
   /** Refused, and only another token will do: no digest challenge (RFC 8898 §2.2). */
@@ -56,6 +57,7 @@ export function authenticate(request: Request, asker: Asker, digest: DigestAuthe
     realm,
     nonces: asker.nonces,
   });
+  if (proof.kind === "proved") return { ...proof, header };
   return proof.kind === "stale" ? { kind: "challenge", stale: true } : proof;
 }
 

@@ -15,7 +15,7 @@ import {
 import { MessageRate } from "../policy/limits.ts";
 import { type ReplyHead, replyHead } from "../sip/reply.ts";
 import { type Contact, type Request, readContacts } from "../sip/request.ts";
-import type { Message } from "../sip/scan.ts";
+import type { Header, Message } from "../sip/scan.ts";
 import { addressKey, type Guest } from "./admission.ts";
 import { authenticate, ownCredentials, realmOf } from "./authenticate.ts";
 import { nowhere, type Outward } from "./chain.ts";
@@ -154,18 +154,19 @@ export class Connection implements Guest, ClientEnd {
     const judged = inside ? this.#leg?.dialogs.judgeInDialog(request) : undefined;
     if (judged?.kind === "dialog") return this.#insideDialog(request, head, judged.dialog, binary);
     if (inside && this.accepted) return this.#refuse(head, unknownDialog, binary);
-    const identity = this.#prove(request, head, binary);
-    if (!identity) return undefined;
-    return inside ? this.#refuse(head, unknownDialog, binary) : this.#outsideDialog(request, head, identity, binary);
+    const proof = this.#prove(request, head, binary);
+    if (!proof) return undefined;
+    return inside ? this.#refuse(head, unknownDialog, binary) : this.#outsideDialog(request, head, proof, binary);
   }
 
-  #outsideDialog(request: Request, head: ReplyHead, identity: Identity, binary: boolean): Promise<void> | undefined {
+  #outsideDialog(request: Request, head: ReplyHead, proof: Bound, binary: boolean): Promise<void> | undefined {
+    const { identity } = proof;
     const rights = authorize(identity, request, this.#rights());
     if (rights.kind === "refused") return this.#refuse(head, rights.refusal, binary);
     const full = this.#limitRefusal(identity, request.method);
     if (full) return this.#refuse(head, full, binary);
     this.#accept(request, identity);
-    return this.#forward({ request, head, outward: rights, binary });
+    return this.#forward({ request, head, outward: rights, binary, credentials: [proof.header] });
   }
 
   /** The verdicts of a dialog's own requests: method, Contact and references; the dialog itself is judged already. */
@@ -212,7 +213,7 @@ export class Connection implements Guest, ClientEnd {
   }
 
   /** Who sent it, bound to this connection; undefined where a reply has been given instead. */
-  #prove(request: Request, head: ReplyHead, binary: boolean): Identity | undefined {
+  #prove(request: Request, head: ReplyHead, binary: boolean): Bound | undefined {
     const realm = realmOf(request, { realm: this.#realm });
     const { failures, limits, digest } = this.#context;
     const presents = request.message.header("authorization") ?? request.message.header("proxy-authorization");
@@ -221,7 +222,10 @@ export class Connection implements Guest, ClientEnd {
       return this.#refuse(head, tooManyFailures, binary);
     }
     const proof = authenticate(request, { realm: this.#realm, nonces: this.#nonces }, digest);
-    if (proof.kind === "proved") return this.#bind(proof.identity, realm, head, binary);
+    if (proof.kind === "proved") {
+      const identity = this.#bind(proof.identity, realm, head, binary);
+      return identity && { identity, header: proof.header };
+    }
     if (proof.kind === "challenge") return this.#challenge(head, realm, proof.stale, binary);
     if (proof.refusal.code === "credential-rejected") failures.add(from, realm);
     if (proof.kind === "refused") return this.#refuse(head, proof.refusal, binary, proof.customer?.id);
@@ -284,7 +288,8 @@ export class Connection implements Guest, ClientEnd {
     return undefined;
   }
 
-  #pass(leg: Leg, identity: Identity, { request, head, outward, binary, inside, dialog }: Passage): void {
+  #pass(leg: Leg, identity: Identity, passage: Passage): void {
+    const { request, head, outward, binary, inside, dialog } = passage;
     const number = outward.trunk !== "";
     const register = request.method === "REGISTER";
     const cap = register ? bindingCap(identity, seconds(this.#context.clock)) : undefined;
@@ -296,7 +301,8 @@ export class Connection implements Guest, ClientEnd {
       identity,
       lines: this.#context.chain().lines(identity, outward),
       inDialog: inside ?? false,
-      credentials: ownCredentials(request.message, this.#realm ?? "").map(({ header }) => header),
+      credentials:
+        passage.credentials ?? ownCredentials(request.message, this.#realm ?? "").map(({ header }) => header),
       passHeaders: number ? new Set(identity.customer.passHeaders.map((name) => name.toLowerCase())) : undefined,
       capSeconds: cap,
     });
@@ -386,6 +392,14 @@ interface Passage {
   readonly binary: boolean;
   readonly inside?: boolean;
   readonly dialog?: Dialog;
+  /** Where they are known already: what is not to be forwarded. */
+  readonly credentials?: readonly Header[];
+}
+
+/** Who this connection is, and the header field that said so. */
+interface Bound {
+  readonly identity: Identity;
+  readonly header: Header;
 }
 
 const branchInUse = refuse(

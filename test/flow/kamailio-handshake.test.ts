@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
-import { grant, openUpstream, type UpstreamClient } from "../helpers/upstream-client.ts";
+import { announcedHost, chainSecret, domain, granted, registerOf } from "../helpers/legs.ts";
+import { header, isReply } from "../helpers/raw-sip.ts";
+import { openUpstream, type UpstreamClient, type UpstreamOptions } from "../helpers/upstream-client.ts";
 
-const secret = "0123456789abcdef0123456789abcdef";
 const former = "fedcba9876543210fedcba9876543210";
-const alice = { secret, user: "alice", domain: "acme.example" };
 
 describe("Kamailio's WebSocket handshake", () => {
   let kamailio: Kamailio;
   const clients: UpstreamClient[] = [];
 
   beforeAll(async () => {
-    kamailio = await startKamailio({ chainSecret: secret, formerSecret: former, host: ["127.0.0.1", "::1"] });
+    kamailio = await startKamailio({ chainSecret, formerSecret: former, host: ["127.0.0.1", "::1"] });
   });
   afterAll(async () => {
     await Promise.all(clients.map((client) => client.close()));
@@ -19,24 +19,81 @@ describe("Kamailio's WebSocket handshake", () => {
   });
 
   /** 101, or the status of the refusal. */
-  async function statusOf(headers: Record<string, string | string[]>, subprotocol = "sip"): Promise<number> {
-    const opened = await openUpstream({ url: kamailio.wsUrl, headers, subprotocol });
+  async function statusOf(headers: UpstreamOptions["headers"], more: Partial<UpstreamOptions> = {}): Promise<number> {
+    const opened = await openUpstream({ url: kamailio.wsUrl, headers, ...more });
     if (!opened.ok) return opened.status;
     clients.push(opened.client);
     return 101;
   }
 
+  const good = granted("alice");
+  const now = Math.floor(Date.now() / 1000);
+
   it("accepts a good grant", async () => {
-    expect(await statusOf(grant(alice))).toBe(101);
+    expect(await statusOf(good)).toBe(101);
   });
 
   it("accepts a grant under the secret that is going out", async () => {
-    expect(await statusOf(grant({ ...alice, secret: former }))).toBe(101);
+    expect(await statusOf(granted("alice", { secret: former }))).toBe(101);
   });
+
   it("refuses no grant, a grant alone, a token alone", async () => {
-    const good = grant(alice);
     expect(await statusOf({})).toBe(403);
     expect(await statusOf({ "X-Postern-Grant": good["X-Postern-Grant"] })).toBe(403);
     expect(await statusOf({ "X-Postern-Token": good["X-Postern-Token"] })).toBe(403);
+  });
+
+  it("refuses a wrong, a changed, an expired one, and one whose stamp is no number", async () => {
+    expect(await statusOf(granted("alice", { secret: "another secret altogether" }))).toBe(403);
+    expect(await statusOf({ ...good, "X-Postern-Grant": `${good["X-Postern-Grant"]}x` })).toBe(403);
+    expect(await statusOf(granted("alice", { expiry: now - 1 }))).toBe(403);
+    expect(await statusOf(granted("alice", { expiry: Number.NaN }))).toBe(403);
+    expect(await statusOf(granted("alice", { algorithm: "sha1" }))).toBe(403);
+  });
+
+  it("refuses two of either, though the first is good", async () => {
+    const { "X-Postern-Grant": text, "X-Postern-Token": token } = good;
+    expect(await statusOf({ ...good, "X-Postern-Grant": [text, "1:mallory@acme.example"] })).toBe(403);
+    expect(await statusOf({ ...good, "X-Postern-Token": [token, "x"] })).toBe(403);
+  });
+
+  it("refuses a subprotocol other than sip", async () => {
+    expect(await statusOf(good, { subprotocol: "msrp" })).toBe(400);
+  });
+
+  it("serves nothing else over HTTP", async () => {
+    const answer = await fetch(kamailio.wsUrl.replace("ws:", "http:"), { headers: good });
+    expect(answer.status).toBe(404);
+  });
+
+  it.each([0, 1])("knows a leg by the address it announces (IPv4, IPv6: %i)", async (family) => {
+    const host = family === 0 ? announcedHost : "2001:db8::7";
+    const announce = { host, port: 44_000 };
+    const opened = await openUpstream({ url: kamailio.wsUrls[family] ?? "", headers: good, announce });
+    if (!opened.ok) throw new Error(`refused with ${opened.status}`);
+    clients.push(opened.client);
+    opened.client.send(registerOf("alice"));
+    await opened.client.waitFor((message) => isReply(message, 200, "REGISTER"));
+    const seen = await kamailio.waitFor((one) => one.method === "REGISTER" && one.host.replace(/[[\]]/g, "") === host);
+    expect([seen.way, seen.proto, seen.port]).toEqual(["in", "ws", 44_000]);
+    expect(header(seen.raw, "To")).toBe(`<sip:alice@${domain}>`);
+  });
+
+  it("keeps the secrets out of its log", () => {
+    expect(kamailio.log()).not.toContain(chainSecret);
+    expect(kamailio.log()).not.toContain(former);
+  });
+});
+
+describe("Kamailio without tcp_accept_haproxy", () => {
+  it("refuses a gateway that announces, and takes one that does not", async () => {
+    const kamailio = await startKamailio({ chainSecret, haproxy: false });
+    const headers = granted("alice");
+    const announce = { host: announcedHost, port: 44_001 };
+    await expect(openUpstream({ url: kamailio.wsUrl, headers, announce })).rejects.toThrow();
+    const opened = await openUpstream({ url: kamailio.wsUrl, headers });
+    expect(opened.ok).toBe(true);
+    if (opened.ok) await opened.client.close();
+    await kamailio.stop();
   });
 });

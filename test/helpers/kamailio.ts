@@ -1,9 +1,8 @@
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type KamailioSettings, type RunningKamailio, startKamailio as start } from "../../scripts/kamailio.ts";
 import { freePort } from "./ports.ts";
+import { temporaryDir } from "./temporary.ts";
 
 const report = fileURLToPath(new URL("../fixtures/test-report.cfg", import.meta.url));
 
@@ -63,8 +62,9 @@ export interface Kamailio {
   /** The first message, seen already or still to come, that the predicate takes. */
   waitFor(predicate: (seen: Seen) => boolean, timeoutMs?: number): Promise<Seen>;
   log(): string;
+  /** Ends it and removes its directory. */
   stop(): Promise<void>;
-  /** SIGKILL to all its processes. */
+  /** SIGKILL to all its processes; the directory stays, for another to go on with. */
   kill(): Promise<void>;
 }
 
@@ -73,7 +73,7 @@ export async function startKamailio(options: KamailioOptions): Promise<Kamailio>
   const hosts = [options.host ?? "127.0.0.1"].flat();
   const wsPort = options.wsPort ?? (await freePort(...hosts));
   const udpPort = options.udpPort ?? (await freePort(...hosts));
-  const dir = options.dir ?? mkdtempSync(join(tmpdir(), "postern-kamailio-"));
+  const dir = options.dir ?? temporaryDir("kamailio");
   const running = await start({
     dir,
     ws: hosts.map((host) => `${bracket(host)}:${wsPort}`),
@@ -95,7 +95,10 @@ export async function startKamailio(options: KamailioOptions): Promise<Kamailio>
     saw: () => parseReport(running.log()),
     waitFor: (predicate, timeoutMs = 5_000) => waitFor(running, predicate, timeoutMs),
     log: () => running.log(),
-    stop: running.stop,
+    stop: async () => {
+      await running.stop();
+      rmSync(dir, { recursive: true, force: true });
+    },
     kill: running.kill,
   };
 }

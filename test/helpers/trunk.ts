@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, watch, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync, watch, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort } from "./ports.ts";
+import { temporaryDir } from "./temporary.ts";
 
 const scenarios = fileURLToPath(new URL("../fixtures/sipp/", import.meta.url));
 
@@ -33,47 +33,61 @@ export interface Trunk {
 
 /** A customer's trunk: SIPp on UDP. Resolves when it is bound. */
 export async function startTrunk(options: TrunkOptions): Promise<Trunk> {
-  const port = await freePort(options.host);
-  const media = await freePort(options.host);
-  const dir = mkdtempSync(join(tmpdir(), "postern-trunk-"));
+  const { host } = options;
+  const port = await freePort(host);
+  const media = await freePort(host);
+  const dir = temporaryDir("trunk");
   const trace = join(dir, "messages.log");
   writeFileSync(trace, "");
   writeFileSync(join(dir, "scenario.xml"), scenario(options, media));
-  const where = ["-i", options.host, "-p", `${port}`, "-mi", options.host, "-mp", `${media}`];
-  const control = ["-ci", options.host, "-cp", `${await freePort(options.host)}`];
-  const echo = options.rtpEcho ? ["-rtp_echo"] : [];
-  const errors = ["-trace_err", "-error_file", join(dir, "errors.log")];
   const args = [
-    "-sf",
-    "scenario.xml",
-    ...where,
-    ...control,
-    ...echo,
-    "-nostdin",
-    "-trace_msg",
-    "-message_file",
-    trace,
-    ...errors,
+    ...["-sf", "scenario.xml", "-i", host, "-p", `${port}`, "-mi", host, "-mp", `${media}`],
+    ...["-ci", host, "-cp", `${await freePort(host)}`, ...(options.rtpEcho ? ["-rtp_echo"] : [])],
+    ...["-nostdin", "-trace_msg", "-message_file", trace, "-trace_err", "-error_file", join(dir, "errors.log")],
   ];
-  const child = spawn("sipp", args, { cwd: dir, stdio: ["ignore", "ignore", "pipe"] });
+  const sipp = run(args, dir);
+  await bound(port, sipp.fault);
+  let kept: string[] | undefined;
+  return {
+    uri: `sip:${host.includes(":") ? `[${host}]` : host}:${port}`,
+    host,
+    port,
+    messages: () => kept ?? parseTrace(trace),
+    waitFor: (predicate, timeoutMs = 5_000) => waitFor(trace, predicate, timeoutMs),
+    stop: async () => {
+      await sipp.kill();
+      kept ??= parseTrace(trace);
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+interface Sipp {
+  /** Why it is not running any more, if so. */
+  fault(): string | undefined;
+  kill(): Promise<void>;
+}
+
+function run(args: readonly string[], cwd: string): Sipp {
+  const child = spawn("sipp", args, { cwd, stdio: ["ignore", "ignore", "pipe"] });
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     said += text;
   });
-  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()).once("error", () => resolve()));
-  const onExit = (): void => void child.kill("SIGKILL");
-  process.once("exit", onExit);
-  void ended.then(() => process.off("exit", onExit));
-  await bound(port, () => (child.exitCode === null ? undefined : `sipp ended with ${child.exitCode}: ${said}`));
-  const bracketed = options.host.includes(":") ? `[${options.host}]` : options.host;
+  const kill = (): boolean => child.kill("SIGKILL");
+  process.once("exit", kill);
+  const ended = new Promise<void>((resolve) => {
+    child.once("close", () => resolve());
+    child.once("error", (error) => {
+      said += String(error);
+      resolve();
+    });
+  }).then(() => void process.off("exit", kill));
+  const gone = (): boolean => child.exitCode !== null || child.pid === undefined;
   return {
-    uri: `sip:${bracketed}:${port}`,
-    host: options.host,
-    port,
-    messages: () => parseTrace(trace),
-    waitFor: (predicate, timeoutMs = 5_000) => waitFor(trace, predicate, timeoutMs),
-    stop: () => {
-      child.kill("SIGKILL");
+    fault: () => (gone() ? `sipp ended with ${child.exitCode}: ${said}` : undefined),
+    kill: () => {
+      kill();
       return ended;
     },
   };

@@ -16,29 +16,31 @@ export const header = (message: string, name: string): string | undefined =>
 export const mask = (message: string): string =>
   message.replace(/^((?:Proxy-)?Authorization[ \t]*:)[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*/gim, "$1 ***");
 
-/** What stands on the arrow: `INVITE sip:bob@acme.example`, `403 Forbidden (INVITE) credential-expired`. */
+const longestLabel = 40;
+const longestReason = 20;
+
+/** What stands on the arrow: `INVITE sip:bob@acme.example`, `403 Forbidden (INVITE) credential-expired`; URI parameters left out. */
 export function label(message: string): string {
   const start = /^[^\r\n]*/.exec(message)?.[0] ?? "";
-  const status = /^SIP\/2\.0 (.*)$/.exec(start)?.[1];
-  if (status === undefined) return start.replace(/ SIP\/2\.0$/, "");
+  const [, status, reason = ""] = /^SIP\/2\.0 (\d{3}) ?(.*)$/.exec(start) ?? [];
+  if (status === undefined) return shorten(start.replace(/(;[^ ]*)? SIP\/2\.0$/, ""));
   const method = header(message, "CSeq")?.split(" ")[1] ?? "";
-  const code = header(message, "Postern-Code");
-  return `${status} (${method})${code ? ` ${code}` : ""}`;
+  const code = header(message, "Postern-Code") ?? "";
+  const words = reason.length > longestReason ? "" : reason;
+  return [status, words, `(${method})`, code].filter(Boolean).join(" ").replace(control, "?");
 }
 
-const longestLabel = 60;
+// Fit for a terminal: what the far end sent may hold escape sequences.
+const control = /[\x00-\x1f\x7f-\x9f]/g;
 
-/** Fit for a terminal: of bounded length, and without control characters, which the far end could have sent. */
 function shorten(text: string): string {
-  const plain = text.replace(/[\x00-\x1f\x7f-\x9f]/g, "?");
+  const plain = text.replace(control, "?");
   return plain.length > longestLabel ? `${plain.slice(0, longestLabel - 1)}…` : plain;
 }
 
 /** The entries as a text ladder: names on top, one arrow a line, seconds since the first at the left. */
 export function renderLadder(entries: readonly LadderEntry[], names: readonly string[] = namesOf(entries)): string {
-  const arrows = entries
-    .toSorted((a, b) => a.at - b.at)
-    .map((entry) => ({ ...entry, text: shorten(label(entry.message)) }));
+  const arrows = entries.toSorted((a, b) => a.at - b.at).map((entry) => ({ ...entry, text: label(entry.message) }));
   const start = arrows[0]?.at ?? 0;
   const column = columns(names, arrows);
   const width = (column.get(names.at(-1) ?? "") ?? 0) + 1;

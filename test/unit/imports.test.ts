@@ -51,10 +51,10 @@ const specifier =
 
 const importsOf = (text: string): string[] => [...text.matchAll(specifier)].map((found) => found[1] ?? found[2] ?? "");
 
-/** Every import of our own files, as paths under src. */
+/** Every import of our own files, as paths under src; package.json is data. */
 const ours = (path: string, text: string): string[] =>
   importsOf(text)
-    .filter((name) => name.startsWith("."))
+    .filter((name) => name.startsWith(".") && !name.endsWith("/package.json"))
     .map((name) => relative(src, join(src, dirname(path), name)));
 
 /** The place whose rule a file follows: itself where it has a rule of its own, else its folder. */

@@ -1,13 +1,14 @@
 #!/bin/sh
-# servers.sh: installs Kamailio with its modules and SIPp from the Debian or Ubuntu archive where they are absent.
+# servers.sh: installs Kamailio with its modules, SIPp and openssl from the Debian or Ubuntu archive where they are absent.
 set -eu
 packages="kamailio kamailio-websocket-modules kamailio-autheph-modules kamailio-tls-modules kamailio-outbound-modules
-  kamailio-sqlite-modules kamailio-json-modules kamailio-utils-modules sip-tester"
+  kamailio-sqlite-modules kamailio-json-modules kamailio-utils-modules sip-tester openssl"
 modules="websocket auth_ephemeral tls outbound db_sqlite json utils"
 
 # Looks at what is there, not at the package list: a Kamailio built by hand serves as well.
 missing() {
   command -v sipp >/dev/null || { echo sipp; return; }
+  command -v openssl >/dev/null || { echo openssl; return; }
   command -v kamailio >/dev/null || { echo kamailio; return; }
   dir=$(kamailio -I 2>/dev/null | sed -n 's/^ *Default paths to modules: *//p' | cut -d: -f1)
   for module in $modules; do
@@ -18,7 +19,7 @@ missing() {
 what=$(missing)
 [ -n "$what" ] || exit 0
 wanted=$(echo $packages)
-fail() { echo "postern: $what is missing and $1; install these: $wanted" >&2; exit 1; }
+fail() { echo "postern: $what is missing and $1; as root: apt-get install $wanted" >&2; exit 1; }
 
 command -v apt-get >/dev/null || fail "this is neither Debian nor Ubuntu"
 if [ "$(id -u)" = 0 ]; then sudo=
@@ -40,7 +41,10 @@ $sudo env DEBIAN_FRONTEND=noninteractive sh -eu -c '
   fi
   apt-get update -q
   apt-get install -q -y --no-install-recommends -o Dpkg::Options::=--force-confold "$@"
-  if [ -z "$had" ] && [ -d /run/systemd/system ]; then systemctl disable --now kamailio.service; fi
+  if [ -z "$had" ]; then
+    update-rc.d kamailio disable
+    if [ -d /run/systemd/system ]; then systemctl stop kamailio.service; fi
+  fi
 ' servers $wanted </dev/null >&2 || status=$?
 [ $status = 0 ] || fail "apt-get failed (see above)"
 

@@ -30,7 +30,8 @@ export function refusalReply(head: ReplyHead, tag: string, refusal: Refusal): Bu
   return reply(head, sip, tag, headers);
 }
 
-const refusalHeaders = ({ code, sentence }: Refusal): string[] => [
+/** The header lines that say why, without CRLF. */
+export const refusalHeaders = ({ code, sentence }: Refusal): string[] => [
   `Postern-Code: ${code}`,
   `Warning: 399 postern "${sentence}"`,
 ];

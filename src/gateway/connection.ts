@@ -357,7 +357,7 @@ export class Connection implements Guest, ClientEnd {
 
   #verdict(code: Code | "accepted", method: string, identity?: Identity): void {
     this.#context.metrics.verdict(code);
-    const who = identity && { customer: identity.customer.id, user: address(identity), secret: identity.secret };
+    const who = identity && { customer: identity.customer.id, user: address(identity), provedBy: identity.secret };
     this.#context.log.info({ connection: this.id, ...who, method, code }, "verdict");
   }
 

@@ -1,9 +1,11 @@
 import type { WebSocket } from "ws";
+import { refuse } from "../core/errors.ts";
 import { reply, replyHead } from "../sip/reply.ts";
 import { type Message, scan } from "../sip/scan.ts";
 import { type Edit, splice } from "../sip/splice.ts";
 import { parseUri } from "../sip/uri.ts";
 import type { Log } from "../telemetry/log.ts";
+import { refusalHeaders } from "./challenge.ts";
 import type { Dialogs } from "./dialogs.ts";
 import { sendUnderPressure } from "./pressure.ts";
 
@@ -49,10 +51,18 @@ function admit(leg: Receiver, request: Message, binary: boolean, log: Log): bool
   return false;
 }
 
+/** Kamailio's word that it did not take our grant, in the client's terms. */
+const refusedUpstream = refusalHeaders(
+  refuse("upstream-unavailable", "the telephone side does not take calls from here now: try again in a few seconds"),
+)
+  .map((line) => `${line}\r\n`)
+  .join("");
+
 function withoutOurs(message: Message): Buffer {
   const edits: Edit[] = [];
   for (const { name, start, end } of message.headers) {
-    if (name.startsWith("x-postern-")) edits.push({ start, end, text: "" });
+    if (!name.startsWith("x-postern-")) continue;
+    edits.push({ start, end, text: name === "x-postern-refused" ? refusedUpstream : "" });
   }
   return edits.length === 0 ? message.bytes : splice(message.bytes, edits);
 }

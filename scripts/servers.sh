@@ -1,6 +1,7 @@
 #!/bin/sh
 # servers.sh: installs Kamailio with its modules, SIPp and openssl from the Debian or Ubuntu archive where they are absent.
 set -eu
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 packages="kamailio kamailio-websocket-modules kamailio-autheph-modules kamailio-tls-modules kamailio-outbound-modules
   kamailio-sqlite-modules kamailio-json-modules kamailio-utils-modules sip-tester openssl"
 modules="websocket auth_ephemeral tls outbound db_sqlite json utils"

@@ -34,5 +34,5 @@ const others = Array.from({ length: Number(customers) - 1 }, (_, at) => ({
 }));
 const middle = others.length / 2;
 const config = { ...loaded.config, customers: [...others.slice(0, middle), acme!, ...others.slice(middle)] };
-const running = await start(config, { log: createLog({ level: "warn" }) });
+const running = await start(config, { log: createLog() });
 reportUsage(Number(new URL(running.gatewayUrl).port));

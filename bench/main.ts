@@ -26,7 +26,9 @@ interface Peer {
 const children: ChildProcess[] = [];
 
 async function launch(file: string, ...args: string[]): Promise<{ child: ChildProcess; port: number }> {
-  const child = fork(fileURLToPath(new URL(file, import.meta.url)), args);
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), args, {
+    stdio: ["ignore", "inherit", "ignore", "ipc"],
+  });
   children.push(child);
   const [{ port }] = (await once(child, "message")) as [{ port: number }];
   return { child, port };

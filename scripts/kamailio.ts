@@ -77,7 +77,11 @@ function localConfig(settings: KamailioSettings): string {
   ].join("\n");
 }
 
-const quote = (text: string): string => `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+/** A string of Kamailio's configuration. Throws RangeError for what would end the line. */
+function quote(text: string): string {
+  if (/[\r\n\0]/.test(text)) throw new RangeError("a setting of Kamailio holds a line break or NUL");
+  return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+}
 
 /**
  * Starts Kamailio in the foreground, in a process group of its own, with nothing outside settings.dir, and waits until
@@ -100,10 +104,12 @@ export async function startKamailio(settings: KamailioSettings, deadline = 15_00
 }
 
 function supervise(child: ChildProcess): RunningKamailio {
-  const said: string[] = [];
+  let said = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding("utf8");
-    stream?.on("data", (text: string) => said.push(text));
+    stream?.on("data", (text: string) => {
+      said += text;
+    });
   }
   const ended = new Promise<void>((resolve) => {
     child.once("close", () => resolve());
@@ -123,7 +129,7 @@ function supervise(child: ChildProcess): RunningKamailio {
     await ended;
     clearTimeout(timer);
   };
-  return { pid: child.pid ?? 0, process: child, log: () => said.join(""), stop, kill };
+  return { pid: child.pid ?? 0, process: child, log: () => said, stop, kill };
 }
 
 /** A group that has ended already is no fault. */

@@ -34,6 +34,7 @@ export interface Seen {
   /** The other side; of a leg the announced address. */
   readonly host: string;
   readonly port: number;
+  /** One character a byte (latin1). */
   readonly raw: string;
   /** First line. */
   readonly start: string;
@@ -57,7 +58,7 @@ export interface Kamailio {
   readonly wsPort: number;
   readonly dir: string;
   readonly pid: number;
-  /** Messages since the start, oldest first. */
+  /** Messages since the start, oldest first: SIP both ways but for Kamailio's own replies, and upgrades. */
   saw(): Seen[];
   /** The first message, seen already or still to come, that the predicate takes. */
   waitFor(predicate: (seen: Seen) => boolean, timeoutMs?: number): Promise<Seen>;
@@ -84,6 +85,7 @@ export async function startKamailio(options: KamailioOptions): Promise<Kamailio>
     ...(options.report === false ? {} : { report }),
     ...(options.configuration ? { configuration: options.configuration } : {}),
   });
+  const saw = reporter(running);
   const wsUrls = hosts.map((host) => `ws://${bracket(host)}:${wsPort}`);
   return {
     wsUrl: wsUrls[0] ?? "",
@@ -92,8 +94,8 @@ export async function startKamailio(options: KamailioOptions): Promise<Kamailio>
     wsPort,
     dir,
     pid: running.pid,
-    saw: () => parseReport(running.log()),
-    waitFor: (predicate, timeoutMs = 5_000) => waitFor(running, predicate, timeoutMs),
+    saw: () => [...saw()],
+    waitFor: (predicate, timeoutMs = 5_000) => waitFor(running, saw, predicate, timeoutMs),
     log: () => running.log(),
     stop: async () => {
       await running.stop();
@@ -105,11 +107,45 @@ export async function startKamailio(options: KamailioOptions): Promise<Kamailio>
 
 const bracket = (host: string): string => (host.includes(":") ? `[${host}]` : host);
 
-function waitFor(running: RunningKamailio, predicate: (seen: Seen) => boolean, timeoutMs: number): Promise<Seen> {
+/** Lines of test-report.cfg: parts of one message by process, then a line that ends and names it. Reads only what is new. */
+function reporter(running: RunningKamailio): () => Seen[] {
+  const parts = new Map<string, string>();
+  const seen: Seen[] = [];
+  let read = 0;
+  const take = (kind: string, process: string, rest: string): void => {
+    if (kind === "part") {
+      parts.set(process, (parts.get(process) ?? "") + rest);
+      return;
+    }
+    const [proto = "", host = "", port = ""] = rest.split(" ");
+    const raw = Buffer.from(parts.get(process) ?? "", "base64").toString("latin1");
+    parts.delete(process);
+    const message = describe(kind === "in" ? "in" : "out", transport(proto, raw), host, Number(port), raw);
+    if (!isProbe(message)) seen.push(message);
+  };
+  return () => {
+    const log = running.log();
+    const end = log.lastIndexOf("\n") + 1;
+    const fresh = log.slice(read, end).matchAll(/TEST-REPORT (part|in|out) (\d+) (.*)\n/g);
+    read = end;
+    for (const [, kind = "", process = "", rest = ""] of fresh) take(kind, process, rest);
+    return seen;
+  };
+}
+
+/** How the start was waited for. An upgrade is none. */
+const isProbe = (message: Seen): boolean => message.method === "GET" && message.header("Upgrade") === undefined;
+
+function waitFor(
+  running: RunningKamailio,
+  saw: () => Seen[],
+  predicate: (seen: Seen) => boolean,
+  timeoutMs: number,
+): Promise<Seen> {
   return new Promise((resolve, reject) => {
     const stderr = running.process.stderr;
     const look = (): void => {
-      const found = parseReport(running.log()).find(predicate);
+      const found = saw().find(predicate);
       if (found) settle(() => resolve(found));
     };
     const settle = (how: () => void): void => {
@@ -118,35 +154,15 @@ function waitFor(running: RunningKamailio, predicate: (seen: Seen) => boolean, t
       how();
     };
     const late = (): void =>
-      reject(new Error(`kamailio saw no such message within ${timeoutMs} ms, only:\n${summary(running)}`));
+      reject(new Error(`kamailio saw no such message within ${timeoutMs} ms, only:\n${summary(saw())}`));
     const timer = setTimeout(() => settle(late), timeoutMs);
     stderr?.on("data", look);
     look();
   });
 }
 
-const summary = (running: RunningKamailio): string =>
-  parseReport(running.log())
-    .map((seen) => `${seen.way} ${seen.proto} ${seen.host}:${seen.port} ${seen.start}`)
-    .join("\n");
-
-/** Lines of test-report.cfg: parts of one message by process, then a line that ends and names it. */
-function parseReport(log: string): Seen[] {
-  const parts = new Map<string, string>();
-  const seen: Seen[] = [];
-  for (const [, kind = "", process = "", rest = ""] of log.matchAll(/TEST-REPORT (part|in|out) (\d+) (.*)\n/g)) {
-    if (kind === "part") {
-      parts.set(process, (parts.get(process) ?? "") + rest);
-      continue;
-    }
-    const [proto = "", host = "", port = ""] = rest.split(" ");
-    const raw = Buffer.from(parts.get(process) ?? "", "base64").toString("latin1");
-    parts.delete(process);
-    const message = describe(kind === "in" ? "in" : "out", transport(proto, raw), host, Number(port), raw);
-    if (!message.start.startsWith("GET / HTTP")) seen.push(message);
-  }
-  return seen;
-}
+const summary = (seen: readonly Seen[]): string =>
+  seen.map((one) => `${one.way} ${one.proto} ${one.host}:${one.port} ${one.start}`).join("\n");
 
 /** Of what leaves, Kamailio names the transport by number, and WebSocket as the TCP below it; Via says which it is. */
 function transport(proto: string, raw: string): string {

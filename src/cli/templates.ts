@@ -23,7 +23,7 @@ customers:
 
 /** Kamailio's example with the secret put in, so that there is one place that knows its form. */
 export function kamailioText(example: string, chainSecret: string): string {
-  const line = /^#!define CHAIN_SECRET ".*"$/m;
+  const line = /^#{1,2}!define CHAIN_SECRET ".*"$/m;
   if (!line.test(example)) throw new Error("kamailio/local.cfg.example has no line for CHAIN_SECRET");
   return example.replace(line, () => `#!define CHAIN_SECRET "${chainSecret}"`);
 }

@@ -13,7 +13,7 @@ const folder = mkdtempSync(join(tmpdir(), "postern-readme-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const blocks = (language: string): string[] =>
-  [...readme.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, "gm"))].map((match) => match[1]!);
+  [...readme.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\`$`, "gm"))].map((match) => match[1]!);
 
 /** The command of the README that begins with this verb, as a user types it but for where it runs. */
 function run(verb: string, env: Record<string, string> = {}, input = ""): string {
@@ -84,7 +84,7 @@ describe("the README", () => {
     for (const [, name] of named) expect(Object.keys(codes)).toContain(name);
     for (const page of ["README.md", "docs/architecture.md", "docs/kamailio.md"]) {
       const text = readFileSync(join(root, page), "utf8")
-        .replace(/^```[^]*?^```$/gm, "")
+        .replace(/^```[\s\S]*?^```$/gm, "")
         .replace(/`[^`]*`/g, "");
       for (const [, link] of text.matchAll(/\]\(([^)#:]+)\)/g)) {
         expect(existsSync(join(root, dirname(page), link!)), `${page}: ${link}`).toBe(true);

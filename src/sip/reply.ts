@@ -51,7 +51,7 @@ export function reply(head: ReplyHead, status: number, tag: string, headers: rea
   return Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
 }
 
-const fields: Readonly<Record<string, string>> = { v: "via", f: "from", t: "to", i: "call-id" };
+const compact = new Map(Object.entries({ v: "via", f: "from", t: "to", i: "call-id" }));
 
 /**
  * What a reply needs, out of a request that is malformed elsewhere: only well-formed lines of the first few KB are
@@ -67,7 +67,8 @@ export function salvage(bytes: Buffer): ReplyHead | undefined {
     if (line === "") break;
     const field = /^([A-Za-z-]{1,16})[ \t]*:[ \t]*([!-~\x80-\xff][\t -~\x80-\xff]{0,1023})$/.exec(line);
     if (!field) continue;
-    const name = fields[field[1]!.toLowerCase()] ?? field[1]!.toLowerCase();
+    const lower = field[1]!.toLowerCase();
+    const name = compact.get(lower) ?? lower;
     if (name === "via") via.push(field[2]!);
     else if (!found.has(name)) found.set(name, field[2]!);
   }

@@ -89,28 +89,28 @@ export interface Value {
 
 type MessageParts = Omit<Message, "isRequest" | "header" | "value" | "values">;
 
-const compact: Readonly<Record<string, string>> = {
-  a: "accept-contact",
-  b: "referred-by",
-  c: "content-type",
-  d: "request-disposition",
-  e: "content-encoding",
-  f: "from",
-  i: "call-id",
-  j: "reject-contact",
-  k: "supported",
-  l: "content-length",
-  m: "contact",
-  n: "identity-info",
-  o: "event",
-  r: "refer-to",
-  s: "subject",
-  t: "to",
-  u: "allow-events",
-  v: "via",
-  x: "session-expires",
-  y: "identity",
-};
+const compact: ReadonlyMap<string, string> = new Map([
+  ["a", "accept-contact"],
+  ["b", "referred-by"],
+  ["c", "content-type"],
+  ["d", "request-disposition"],
+  ["e", "content-encoding"],
+  ["f", "from"],
+  ["i", "call-id"],
+  ["j", "reject-contact"],
+  ["k", "supported"],
+  ["l", "content-length"],
+  ["m", "contact"],
+  ["n", "identity-info"],
+  ["o", "event"],
+  ["r", "refer-to"],
+  ["s", "subject"],
+  ["t", "to"],
+  ["u", "allow-events"],
+  ["v", "via"],
+  ["x", "session-expires"],
+  ["y", "identity"],
+]);
 
 /** Fields that a second parser could take from another line than we did, were there two. */
 const single = new Set([
@@ -284,7 +284,7 @@ function canonical(name: string): string {
   const known = spelled.get(name);
   if (known !== undefined) return known;
   const lower = name.toLowerCase();
-  return compact[lower] ?? lower;
+  return compact.get(lower) ?? lower;
 }
 
 function unfolded(bytes: Buffer, start: number, end: number): string {

@@ -1,4 +1,4 @@
-import { type Address, parseAddress, parseVia, type Via } from "./uri.ts";
+import { type Address, paramSpan, parseAddress, parseVia, type Via } from "./uri.ts";
 
 /** Where one header field stands in the message. Offsets are bytes; end is past its CRLF. */
 export interface Header {
@@ -350,9 +350,10 @@ function callId(value: string): string {
 function nameAddr(value: string, what: string): Address {
   const parsed = parseAddress(value);
   if (parsed.kind === "malformed") return fail(`${what}: ${parsed.reason}`);
-  const tag = parsed.address.params.get("tag");
-  if (tag !== undefined && !/^[A-Za-z0-9\-.!%*_+`'~]{1,256}$/.test(tag)) return fail(`${what}: the tag is not a token`);
-  return parsed.address;
+  if (!parsed.address.params.has("tag")) return parsed.address;
+  const span = paramSpan(value, parsed.address.paramsStart, "tag");
+  const isToken = span !== undefined && /^[A-Za-z0-9\-.!%*_+`'~]{1,256}$/.test(value.slice(span.start, span.end));
+  return isToken ? parsed.address : fail(`${what}: the tag is not a token`);
 }
 
 function topVia(value: string): Via {
@@ -383,7 +384,12 @@ function splitCommas(text: string, start: number, into: Value[]): void {
 }
 
 function pushTrimmed(text: string, from: number, to: number, start: number, into: Value[]): void {
-  const raw = text.slice(from, to);
-  const lead = raw.length - raw.trimStart().length;
-  into.push({ text: raw.trim(), start: start + from + lead });
+  let first = from;
+  let last = to;
+  while (first < last && isBlank(text[first]!)) first++;
+  while (last > first && isBlank(text[last - 1]!)) last--;
+  into.push({ text: text.slice(first, last), start: start + first });
 }
+
+/** Not trim(): byte A0 of a latin1 text would count as white space too. */
+const isBlank = (c: string): boolean => c === " " || c === "\t";

@@ -110,8 +110,8 @@ export function parseAddress(text: string): ParsedAddress {
   if (display === undefined) return malformed("the display name's quotes do not match");
   const open = text.indexOf("<", display);
   if (open < 0) return display > 0 ? malformed("no <URI> after the display name") : bareAddress(text);
-  const between = text.slice(display, open).trim();
-  if (display > 0 ? between !== "" : !displayTokens.test(between)) {
+  const between = text.slice(display, open);
+  if (display > 0 ? /[^ \t]/.test(between) : !displayTokens.test(between)) {
     return malformed("the display name must stand in quotes, with \\ before a quote inside it");
   }
   const close = text.indexOf(">", open);
@@ -132,7 +132,7 @@ function displayEnd(text: string): number | undefined {
 }
 
 function bareAddress(text: string): ParsedAddress {
-  const end = text.search(/[;\s]/);
+  const end = text.search(/[; \t]/);
   const uri = end < 0 ? text : text.slice(0, end);
   if (!uriText.test(uri) || /[?,<>"]/.test(uri)) {
     return { kind: "malformed", reason: "a URI with ? or , must stand in <>" };

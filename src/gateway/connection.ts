@@ -26,7 +26,7 @@ import { bindingCap, rewriteRequest, rewriteResponse } from "./forward.ts";
 import { closing } from "./handshake.ts";
 import type { ClientEnd, Leg } from "./leg.ts";
 import { type Parsed, parse } from "./parse.ts";
-import { sendUnderPressure } from "./pressure.ts";
+import { Inlet, Outlet } from "./pressure.ts";
 
 export interface Peer {
   readonly address: string;
@@ -38,11 +38,15 @@ export interface Peer {
 const dialogOnly = new Set(["BYE", "UPDATE", "INFO", "PRACK"]);
 const pong = Buffer.from("\r\n");
 const maxQueued = 1000;
+/** Milliseconds for the client to answer a close. */
+const closeGrace = 2_000;
 
 /** One browser's WebSocket: each message goes down the list of verbs and ends as a reply, upstream, or nowhere. */
 export class Connection implements Guest, ClientEnd {
   readonly id = randomBytes(8).toString("hex");
   readonly socket: WebSocket;
+  readonly #inlet: Inlet;
+  readonly #outlet: Outlet;
   readonly #peer: Peer;
   readonly #context: Context;
   readonly #nonces: Nonces;
@@ -55,10 +59,14 @@ export class Connection implements Guest, ClientEnd {
   /** A request of the bound identity was accepted at least once. */
   #wasAccepted = false;
   #heard = false;
+  /** Of the latest request that went upstream. */
+  #viaHost = "";
   #deadline: NodeJS.Timeout | undefined;
 
   constructor(socket: WebSocket, peer: Peer, context: Context) {
     this.socket = socket;
+    this.#inlet = new Inlet(socket);
+    this.#outlet = new Outlet(socket);
     this.#peer = peer;
     this.#context = context;
     this.#nonces = new Nonces(context.nonceKey, this.id, context.clock);
@@ -82,14 +90,24 @@ export class Connection implements Guest, ClientEnd {
   }
 
   makeRoom(): void {
-    this.socket.close(1008, "limit-reached: too many silent connections from this address");
+    this.#close(refuse("limit-reached", "too many silent connections from this address"));
   }
 
-  /** The browser's socket is closed. */
-  end(): void {
+  /** Close, and cut off who does not answer the close. */
+  leave(code: number, reason: string): void {
+    this.socket.close(code, reason);
+    setTimeout(() => this.socket.terminate(), closeGrace).unref();
+  }
+
+  /** The browser's socket is closed. Resolves when nothing of it is left at Kamailio, or cannot be helped. */
+  async end(): Promise<void> {
     clearTimeout(this.#deadline);
     this.#queue.length = 0;
-    this.#leg?.end();
+    await this.#leg?.end(this.#viaHost);
+  }
+
+  deliver(bytes: Buffer, binary: boolean, from: Inlet): void {
+    this.#outlet.send(bytes, binary, from);
   }
 
   unanswered(heads: readonly ReplyHead[]): void {
@@ -97,6 +115,7 @@ export class Connection implements Guest, ClientEnd {
   }
 
   #receive(bytes: Buffer, binary: boolean): void {
+    if (this.socket.readyState !== this.socket.OPEN) return;
     const rate = this.#rate.take(this.#context.limits().messagesPerSecond);
     if (rate === "flood" || this.#queue.length >= maxQueued) {
       this.#close(tooFast);
@@ -113,13 +132,12 @@ export class Connection implements Guest, ClientEnd {
       for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
         const waiting = this.#handle(next);
         if (!waiting) continue;
-        this.socket.pause();
-        await waiting;
-        this.socket.resume();
+        const release = this.#inlet.hold();
+        await waiting.finally(release);
       }
     } catch (error) {
       this.#context.log.error({ connection: this.id, err: error }, "a message could not be handled");
-      this.socket.close(1011, "internal fault");
+      this.leave(1011, "internal fault");
     } finally {
       this.#busy = false;
     }
@@ -204,7 +222,7 @@ export class Connection implements Guest, ClientEnd {
     return this.#whenOpen(leg, () => {
       if (contacts !== undefined && !redirects) leg.show(contacts);
       leg.dialogs.answered(message);
-      leg.send(rewriteResponse(message), binary, this.socket);
+      leg.send(rewriteResponse(message), binary, this.#inlet);
     });
   }
 
@@ -294,7 +312,8 @@ export class Connection implements Guest, ClientEnd {
     const register = request.method === "REGISTER";
     const cap = register ? bindingCap(identity, seconds(this.#context.clock)) : undefined;
     leg.show(request.contacts);
-    if (cap !== undefined) leg.registers(cap);
+    this.#viaHost = request.message.via.host;
+    if (cap !== undefined) this.#rememberRegistration(leg, request, cap);
     if (head) leg.dialogs.sent(request, head, dialog);
     const bytes = rewriteRequest({
       request,
@@ -306,7 +325,15 @@ export class Connection implements Guest, ClientEnd {
       passHeaders: number ? new Set(identity.customer.passHeaders.map((name) => name.toLowerCase())) : undefined,
       capSeconds: cap,
     });
-    leg.send(bytes, binary, this.socket);
+    leg.send(bytes, binary, this.#inlet);
+  }
+
+  #rememberRegistration(leg: Leg, { message, contacts }: Request, cap: number): void {
+    if (contacts === "*" || contacts.length === 0) return;
+    const [from, to] = ["from", "to"].map((name) => message.value(message.header(name)!));
+    const { requestUri, callId, cseq } = message;
+    const bound = contacts.map(({ address: contact }) => contact.uri);
+    leg.registers({ requestUri, from: from!, to: to!, callId, cseq, contacts: bound }, cap);
   }
 
   #rights() {
@@ -369,11 +396,11 @@ export class Connection implements Guest, ClientEnd {
     this.#queue.length = 0;
     this.#context.metrics.verdict(refusal.code);
     this.#context.log.info({ connection: this.id, code: refusal.code, reason: refusal.sentence }, "closed");
-    this.socket.close(...closing(refusal));
+    this.leave(...closing(refusal));
   }
 
   #send(bytes: Buffer, binary: boolean): undefined {
-    sendUnderPressure(this.socket, undefined, bytes, binary);
+    this.#outlet.send(bytes, binary, this.#inlet);
   }
 }
 

@@ -1,4 +1,3 @@
-import type { WebSocket } from "ws";
 import { refuse } from "../core/errors.ts";
 import { reply, replyHead } from "../sip/reply.ts";
 import { type Message, scan } from "../sip/scan.ts";
@@ -7,21 +6,20 @@ import { parseUri } from "../sip/uri.ts";
 import type { Log } from "../telemetry/log.ts";
 import { refusalHeaders } from "./challenge.ts";
 import type { Dialogs } from "./dialogs.ts";
-import { sendUnderPressure } from "./pressure.ts";
+import type { Inlet } from "./pressure.ts";
 
 /** What this step needs to know of a leg. */
 export interface Receiver {
   readonly dialogs: Dialogs;
   /** To tag of responses of our own to upstream. */
   readonly tag: string;
-  readonly upstream: WebSocket | undefined;
-  readonly client: { readonly socket: WebSocket; readonly reachable: boolean };
+  readonly client: { readonly reachable: boolean; deliver(bytes: Buffer, binary: boolean, from: Inlet): void };
   hasShown(user: string | undefined, host: string): boolean;
-  send(bytes: Buffer, binary: boolean): void;
+  send(bytes: Buffer, binary: boolean, cause: Inlet): void;
 }
 
 /** One message from Kamailio: responses and requests for this leg go to its client, without what is ours. */
-export function deliver(leg: Receiver, bytes: Buffer, binary: boolean, log: Log): void {
+export function deliver(leg: Receiver, bytes: Buffer, binary: boolean, from: Inlet, log: Log): void {
   if (bytes.length <= 4 && /^[\r\n]*$/.test(bytes.toString("latin1"))) return;
   const scanned = scan(bytes, { lengthRequired: false });
   if (scanned.kind === "malformed") {
@@ -29,8 +27,8 @@ export function deliver(leg: Receiver, bytes: Buffer, binary: boolean, log: Log)
     return;
   }
   const { message } = scanned;
-  if (message.isRequest ? !admit(leg, message, binary, log) : !learn(leg, message, log)) return;
-  sendUnderPressure(leg.client.socket, leg.upstream, withoutOurs(message), binary);
+  if (message.isRequest ? !admit(leg, message, binary, from, log) : !learn(leg, message, log)) return;
+  leg.client.deliver(withoutOurs(message), binary, from);
 }
 
 function learn(leg: Receiver, response: Message, log: Log): boolean {
@@ -42,12 +40,12 @@ function learn(leg: Receiver, response: Message, log: Log): boolean {
 }
 
 /** Only what is addressed to a Contact that this leg showed, while its client may answer; all else is answered 480. */
-function admit(leg: Receiver, request: Message, binary: boolean, log: Log): boolean {
+function admit(leg: Receiver, request: Message, binary: boolean, from: Inlet, log: Log): boolean {
   const uri = parseUri(request.requestUri);
   const shown = uri !== undefined && leg.hasShown(uri.user, uri.host);
   if (shown && leg.client.reachable && leg.dialogs.delivered(request)) return true;
   log.info({ method: request.method, shown }, "a request from upstream was not for this client");
-  if (request.method !== "ACK") leg.send(reply(replyHead(request), 480, leg.tag), binary);
+  if (request.method !== "ACK") leg.send(reply(replyHead(request), 480, leg.tag), binary, from);
   return false;
 }
 

@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import type { ReplyHead } from "../sip/reply.ts";
+import { type ReplyHead, replyHead } from "../sip/reply.ts";
 import { type Request, readContacts, routeUris } from "../sip/request.ts";
 import type { Message } from "../sip/scan.ts";
 import { uriKey } from "../sip/uri.ts";
@@ -11,6 +11,11 @@ export interface Dialog {
   readonly remoteTag: string;
   /** The method that made it: INVITE, SUBSCRIBE or REFER. */
   readonly method: string;
+  /** The client's and the other side's From or To value, tag and all. */
+  readonly local: string;
+  readonly remote: string;
+  /** Of the client's latest request in it. */
+  localCseq: number;
   target: string;
   /** The target before the latest refresh: a request may have been under way meanwhile. */
   previousTarget: string;
@@ -36,6 +41,7 @@ interface ClientTransaction {
 
 /** A request that was delivered to the client and waits for its answer. */
 interface ServerTransaction {
+  readonly head: ReplyHead;
   readonly callId: string;
   readonly fromTag: string;
   readonly contact: string | undefined;
@@ -43,7 +49,27 @@ interface ServerTransaction {
   /** Every Via value but the topmost, whose parameters a client may add to (RFC 3581). */
   readonly vias: readonly string[];
   readonly dialog: Dialog | undefined;
+  status: number;
   until: number;
+}
+
+/** What it takes to end a call in the client's place. */
+export interface Hangup {
+  readonly requestUri: string;
+  readonly routes: readonly string[];
+  readonly from: string;
+  readonly to: string;
+  readonly callId: string;
+  readonly cseq: number;
+  /** Of the INVITE, for a CANCEL. */
+  readonly branch: string;
+}
+
+export interface Unfinished {
+  readonly byes: readonly Hangup[];
+  readonly cancels: readonly Hangup[];
+  /** INVITEs that the client was to answer. */
+  readonly ringing: readonly ReplyHead[];
 }
 
 export type Judged =
@@ -147,6 +173,7 @@ export class Dialogs {
   sent(request: Request, head: ReplyHead, dialog: Dialog | undefined): void {
     const { message } = request;
     if (message.method === "ACK") return;
+    if (dialog) dialog.localCseq = Math.max(dialog.localCseq, message.cseq);
     this.#client.set(transactionKey(message), {
       head,
       callId: message.callId,
@@ -182,12 +209,14 @@ export class Dialogs {
     if (this.#server.size >= bounds.transactions) return false;
     const fromTag = request.from.params.get("tag") ?? "";
     this.#server.set(transactionKey(request), {
+      head: replyHead(request),
       callId: request.callId,
       fromTag,
       contact: contactOf(request),
       recordRoutes: routeUris(request, "record-route") ?? [],
       vias: viasBelow(request),
       dialog: this.#dialogOf(request, request.to.params.get("tag") ?? "", fromTag),
+      status: 0,
       until: this.#clock.now() + patience,
     });
     return true;
@@ -215,6 +244,7 @@ export class Dialogs {
     const key = transactionKey(response);
     const transaction = this.#server.get(key);
     if (!transaction) return;
+    transaction.status = Math.max(transaction.status, response.status);
     const dialog = transaction.dialog ?? this.#learnAsCallee(response, transaction);
     if (dialog) this.#progress(dialog, response, transaction.contact, transaction.dialog !== undefined);
     if (response.status >= 300) this.#endEarlyCallee(response, transaction);
@@ -237,6 +267,21 @@ export class Dialogs {
     return heads;
   }
 
+  /** Calls that stand or ring, for a client that can no longer end them itself. */
+  unfinished(): Unfinished {
+    this.#forget();
+    const byes = [...this.#dialogs.values()]
+      .filter(({ method, confirmed }) => method === "INVITE" && confirmed)
+      .map(byeOf);
+    const cancels: Hangup[] = [];
+    for (const [key, transaction] of this.#client) {
+      const rings = transaction.head.method === "INVITE" && transaction.status < 200 && !transaction.dialog;
+      if (rings) cancels.push(cancelOf(transaction, key.slice(0, key.indexOf(" "))));
+    }
+    const asked = [...this.#server.values()].filter(({ head, status }) => head.method === "INVITE" && status < 200);
+    return { byes, cancels, ringing: asked.map(({ head }) => head) };
+  }
+
   #dialogOf(message: Message, localTag: string, remoteTag: string): Dialog | undefined {
     const dialog = this.#dialogs.get(dialogKey(message.callId, localTag, remoteTag));
     return dialog && dialog.until > this.#clock.now() ? dialog : undefined;
@@ -254,7 +299,17 @@ export class Dialogs {
       return known;
     }
     transaction.forks++;
-    return this.#add(response, transaction.fromTag, remoteTag, target, routes);
+    const [local, remote] = [partyOf(response, "from"), partyOf(response, "to")];
+    const { cseq } = response;
+    return this.#add(response, {
+      localTag: transaction.fromTag,
+      remoteTag,
+      target,
+      routes,
+      local,
+      remote,
+      localCseq: cseq,
+    });
   }
 
   #learnAsCallee(response: Message, transaction: ServerTransaction): Dialog | undefined {
@@ -262,23 +317,21 @@ export class Dialogs {
     if (!canMake(response) || localTag === undefined || transaction.contact === undefined) return undefined;
     const known = this.#dialogs.get(dialogKey(response.callId, localTag, transaction.fromTag));
     if (known || this.#dialogs.size >= bounds.dialogs) return known;
-    return this.#add(response, localTag, transaction.fromTag, transaction.contact, transaction.recordRoutes);
+    const [local, remote] = [partyOf(response, "to"), partyOf(response, "from")];
+    const { contact: target, recordRoutes: routes, fromTag: remoteTag } = transaction;
+    return this.#add(response, { localTag, remoteTag, target, routes, local, remote, localCseq: 0 });
   }
 
-  #add(response: Message, localTag: string, remoteTag: string, target: string, routes: readonly string[]): Dialog {
-    const { callId, method } = response;
+  #add({ callId, method }: Message, learned: Learned): Dialog {
     const dialog: Dialog = {
+      ...learned,
       callId,
-      localTag,
-      remoteTag,
       method,
-      target,
-      previousTarget: target,
-      routes,
+      previousTarget: learned.target,
       confirmed: false,
       until: method === "INVITE" ? forever : this.#clock.now() + 3_600_000,
     };
-    this.#dialogs.set(dialogKey(callId, localTag, remoteTag), dialog);
+    this.#dialogs.set(dialogKey(callId, learned.localTag, learned.remoteTag), dialog);
     return dialog;
   }
 
@@ -320,6 +373,30 @@ export class Dialogs {
     }
   }
 }
+
+type Learned = Pick<Dialog, "localTag" | "remoteTag" | "target" | "routes" | "local" | "remote" | "localCseq">;
+
+const partyOf = (message: Message, name: "from" | "to"): string => message.value(message.header(name)!);
+
+const byeOf = ({ target, routes, local, remote, callId, localCseq }: Dialog): Hangup => ({
+  requestUri: target,
+  routes,
+  from: local,
+  to: remote,
+  callId,
+  cseq: localCseq + 1,
+  branch: "",
+});
+
+const cancelOf = ({ head, requestUri, callId, cseq }: ClientTransaction, branch: string): Hangup => ({
+  requestUri,
+  routes: [],
+  from: head.from,
+  to: head.to,
+  callId,
+  cseq,
+  branch,
+});
 
 const isGone = (status: number): boolean => status === 481 || status === 408;
 

@@ -10,14 +10,15 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import type { Chain } from "./chain.ts";
 import { deliver, type Receiver } from "./deliver.ts";
 import { Dialogs } from "./dialogs.ts";
-import { sendUnderPressure } from "./pressure.ts";
+import { farewell, type Registration } from "./farewell.ts";
+import { Inlet, Outlet } from "./pressure.ts";
 import { type Announced, openUpstream, type UpstreamOptions } from "./upstream.ts";
 
 /** The browser's end of a leg. */
 export interface ClientEnd {
-  readonly socket: WebSocket;
   /** Its credential still stands, or a call of it goes on. */
   readonly reachable: boolean;
+  deliver(bytes: Buffer, binary: boolean, from: Inlet): void;
   /** Upstream is gone: what it never answered is answered here. */
   unanswered(heads: readonly ReplyHead[]): void;
 }
@@ -37,6 +38,7 @@ const maxShown = 32;
 const firstRetry = 250;
 const lastRetry = 10_000;
 const graceMs = 5_000;
+const leaveMs = 3_000;
 
 /**
  * The upstream connection of one proved identity, with the one address it announces to Kamailio. Its two ends, the
@@ -50,13 +52,14 @@ export class Leg implements Receiver {
   /** To tag of responses of our own to upstream. */
   readonly tag = randomBytes(8).toString("hex");
   readonly #parts: LegParts;
-  #upstream: WebSocket | undefined;
+  #upstream: { readonly socket: WebSocket; readonly outlet: Outlet } | undefined;
   #opening: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
   #retryMs = firstRetry;
   #ended = false;
   /** Milliseconds until when Kamailio may hold a binding under our address. */
   #registeredUntil = 0;
+  #registration: Registration | undefined;
   /** `user@host` and hosts of the Contacts that the client has shown, newest last. */
   readonly #shown = new Set<string>();
 
@@ -69,12 +72,7 @@ export class Leg implements Receiver {
   }
 
   get isOpen(): boolean {
-    return this.#upstream?.readyState === 1;
-  }
-
-  /** The upstream socket, for backpressure; undefined while there is none. */
-  get upstream(): WebSocket | undefined {
-    return this.#upstream;
+    return this.#upstream?.socket.readyState === 1;
   }
 
   /** Open upstream, or wait for the opening under way. Rejects with upstream-unavailable. */
@@ -85,11 +83,11 @@ export class Leg implements Receiver {
     return this.#opening;
   }
 
-  /** from: the socket that is to wait where upstream is slow. */
-  send(bytes: Buffer, binary: boolean, from?: WebSocket): void {
+  /** cause: what is to wait where upstream is slow. */
+  send(bytes: Buffer, binary: boolean, cause: Inlet): void {
     if (!this.#upstream) return;
     this.#parts.metrics.messages.inc({ direction: "upstream" });
-    sendUnderPressure(this.#upstream, from, bytes, binary);
+    this.#upstream.outlet.send(bytes, binary, cause);
   }
 
   /** Remember what the client said it can be reached at. */
@@ -110,17 +108,30 @@ export class Leg implements Receiver {
   }
 
   /** A REGISTER that binds for so many seconds has gone upstream. */
-  registers(forSeconds: number): void {
+  registers(registration: Registration, forSeconds: number): void {
+    this.#registration = registration;
     this.#registeredUntil = Math.max(this.#registeredUntil, this.#parts.clock.now() + forSeconds * 1000 + graceMs);
   }
 
-  /** The browser is gone: upstream is closed once what was sent has left. */
-  end(): void {
+  /** The browser is gone: what it leaves behind is ended in its place, then upstream is closed. host: of its Via. */
+  async end(host: string): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#retry);
-    this.#upstream?.close(1000);
-    this.#parts.ended(this, this.#registeredUntil);
+    const tidy = this.#upstream && (await this.#takeLeave(this.#upstream.socket, host));
+    this.#upstream?.socket.close(1000);
+    this.#parts.ended(this, tidy ? 0 : this.#registeredUntil);
+  }
+
+  /** Whether upstream has answered everything within the time it has. */
+  async #takeLeave(socket: WebSocket, host: string): Promise<boolean> {
+    const { chain } = this.#parts;
+    const registration = this.#registeredUntil > this.#parts.clock.now() ? this.#registration : undefined;
+    const lines = chain().lines(this.identity);
+    const { messages, answers } = farewell({ dialogs: this.dialogs, registration, lines, host, tag: this.tag });
+    socket.removeAllListeners("message");
+    for (const message of messages) socket.send(message, { binary: false });
+    return answers === 0 || answered(socket, answers);
   }
 
   #remember(entry: string): void {
@@ -135,6 +146,7 @@ export class Leg implements Receiver {
 
   async #open(): Promise<void> {
     const { chain, upstream, log } = this.#parts;
+    if (this.#upstream) this.#lost(this.#upstream.socket, 1006);
     try {
       const socket = await openUpstream(upstream(), this.announced, chain().headers(this.identity));
       if (this.#ended) socket.terminate();
@@ -147,21 +159,23 @@ export class Leg implements Receiver {
   }
 
   #attach(socket: WebSocket): void {
-    this.#upstream = socket;
+    clearTimeout(this.#retry);
+    const inlet = new Inlet(socket);
+    this.#upstream = { socket, outlet: new Outlet(socket) };
     this.#retryMs = firstRetry;
     socket.on("message", (data: Buffer, binary: boolean) => {
       this.#parts.metrics.messages.inc({ direction: "downstream" });
-      deliver(this, data, binary, this.#parts.log);
+      deliver(this, data, binary, inlet, this.#parts.log);
     });
     socket.on("error", (error) => this.#parts.log.warn({ upstream: error.message }, "upstream socket failed"));
     socket.on("close", (code) => this.#lost(socket, code));
   }
 
   #lost(socket: WebSocket, code: number): void {
-    if (this.#upstream !== socket) return;
+    if (this.#upstream?.socket !== socket) return;
     this.#upstream = undefined;
+    socket.terminate();
     if (this.#ended) return;
-    if (this.client.socket.isPaused) this.client.socket.resume();
     this.#parts.log.warn({ close: code, user: address(this.identity) }, "upstream lost");
     this.client.unanswered(this.dialogs.abandon());
     this.#retryLater();
@@ -172,10 +186,29 @@ export class Leg implements Receiver {
     if (this.#ended || this.#upstream) return;
     const wait = this.#retryMs * (0.5 + Math.random() / 2);
     this.#retryMs = Math.min(this.#retryMs * 2, lastRetry);
+    clearTimeout(this.#retry);
     this.#retry = setTimeout(() => {
-      if (!this.client.reachable) return this.#retryLater();
-      this.open().catch(() => this.#retryLater());
+      if (this.isOpen) return;
+      if (this.client.reachable) this.open().catch(() => this.#retryLater());
+      else this.#retryLater();
     }, wait);
     this.#retry.unref();
   }
+}
+
+/** Whether so many final responses come before the time is up or the socket closes. */
+function answered(socket: WebSocket, count: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    let left = count;
+    const timer = setTimeout(resolve, leaveMs, false);
+    socket.once("close", () => {
+      clearTimeout(timer);
+      resolve(false);
+    });
+    socket.on("message", (data: Buffer) => {
+      if (!/^SIP\/2\.0 [2-6]/.test(data.toString("latin1", 0, 9)) || --left > 0) return;
+      clearTimeout(timer);
+      resolve(true);
+    });
+  });
 }

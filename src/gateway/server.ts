@@ -6,7 +6,7 @@ import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type Refusal, refuse } from "../core/errors.ts";
 import { plainAddress } from "./admission.ts";
-import { Connection } from "./connection.ts";
+import { Connection, type Peer } from "./connection.ts";
 import type { Context } from "./context.ts";
 import { closing, judgeHandshake } from "./handshake.ts";
 
@@ -37,7 +37,8 @@ export async function openGateway(options: GatewayOptions, context: Context): Pr
     maxPayload: Math.max(minPayload, 2 * context.limits().messageBytes),
     handleProtocols: () => "sip",
   });
-  server.on("upgrade", (request, socket, head) => upgrade(request, socket, head, sockets, context));
+  const leaving = new Set<Promise<void>>();
+  server.on("upgrade", (request, socket, head) => upgrade(request, socket, head, { sockets, leaving, context }));
   const pinging = setInterval(() => pingAll(sockets), pingEvery);
   pinging.unref();
   const url = await listen(server, options.listen);
@@ -46,6 +47,7 @@ export async function openGateway(options: GatewayOptions, context: Context): Pr
     close: async () => {
       clearInterval(pinging);
       await closeAll(server, sockets);
+      await Promise.all(leaving);
     },
   };
 }
@@ -67,13 +69,15 @@ function httpServer({ listen: url, tls, http }: GatewayOptions, context: Context
   return createTlsServer({ ...common, ...files, ...handshakeTimeout, minVersion: "TLSv1.2" }, http);
 }
 
-function upgrade(
-  request: IncomingMessage,
-  stream: Duplex,
-  head: Buffer,
-  sockets: WebSocketServer,
-  context: Context,
-): void {
+interface Hall {
+  readonly sockets: WebSocketServer;
+  /** Connections that are over and whose legs take their leave of Kamailio. */
+  readonly leaving: Set<Promise<void>>;
+  readonly context: Context;
+}
+
+function upgrade(request: IncomingMessage, stream: Duplex, head: Buffer, hall: Hall): void {
+  const { sockets, context } = hall;
   const { remoteAddress, remotePort } = request.socket;
   stream.on("error", (error) => context.log.debug({ reason: error.message }, "a client's socket failed"));
   const address = plainAddress(remoteAddress ?? "");
@@ -84,7 +88,7 @@ function upgrade(
   }
   sockets.handleUpgrade(request, stream, head, (socket) => {
     if (verdict.kind === "turned-away") turnAway(socket, verdict.refusal, address, context);
-    else welcome(socket, { address, port: remotePort ?? 0, origin: verdict.origin }, context);
+    else welcome(socket, { address, port: remotePort ?? 0, origin: verdict.origin }, hall);
   });
 }
 
@@ -93,6 +97,9 @@ function rejectUpgrade(stream: Duplex, status: 400 | 503, sentence: string): voi
   const code = status === 400 ? "message-malformed" : "limit-reached";
   const body = JSON.stringify({ title: reason, status, code, detail: sentence });
   const retry = status === 503 ? "Retry-After: 5\r\n" : "";
+  // Node's own time limits no longer hold for a socket that asked for an upgrade.
+  setTimeout(() => stream.destroy(), closeGrace).unref();
+  stream.once("finish", () => stream.destroy());
   stream.end(
     `HTTP/1.1 ${status} ${reason}\r\n${retry}Connection: close\r\nContent-Type: application/problem+json\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
@@ -109,11 +116,7 @@ function turnAway(socket: WebSocket, refusal: Refusal, address: string, { log, m
 
 const unanswered = new WeakMap<WebSocket, number>();
 
-function welcome(
-  socket: WebSocket,
-  peer: { address: string; port: number; origin: string | undefined },
-  context: Context,
-): void {
+function welcome(socket: WebSocket, peer: Peer, { leaving, context }: Hall): void {
   const connection = new Connection(socket, peer, context);
   context.admission.enter(peer.address, connection);
   context.metrics.connections.inc();
@@ -123,7 +126,11 @@ function welcome(
   );
   socket.on("pong", () => unanswered.set(socket, 0));
   socket.on("close", (code) => {
-    connection.end();
+    const leave = connection
+      .end()
+      .catch((error: unknown) => context.log.error({ err: error }, "a leg could not be ended"));
+    leaving.add(leave);
+    void leave.finally(() => leaving.delete(leave));
     context.admission.leave(peer.address, connection);
     context.metrics.connections.dec();
     context.log.debug({ connection: connection.id, code }, "disconnected");

@@ -1,0 +1,79 @@
+import { randomBytes } from "node:crypto";
+import { reply } from "../sip/reply.ts";
+import type { Dialogs, Hangup } from "./dialogs.ts";
+
+/** A REGISTER that bound something: what is needed to take it back. Header values as they were written. */
+export interface Registration {
+  readonly requestUri: string;
+  readonly from: string;
+  readonly to: string;
+  readonly callId: string;
+  readonly cseq: number;
+  /** Contact URIs. */
+  readonly contacts: readonly string[];
+}
+
+export interface FarewellParts {
+  readonly dialogs: Dialogs;
+  readonly registration: Registration | undefined;
+  /** Grant and token lines. */
+  readonly lines: string;
+  /** The host of the client's Via. */
+  readonly host: string;
+  /** To tag of responses of our own. */
+  readonly tag: string;
+}
+
+/** Requests to say in the place of a client that is gone, and how many of them upstream will answer. */
+export interface Farewell {
+  readonly messages: readonly Buffer[];
+  readonly answers: number;
+}
+
+/**
+ * Ends what a vanished client leaves at Kamailio: BYE in its calls, CANCEL to what rings elsewhere, 480 to what rings
+ * here, and its binding taken back, so that nobody waits for it or is led to an address that another leg may get.
+ */
+export function farewell({ dialogs, registration, lines, host, tag }: FarewellParts): Farewell {
+  const { byes, cancels, ringing } = dialogs.unfinished();
+  const via = (branch = `z9hG4bK${randomBytes(8).toString("hex")}`): string =>
+    `Via: SIP/2.0/WS ${host};branch=${branch}`;
+  const requests = [
+    ...byes.map((bye) => hangup("BYE", bye, via(), lines)),
+    ...cancels.map((cancel) => hangup("CANCEL", cancel, via(cancel.branch), lines)),
+    ...(registration ? [unregister(registration, via(), lines)] : []),
+  ];
+  const refusals = ringing.map((head) => reply(head, 480, tag));
+  return { messages: [...refusals, ...requests], answers: requests.length };
+}
+
+function hangup(method: "BYE" | "CANCEL", parts: Hangup, via: string, lines: string): Buffer {
+  return request(method, parts.requestUri, lines, [
+    via,
+    ...parts.routes.map((uri) => `Route: <${uri}>`),
+    `From: ${parts.from}`,
+    `To: ${parts.to}`,
+    `Call-ID: ${parts.callId}`,
+    `CSeq: ${parts.cseq} ${method}`,
+  ]);
+}
+
+function unregister(
+  { requestUri, from, to, callId, cseq, contacts }: Registration,
+  via: string,
+  lines: string,
+): Buffer {
+  return request("REGISTER", requestUri, lines, [
+    via,
+    `From: ${from}`,
+    `To: ${to}`,
+    `Call-ID: ${callId}`,
+    `CSeq: ${cseq + 1} REGISTER`,
+    ...contacts.map((uri) => `Contact: <${uri}>;expires=0`),
+  ]);
+}
+
+function request(method: string, uri: string, lines: string, headers: readonly string[]): Buffer {
+  const text = [`${method} ${uri} SIP/2.0\r\n${lines}Max-Forwards: 70`, ...headers, "Content-Length: 0", "", ""];
+  return Buffer.from(text.join("\r\n"), "latin1");
+}

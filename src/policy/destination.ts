@@ -83,7 +83,7 @@ function judgeUser(uri: Uri, identity: Identity): Destination {
 function judgeNumber(number: string, { customer }: Identity, { customers }: DestinationContext): Destination {
   if (number.length > maxDigits) return denied("the number is too long");
   const owner = customers.ownerOf(number);
-  if (owner !== customer && !matchesNumber(customer.dial, number)) {
+  if (owner?.id !== customer.id && !matchesNumber(customer.dial, number)) {
     return denied("this number is neither yours nor in your dial list: the operator can add it");
   }
   const trunk = (owner ?? customer).trunk;

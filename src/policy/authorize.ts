@@ -2,7 +2,7 @@ import { allowsOrigin } from "../core/customers.ts";
 import { type Code, type Refusal, refuse } from "../core/errors.ts";
 import type { Customer, Identity } from "../core/identity.ts";
 import type { Contact, Request } from "../sip/request.ts";
-import { parseAddress, parseUri, type Uri } from "../sip/uri.ts";
+import { headerParams, parseAddress, parseUri, type Uri } from "../sip/uri.ts";
 import { type DestinationContext, judgeDestination } from "./destination.ts";
 
 export interface RightsContext extends DestinationContext {
@@ -139,10 +139,10 @@ function decode(text: string): string {
   return text.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
+/** RFC 3891 §6.1, strictly: of two to-tags we could take the one and the far end the other. */
 function ownsReplaced(value: string, { ownsDialog }: Pick<RightsContext, "ownsDialog">): boolean {
-  const parts = value.split(";").map((part) => part.trim());
-  const tag = (name: string): string | undefined =>
-    parts.find((part) => part.toLowerCase().startsWith(`${name}=`))?.slice(name.length + 1);
-  const [to, from] = [tag("to-tag"), tag("from-tag")];
-  return to !== undefined && from !== undefined && ownsDialog(parts[0]!, to, from);
+  const callId = /^[^;,\s]+/.exec(value)?.[0];
+  const params = callId === undefined ? undefined : headerParams(value, callId.length);
+  const [to, from] = [params?.get("to-tag"), params?.get("from-tag")];
+  return callId !== undefined && to !== undefined && from !== undefined && ownsDialog(callId, to, from);
 }

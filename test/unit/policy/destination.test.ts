@@ -1,0 +1,239 @@
+import { describe, expect, it } from "vitest";
+import { Customers } from "../../../src/core/customers.ts";
+import { asNumber, type Destination, judgeDestination } from "../../../src/policy/destination.ts";
+import { parseUri } from "../../../src/sip/uri.ts";
+import { customer, identity } from "../../helpers/customers.ts";
+
+const acme = customer({
+  domains: ["acme.example", "acme2.example"],
+  numbers: ["+3225887*", "8500*", "911"],
+  dial: ["+32*", "+441234567890"],
+  trunk: "sip:pbx.acme.example:5060",
+  callerId: "+3225887000",
+});
+const globex = customer({
+  id: "globex",
+  domains: ["globex.example"],
+  numbers: ["+3221111*", "+1900*"],
+  trunk: "sip:globex-pbx.example",
+});
+const trunkless = customer({ id: "trunkless", domains: ["trunkless.example"], numbers: ["+3223333*"] });
+const context = {
+  customers: new Customers([acme, globex, trunkless]),
+  gatewayDomains: new Set(["voice.example"]),
+};
+
+function judge(uri: string, method = "INVITE", of = identity(acme)): Destination {
+  const parsed = parseUri(uri);
+  if (!parsed) throw new Error(`unreadable: ${uri}`);
+  return judgeDestination(parsed, method, of, context);
+}
+const kindOf = (uri: string, method?: string): string => judge(uri, method).kind;
+const own = { kind: "number", trunk: "sip:pbx.acme.example:5060", caller: "+3225887000" };
+
+describe("judgeDestination", () => {
+  it.each([
+    "sip:+3225887123@acme.example",
+    "sip:+3225887@acme.example",
+    "sip:3225887123@acme.example",
+    "sip:+32-2.588(7)123@acme.example",
+    "sip:%2B3225887123@acme.example",
+    "sip:+322588%37123@acme.example",
+    "sip:+3225887%20123@acme.example",
+    "sip:+3225887123@ACME.example",
+    "sip:+3225887123@acme2.example",
+    "sip:+3225887123@voice.example",
+    "sip:+3225887123@acme.example;user=phone",
+    "sip:+3225887123@acme.example;transport=tcp",
+    "tel:+3225887123",
+    "tel:+32-2-588-7123",
+    "TEL:3225887123",
+    "tel:%2B3225887123",
+    "sip:8500123@acme.example",
+    "sip:850012@acme.example",
+    "sip:911@acme.example",
+    "tel:911",
+    "sip:322588@acme.example",
+  ])("takes %s for a number of the customer's own, for its trunk and as its caller id", (uri) => {
+    expect(judge(uri)).toEqual(own);
+  });
+
+  it.each(["sip:+3229999999@acme.example", "sip:+441234567890@voice.example", "sip:441234567890@acme.example"])(
+    "takes %s, which the customer may dial and nobody owns, to its own trunk",
+    (uri) => expect(judge(uri)).toEqual(own),
+  );
+
+  it("takes a number that another customer owns, where it may be dialled, to that customer's trunk", () => {
+    expect(judge("sip:+3221111222@acme.example")).toEqual({ ...own, trunk: "sip:globex-pbx.example" });
+  });
+
+  it("takes no number without a trunk", () => {
+    expect(judge("sip:+3223333444@acme.example")).toMatchObject({ sentence: expect.stringMatching(/no trunk/) });
+    expect(judge("sip:+3223333444@trunkless.example", "INVITE", identity(trunkless))).toMatchObject({ kind: "denied" });
+  });
+
+  it("says no caller where the customer has no caller id", () => {
+    const judged = judge("sip:+1900555@globex.example", "INVITE", identity(globex));
+    expect(judged).toEqual({ kind: "number", trunk: "sip:globex-pbx.example", caller: "" });
+  });
+
+  it.each([
+    "sip:+19005551234@acme.example",
+    "sip:+1-900-555-1234@acme.example",
+    "sip:+1(900)555.1234@acme.example",
+    "sip:(+1)9005551234@acme.example",
+    "sip:-+19005551234@acme.example",
+    "sip:+1%20900%205551234@acme.example",
+    "sip:+1%A0900%A05551234@acme.example",
+    "sip:%2B19005551234@acme.example",
+    "sip:%2b1%39%30%305551234@acme.example",
+    "sip:%2B%31%39%30%30%35%35%35%31%32%33%34@acme.example",
+    "sip:+1%2D900%2D5551234@acme.example",
+    "sip:0019005551234@acme.example",
+    "sip:01119005551234@acme.example",
+    "sip:00-1-900-5551234@acme.example",
+    "sip:19005551234@acme.example",
+    "sip:9005551234@acme.example",
+    "sip:+19005551234@voice.example",
+    "sip:+19005551234@ACME.EXAMPLE",
+    "sip:+19005551234@acme.example;user=phone",
+    "sip:+19005551234@acme.example;user=ip",
+    "sip:1234567@acme.example",
+    "sip:+1@acme.example",
+    "sip:+123456@acme.example",
+    "tel:+19005551234",
+    "tel:+1-900-555-1234",
+    "tel:%2B19005551234",
+    "tel:0019005551234",
+    "tel:19005551234",
+    "tel:112",
+    "tel:1000",
+    "sip:003225887123@acme.example",
+    "sip:+003225887123@acme.example",
+    "sip:+032258871@acme.example",
+  ])("denies %s as a number that is neither the customer's nor in its dial list", (uri) => {
+    expect(judge(uri)).toMatchObject({ kind: "denied", sentence: expect.stringMatching(/^this number is neither/) });
+  });
+
+  it("denies a number of more than 32 digits", () => {
+    expect(judge(`sip:+3225887${"1".repeat(24)}@acme.example`)).toEqual(own);
+    expect(judge(`sip:+3225887${"1".repeat(25)}@acme.example`)).toMatchObject({ sentence: "the number is too long" });
+    expect(kindOf(`sip:${"1".repeat(2000)}@acme.example`)).toBe("denied");
+  });
+
+  it.each([
+    ["sip:+3225887123;phone-context=+1900@acme.example", /user part/],
+    ["sip:+3225887123;ext=5@acme.example", /user part/],
+    ["sip:+3225887123;isub=1@acme.example;user=phone", /user part/],
+    ["sip:bob;x=y@acme.example", /user part/],
+    ["sip:bob;@acme.example", /user part/],
+    ["sip:+3225887123%3Bphone-context=+1@acme.example", /characters that no user has/],
+    ["tel:+3225887123;phone-context=acme.example", /tel:/],
+    ["tel:911;phone-context=+1900", /tel:/],
+    ["tel:+3225887123;ext=1", /tel:/],
+    ["tel:alice", /no number/],
+    ["tel:+", /no number/],
+    ["tel:+3225887%00", /no number/],
+    ["tel:+3225887*1", /no number/],
+    ["sip:bob@acme.example;maddr=evil.example", /maddr/],
+    ["sip:bob@acme.example;MADDR=acme.example", /maddr/],
+    ["sip:+3225887123@acme.example;maddr=evil.example", /maddr/],
+    ["sip:bob@acme.example;alias=192.0.2.1~5060~1", /maddr/],
+    ["sip:bob@acme.example;received=sip:192.0.2.1", /maddr/],
+    ["sip:acme.example;maddr=evil.example", /maddr/],
+    ["sips:bob@acme.example", /only sip: and tel:/],
+    ["sips:+3225887123@acme.example", /only sip: and tel:/],
+    ["http://acme.example/", /only sip: and tel:/],
+    ["urn:service:sos", /only sip: and tel:/],
+    ["sip:bob@acme.example:5060", /port/],
+    ["sip:+3225887123@acme.example:5070", /port/],
+    ["sip:+3225887123@voice.example:5060", /port/],
+    ["sip:bob@acme.example.", /own domains/],
+    ["sip:bob@globex.example", /own domains/],
+    ["sip:+3225887123@globex.example", /own domains/],
+    ["sip:+3225887123@acme.example.", /own domains/],
+    ["sip:+3225887123@evil.example", /own domains/],
+    ["sip:+3225887123@192.0.2.1", /own domains/],
+    ["sip:+3225887123@[::1]", /own domains/],
+    ["sip:bob@voice.example", /own domains/],
+    ["sip:1234@voice.example", /own domains/],
+    ["sip:1234@globex.example", /own domains/],
+    ["sip:bob@evilacme.example", /own domains/],
+    ["sip:bob@acme.example.evil.example", /own domains/],
+    ["sip:b%6Fb@acme.example", /characters that no user has/],
+    ["sip:bob%40evil.example@acme.example", /characters that no user has/],
+    ["sip:bob/x@acme.example", /characters that no user has/],
+    ["sip:bob?x@acme.example", /characters that no user has/],
+    ["sip:%252B1900@acme.example", /characters that no user has/],
+    [`sip:${"b".repeat(65)}@acme.example`, /characters that no user has/],
+    ["sip:bob%00@acme.example", /escape/],
+    ["sip:bob%0d%0a@acme.example", /escape/],
+    ["sip:globex.example", /own domains/],
+    ["sip:voice.example", /own domains/],
+    ["sip:acme.example", /needs a user/],
+  ])("denies %s", (uri, why) => {
+    const judged = judge(uri);
+    expect(judged.kind === "denied" ? judged.sentence : judged.kind).toMatch(why);
+  });
+
+  it.each([
+    "sip:bob@acme.example",
+    "sip:bob@acme2.example",
+    "sip:BOB@Acme.Example;transport=ws",
+    "sip:b.o-b_!~*'()&=+$,@acme.example",
+    "sip:+bob@acme.example",
+    "sip:*67@acme.example",
+    "sip:112@acme.example",
+    "sip:000000@acme.example",
+    "sip:1@acme.example",
+    "sip:222588@acme.example",
+    "sip:12-34.56@acme.example",
+    "sip:9111@acme.example",
+    `sip:${"b".repeat(64)}@acme.example`,
+  ])("takes %s for a user or an extension of the customer's own", (uri) => {
+    expect(judge(uri)).toEqual({ kind: "user" });
+  });
+
+  it("takes an extension only up to six digits, and never with +", () => {
+    expect(kindOf("sip:123456@acme.example")).toBe("user");
+    expect(kindOf("sip:1234567@acme.example")).toBe("denied");
+    expect(kindOf("sip:+12345@acme.example")).toBe("denied");
+    expect(kindOf("sip:%2B12345@acme.example")).toBe("denied");
+  });
+
+  it("lets only OPTIONS go to a domain alone", () => {
+    for (const method of ["INVITE", "MESSAGE", "SUBSCRIBE", "REFER"])
+      expect(kindOf("sip:acme.example", method)).toBe("denied");
+    expect(judge("sip:acme.example", "OPTIONS")).toEqual({ kind: "user" });
+    expect(kindOf("sip:globex.example", "OPTIONS")).toBe("denied");
+  });
+
+  it("lets a customer without numbers call its own users and nobody else", () => {
+    const plain = identity(customer({ trunk: "sip:pbx.acme.example" }));
+    expect(judge("sip:bob@acme.example", "INVITE", plain)).toEqual({ kind: "user" });
+    for (const uri of ["sip:+1900@acme.example", "tel:+1900", "sip:19005551234@acme.example"]) {
+      expect(judge(uri, "INVITE", plain).kind).toBe("denied");
+    }
+  });
+
+  it("knows a customer that was read anew from the config by its id", () => {
+    const before = identity({ ...acme, dial: [] });
+    expect(judge("sip:+3225887123@acme.example", "INVITE", before)).toEqual(own);
+  });
+});
+
+describe("asNumber", () => {
+  it.each([
+    ["+3225887", "+3225887"],
+    ["(+32) 2.588-7", "+3225887"],
+    ["112", "112"],
+    ["+", undefined],
+    ["", undefined],
+    ["++1", undefined],
+    ["1+1", undefined],
+    ["1a", undefined],
+    ["*1", undefined],
+    ["1#", undefined],
+    ["\xb9\xb2", undefined],
+  ])("of %j is %j", (plain, number) => expect(asNumber(plain)).toBe(number));
+});

@@ -103,6 +103,11 @@ export class Agent {
     await closing;
   }
 
+  /** What a crash does: the socket ends and nothing is said before. */
+  abandon(): void {
+    this.socket.terminate();
+  }
+
   #ring(session: RTCSession): void {
     const call = this.#keep(new Call(session, new Audio(this.#wrtc), this.#callOptions));
     if (this.onIncoming) this.onIncoming(call);

@@ -69,6 +69,14 @@ export class SipSocket {
     this.#ws = ws;
   }
 
+  /** Cuts the connection without a close frame; JsSIP is told nothing and stays as it is. */
+  terminate(): void {
+    const ws = this.#ws;
+    this.#ws = undefined;
+    ws?.terminate();
+    this.#settle();
+  }
+
   disconnect(): void {
     const ws = this.#ws;
     this.#ws = undefined;

@@ -19,8 +19,15 @@ interface Credential {
   readonly parsed: DigestParse;
 }
 
+/** Failed proofs of this client's address under a claimed domain. */
+export interface FailureCount {
+  isOver(domain: string): boolean;
+  add(domain: string): void;
+}
+
 /** What this step needs to know of the connection. */
 export interface Asker {
+  readonly failures: FailureCount;
   readonly nonces: Nonces;
   /** Of the first proof; undefined before it. */
   readonly realm: string | undefined;
@@ -39,7 +46,30 @@ export function authenticate(request: Request, asker: Asker, digest: DigestAuthe
   }
   const [credential] = ours;
   if (!credential) return { kind: "challenge", stale: false };
-  const { parsed, header } = credential;
+  const claimed = claimedDomain(credential.parsed, realm);
+  if (asker.failures.isOver(claimed)) return { kind: "refused", refusal: tooManyFailures };
+  const answer = judge(request, credential, realm, asker, digest);
+  if ("refusal" in answer && answer.refusal.code === "credential-rejected") asker.failures.add(claimed);
+  return answer;
+}
+
+const tooManyFailures = refuse("rate-limited", "too many wrong credentials from this address: wait a minute");
+
+/** The domain whose customer the credential will be judged under. */
+function claimedDomain(parsed: DigestParse, realm: string): string {
+  if (parsed.kind !== "digest") return realm;
+  const { username } = parsed.credentials;
+  const at = username.lastIndexOf("@");
+  return at < 0 ? realm : username.slice(at + 1).toLowerCase();
+}
+
+function judge(
+  request: Request,
+  { parsed, header }: Credential,
+  realm: string,
+  { nonces }: Asker,
+  digest: DigestAuthenticator,
+): Authenticated {
   if (parsed.kind === "other") {
     const sentence = "tokens are not available here yet: use an ephemeral credential with digest";
     return { kind: "bad-token", refusal: refuse("credential-rejected", sentence) };
@@ -50,13 +80,8 @@ export function authenticate(request: Request, asker: Asker, digest: DigestAuthe
     return { kind: "challenge", stale: false };
   }
   const { method, message } = request;
-  const proof = digest.prove({
-    credentials: parsed.credentials,
-    method,
-    requestUri: message.requestUri,
-    realm,
-    nonces: asker.nonces,
-  });
+  const { requestUri } = message;
+  const proof = digest.prove({ credentials: parsed.credentials, method, requestUri, realm, nonces });
   if (proof.kind === "proved") return { ...proof, header };
   return proof.kind === "stale" ? { kind: "challenge", stale: true } : proof;
 }

@@ -17,7 +17,7 @@ import { type ReplyHead, replyHead } from "../sip/reply.ts";
 import { type Contact, type Request, readContacts } from "../sip/request.ts";
 import type { Header, Message } from "../sip/scan.ts";
 import { addressKey, type Guest } from "./admission.ts";
-import { authenticate, ownCredentials, realmOf } from "./authenticate.ts";
+import { authenticate, type FailureCount, ownCredentials, realmOf } from "./authenticate.ts";
 import { nowhere, type Outward } from "./chain.ts";
 import { bearerChallenge, challenge, refusalReply } from "./challenge.ts";
 import type { Context } from "./context.ts";
@@ -35,6 +35,7 @@ export interface Peer {
 }
 
 /** Methods that exist inside a dialog only, with or without a To tag. */
+const follows = new Set(["ACK", "CANCEL"]);
 const dialogOnly = new Set(["BYE", "UPDATE", "INFO", "PRACK"]);
 const pong = Buffer.from("\r\n");
 const maxQueued = 1000;
@@ -51,6 +52,7 @@ export class Connection implements Guest, ClientEnd {
   readonly #context: Context;
   readonly #nonces: Nonces;
   readonly #rate: MessageRate;
+  readonly #failures: FailureCount;
   readonly #queue: Incoming[] = [];
   #busy = false;
   #realm: string | undefined;
@@ -71,6 +73,7 @@ export class Connection implements Guest, ClientEnd {
     this.#context = context;
     this.#nonces = new Nonces(context.nonceKey, this.id, context.clock);
     this.#rate = new MessageRate(context.clock);
+    this.#failures = failuresOf(addressKey(peer.address), context);
     socket.on("message", (data: Buffer, binary: boolean) => this.#receive(data, binary));
     socket.on("error", (error) => context.log.info({ connection: this.id, reason: error.message }, "protocol error"));
   }
@@ -171,10 +174,12 @@ export class Connection implements Guest, ClientEnd {
     const inside = request.toTag !== undefined || dialogOnly.has(request.method);
     const judged = inside ? this.#leg?.dialogs.judgeInDialog(request) : undefined;
     if (judged?.kind === "dialog") return this.#insideDialog(request, head, judged.dialog, binary);
-    if (inside && this.accepted) return this.#refuse(head, unknownDialog, binary);
+    if (inside && this.accepted) return this.#refuse(head, unknownDialog(judged?.sentence), binary);
     const proof = this.#prove(request, head, binary);
     if (!proof) return undefined;
-    return inside ? this.#refuse(head, unknownDialog, binary) : this.#outsideDialog(request, head, proof, binary);
+    return inside
+      ? this.#refuse(head, unknownDialog(judged?.sentence), binary)
+      : this.#outsideDialog(request, head, proof, binary);
   }
 
   #outsideDialog(request: Request, head: ReplyHead, proof: Bound, binary: boolean): Promise<void> | undefined {
@@ -200,12 +205,15 @@ export class Connection implements Guest, ClientEnd {
   #ack(request: Request, binary: boolean): Promise<void> | undefined {
     const followed = this.#leg?.dialogs.judgeAck(request) ?? "nobody's";
     if (followed === "nobody's") return undefined;
+    const refusal = contactRefusal(request);
+    if (refusal) return this.#drop(refusal.sentence);
     return this.#forward({ request, outward: nowhere, binary, inside: followed === "inside" });
   }
 
   #cancel(request: Request, head: ReplyHead, binary: boolean): Promise<void> | undefined {
     const followed = this.#leg?.dialogs.judgeCancel(request) ?? "nobody's";
-    if (followed === "nobody's") return this.#refuse(head, unknownInvite, binary);
+    const refusal = followed === "nobody's" ? unknownInvite : contactRefusal(request);
+    if (refusal) return this.#refuse(head, refusal, binary);
     return this.#forward({ request, head, outward: nowhere, binary, inside: followed === "inside" });
   }
 
@@ -222,7 +230,8 @@ export class Connection implements Guest, ClientEnd {
     return this.#whenOpen(leg, () => {
       if (contacts !== undefined && !redirects) leg.show(contacts);
       leg.dialogs.answered(message);
-      leg.send(rewriteResponse(message), binary, this.#inlet);
+      const narrowed = leg.dialogs.towardsTrunk(message) ? passed(leg.identity) : undefined;
+      leg.send(rewriteResponse(message, narrowed), binary, this.#inlet);
     });
   }
 
@@ -233,19 +242,16 @@ export class Connection implements Guest, ClientEnd {
   /** Who sent it, bound to this connection; undefined where a reply has been given instead. */
   #prove(request: Request, head: ReplyHead, binary: boolean): Bound | undefined {
     const realm = realmOf(request, { realm: this.#realm });
-    const { failures, limits, digest } = this.#context;
-    const presents = request.message.header("authorization") ?? request.message.header("proxy-authorization");
-    const from = addressKey(this.#peer.address);
-    if (presents && failures.isOver(from, realm, limits().failuresPerMinute)) {
-      return this.#refuse(head, tooManyFailures, binary);
-    }
-    const proof = authenticate(request, { realm: this.#realm, nonces: this.#nonces }, digest);
+    const proof = authenticate(
+      request,
+      { realm: this.#realm, nonces: this.#nonces, failures: this.#failures },
+      this.#context.digest,
+    );
     if (proof.kind === "proved") {
       const identity = this.#bind(proof.identity, realm, head, binary);
       return identity && { identity, header: proof.header };
     }
     if (proof.kind === "challenge") return this.#challenge(head, realm, proof.stale, binary);
-    if (proof.refusal.code === "credential-rejected") failures.add(from, realm);
     if (proof.kind === "refused") return this.#refuse(head, proof.refusal, binary, proof.customer?.id);
     this.#verdict(proof.refusal.code, head.method);
     this.#send(bearerChallenge(head, this.id, realm, proof.refusal), binary);
@@ -308,13 +314,13 @@ export class Connection implements Guest, ClientEnd {
 
   #pass(leg: Leg, identity: Identity, passage: Passage): void {
     const { request, head, outward, binary, inside, dialog } = passage;
-    const number = outward.trunk !== "";
+    const toTrunk = outward.trunk !== "" || leg.dialogs.towardsTrunk(request.message);
     const register = request.method === "REGISTER";
     const cap = register ? bindingCap(identity, seconds(this.#context.clock)) : undefined;
-    leg.show(request.contacts);
+    if (!follows.has(request.method)) leg.show(request.contacts);
     this.#viaHost = request.message.via.host;
     if (cap !== undefined) this.#rememberRegistration(leg, request, cap);
-    if (head) leg.dialogs.sent(request, head, dialog);
+    if (head) leg.dialogs.sent(request, head, dialog, toTrunk);
     const bytes = rewriteRequest({
       request,
       identity,
@@ -322,7 +328,7 @@ export class Connection implements Guest, ClientEnd {
       inDialog: inside ?? false,
       credentials:
         passage.credentials ?? ownCredentials(request.message, this.#realm ?? "").map(({ header }) => header),
-      passHeaders: number ? new Set(identity.customer.passHeaders.map((name) => name.toLowerCase())) : undefined,
+      passHeaders: toTrunk ? passed(identity) : undefined,
       capSeconds: cap,
     });
     leg.send(bytes, binary, this.#inlet);
@@ -433,14 +439,35 @@ const branchInUse = refuse(
   "message-malformed",
   "this branch belongs to a request that is still under way: use a new one",
 );
-const unknownDialog = refuse("dialog-unknown", "this is no dialog of this connection, or not its target or route set");
+const unknownDialog = (sentence = "there is no such dialog on this connection"): Refusal =>
+  refuse("dialog-unknown", sentence);
 const unknownInvite = refuse("dialog-unknown", "there is no INVITE of this connection that this CANCEL follows");
 const otherIdentity = refuse("identity-mismatch", "this connection is another user's: open a new one");
 const tableFull = refuse("limit-reached", "this connection has as many dialogs and requests under way as it may");
 const noPort = refuse("limit-reached", "this address has as many connections as it may");
 const gone = refuse("upstream-unavailable", "the telephone side cannot be reached now: try again in a few seconds");
 const tooFast = refuse("rate-limited", "too many messages a second: send fewer");
-const tooManyFailures = refuse("rate-limited", "too many wrong credentials from this address: wait a minute");
+
+/** Made-up domains do not hide an address that fails at so many of them. */
+const anyDomain = "";
+const anyDomainFactor = 10;
+
+function failuresOf(address: string, { failures, limits }: Context): FailureCount {
+  return {
+    isOver: (domain) => {
+      const limit = limits().failuresPerMinute;
+      return failures.isOver(address, domain, limit) || failures.isOver(address, anyDomain, limit * anyDomainFactor);
+    },
+    add: (domain) => {
+      failures.add(address, domain);
+      failures.add(address, anyDomain);
+    },
+  };
+}
+
+/** The only `X-` fields of this customer's pages that a trunk gets, lower case. */
+const passed = ({ customer }: Identity): ReadonlySet<string> =>
+  new Set(customer.passHeaders.map((name) => name.toLowerCase()));
 
 /** What upstream's unavailability calls for; any other fault is one and goes on. */
 function unavailable(otherwise: () => void): (error: unknown) => void {

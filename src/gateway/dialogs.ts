@@ -13,9 +13,12 @@ export interface Dialog {
   readonly method: string;
   /** The client's and the other side's From or To value, tag and all. */
   readonly local: string;
+  readonly localUri: string;
   readonly remote: string;
   /** Of the client's latest request in it. */
   localCseq: number;
+  /** It leads to a trunk: a number was judged where it began. */
+  readonly toTrunk: boolean;
   target: string;
   /** The target before the latest refresh: a request may have been under way meanwhile. */
   previousTarget: string;
@@ -31,9 +34,11 @@ interface ClientTransaction {
   readonly callId: string;
   readonly cseq: number;
   readonly fromTag: string;
+  readonly fromUri: string;
   readonly requestUri: string;
   readonly routes: readonly string[];
   readonly dialog: Dialog | undefined;
+  readonly toTrunk: boolean;
   forks: number;
   status: number;
   until: number;
@@ -44,8 +49,11 @@ interface ServerTransaction {
   readonly head: ReplyHead;
   readonly callId: string;
   readonly fromTag: string;
+  readonly fromUri: string;
+  readonly toUri: string;
   readonly contact: string | undefined;
   readonly recordRoutes: readonly string[];
+  readonly viaHost: string;
   /** Every Via value but the topmost, whose parameters a client may add to (RFC 3581). */
   readonly vias: readonly string[];
   readonly dialog: Dialog | undefined;
@@ -116,12 +124,14 @@ export class Dialogs {
     return this.#dialogs.size;
   }
 
-  /** Calls that ring or stand. */
+  /** Calls that ring or stand; the forks of one INVITE are one, two INVITEs with one Call-ID are two. */
   get calls(): number {
     const calls = new Set<string>();
-    for (const { callId, method } of this.#dialogs.values()) if (method === "INVITE") calls.add(callId);
-    for (const { callId, head, status } of this.#client.values()) {
-      if (head.method === "INVITE" && status < 200) calls.add(callId);
+    for (const { callId, localTag, method } of this.#dialogs.values()) {
+      if (method === "INVITE") calls.add(`${callId} ${localTag}`);
+    }
+    for (const { callId, fromTag, head, status } of this.#client.values()) {
+      if (head.method === "INVITE" && status < 200) calls.add(`${callId} ${fromTag}`);
     }
     return calls.size;
   }
@@ -152,8 +162,16 @@ export class Dialogs {
     if (!isTarget(dialog, request.message.requestUri)) {
       return unknown("the Request-URI is not the dialog's remote target");
     }
+    if (!sameUri(request.message.from.uri, dialog.localUri)) return unknown("From is not the dialog's own");
     if (!sameRoutes(request.message, dialog.routes)) return unknown("Route is not the dialog's route set");
     return { kind: "dialog", dialog };
+  }
+
+  /** Whether this message of the client, request or response, is inside a dialog that leads to a trunk. */
+  towardsTrunk(message: Message): boolean {
+    const [from, to] = [message.from.params.get("tag") ?? "", message.to.params.get("tag") ?? ""];
+    const dialog = message.isRequest ? this.#dialogOf(message, from, to) : this.#dialogOf(message, to, from);
+    return dialog?.toTrunk ?? false;
   }
 
   /** CANCEL goes where its INVITE went (RFC 3261 §9.1). */
@@ -170,7 +188,7 @@ export class Dialogs {
   }
 
   /** A client's request has gone upstream. */
-  sent(request: Request, head: ReplyHead, dialog: Dialog | undefined): void {
+  sent(request: Request, head: ReplyHead, dialog: Dialog | undefined, toTrunk = false): void {
     const { message } = request;
     if (message.method === "ACK") return;
     if (dialog) dialog.localCseq = Math.max(dialog.localCseq, message.cseq);
@@ -179,9 +197,11 @@ export class Dialogs {
       callId: message.callId,
       cseq: message.cseq,
       fromTag: request.fromTag,
+      fromUri: message.from.uri,
       requestUri: message.requestUri,
       routes: dialog ? dialog.routes : [],
       dialog,
+      toTrunk,
       forks: 0,
       status: 0,
       until: this.#clock.now() + patience,
@@ -212,8 +232,11 @@ export class Dialogs {
       head: replyHead(request),
       callId: request.callId,
       fromTag,
+      fromUri: request.from.uri,
+      toUri: request.to.uri,
       contact: contactOf(request),
       recordRoutes: routeUris(request, "record-route") ?? [],
+      viaHost: request.via.host,
       vias: viasBelow(request),
       dialog: this.#dialogOf(request, request.to.params.get("tag") ?? "", fromTag),
       status: 0,
@@ -231,7 +254,11 @@ export class Dialogs {
     if (!transaction) return "a response to no request that was delivered here";
     const sameCall = transaction.callId === response.callId && transaction.fromTag === response.from.params.get("tag");
     if (!sameCall) return "Call-ID or From tag is not the request's";
-    if (!sameList(viasBelow(response), transaction.vias)) return "the Via list is not the request's";
+    if (!sameUri(response.from.uri, transaction.fromUri) || !sameUri(response.to.uri, transaction.toUri)) {
+      return "From or To is not the request's";
+    }
+    if (response.via.host !== transaction.viaHost || !sameList(viasBelow(response), transaction.vias))
+      return "the Via list is not the request's";
     const routes = routeUris(response, "record-route");
     if (!routes || (routes.length > 0 && !sameList(routes, transaction.recordRoutes))) {
       return "Record-Route is not the request's";
@@ -300,16 +327,8 @@ export class Dialogs {
     }
     transaction.forks++;
     const [local, remote] = [partyOf(response, "from"), partyOf(response, "to")];
-    const { cseq } = response;
-    return this.#add(response, {
-      localTag: transaction.fromTag,
-      remoteTag,
-      target,
-      routes,
-      local,
-      remote,
-      localCseq: cseq,
-    });
+    const { fromTag: localTag, fromUri: localUri, cseq: localCseq, toTrunk } = transaction;
+    return this.#add(response, { localTag, remoteTag, target, routes, local, localUri, remote, localCseq, toTrunk });
   }
 
   #learnAsCallee(response: Message, transaction: ServerTransaction): Dialog | undefined {
@@ -318,8 +337,9 @@ export class Dialogs {
     const known = this.#dialogs.get(dialogKey(response.callId, localTag, transaction.fromTag));
     if (known || this.#dialogs.size >= bounds.dialogs) return known;
     const [local, remote] = [partyOf(response, "to"), partyOf(response, "from")];
-    const { contact: target, recordRoutes: routes, fromTag: remoteTag } = transaction;
-    return this.#add(response, { localTag, remoteTag, target, routes, local, remote, localCseq: 0 });
+    const { contact: target, recordRoutes: routes, fromTag: remoteTag, toUri: localUri } = transaction;
+    const learned = { localTag, remoteTag, target, routes, local, localUri, remote, localCseq: 0, toTrunk: false };
+    return this.#add(response, learned);
   }
 
   #add({ callId, method }: Message, learned: Learned): Dialog {
@@ -374,7 +394,10 @@ export class Dialogs {
   }
 }
 
-type Learned = Pick<Dialog, "localTag" | "remoteTag" | "target" | "routes" | "local" | "remote" | "localCseq">;
+type Learned = Pick<
+  Dialog,
+  "toTrunk" | "localTag" | "remoteTag" | "target" | "routes" | "local" | "localUri" | "remote" | "localCseq"
+>;
 
 const partyOf = (message: Message, name: "from" | "to"): string => message.value(message.header(name)!);
 
@@ -421,10 +444,14 @@ function isTarget(dialog: Dialog, requestUri: string): boolean {
   return key !== undefined && (key === uriKey(dialog.target) || key === uriKey(dialog.previousTarget));
 }
 
+/** Clients write URIs anew from what they were sent. */
+const sameUri = (written: string, known: string): boolean =>
+  written === known || (uriKey(written) ?? written) === uriKey(known);
+
 function sameRoutes(message: Message, learned: readonly string[]): boolean {
   const routes = routeUris(message, "route");
   if (routes?.length !== learned.length) return false;
-  return routes.every((uri, at) => uri === learned[at] || (uriKey(uri) ?? uri) === uriKey(learned[at]!));
+  return routes.every((uri, at) => sameUri(uri, learned[at]!));
 }
 
 function follows(request: Request, invite: ClientTransaction): boolean {

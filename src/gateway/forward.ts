@@ -28,7 +28,7 @@ export interface Outgoing {
   readonly inDialog: boolean;
   /** Credentials that were ours. */
   readonly credentials: readonly Header[];
-  /** Where a number was judged: the only `X-` fields that may reach a trunk, lower case. */
+  /** Where it goes to a trunk: the only `X-` fields that may reach a trunk, lower case. */
   readonly passHeaders: ReadonlySet<string> | undefined;
   /** REGISTER only: seconds a binding may live at most. */
   readonly capSeconds: number | undefined;
@@ -56,16 +56,20 @@ function isRemoved(header: Header, { inDialog, credentials, passHeaders }: Outgo
   const { name } = header;
   if (isUntrusted(name) || name === "record-route" || name === "path") return true;
   if (name === "route" && !inDialog) return true;
-  if (passHeaders && name.startsWith("x-") && !passHeaders.has(name)) return true;
+  if (isNarrowed(name, passHeaders)) return true;
   return credentials.includes(header);
 }
 
+const isNarrowed = (name: string, passHeaders: ReadonlySet<string> | undefined): boolean =>
+  passHeaders !== undefined && name.startsWith("x-") && !passHeaders.has(name);
+
 /** The client's response as Kamailio gets it; a redirection is not the client's to make. */
-export function rewriteResponse(message: Message): Buffer {
+export function rewriteResponse(message: Message, passHeaders?: ReadonlySet<string>): Buffer {
   const redirects = message.status >= 300 && message.status < 400;
   const edits: Edit[] = [];
   for (const { name, start, end } of message.headers) {
-    if (isUntrusted(name) || (redirects && name === "contact")) edits.push({ start, end, text: "" });
+    const removed = isUntrusted(name) || isNarrowed(name, passHeaders) || (redirects && name === "contact");
+    if (removed) edits.push({ start, end, text: "" });
   }
   return edits.length === 0 ? message.bytes : splice(message.bytes, edits);
 }

@@ -94,7 +94,7 @@ export class Leg implements Receiver {
   show(contacts: "*" | readonly Contact[]): void {
     if (contacts === "*") return;
     for (const { uri } of contacts) {
-      this.#remember(`@${uri.host}`);
+      this.#remember(hostEntry(uri.host));
       this.#remember(`${uri.user ?? ""}@${uri.host}`);
     }
   }
@@ -104,7 +104,7 @@ export class Leg implements Receiver {
   }
 
   hasShownHost(host: string): boolean {
-    return this.#shown.has(`@${host}`);
+    return this.#shown.has(hostEntry(host));
   }
 
   /** A REGISTER that binds for so many seconds has gone upstream. */
@@ -195,6 +195,9 @@ export class Leg implements Receiver {
     this.#retry.unref();
   }
 }
+
+/** Apart from any `user@host`, with or without a user. */
+const hostEntry = (host: string): string => `* ${host}`;
 
 /** Whether so many final responses come before the time is up or the socket closes. */
 function answered(socket: WebSocket, count: number): Promise<boolean> {

@@ -46,6 +46,7 @@ export function readRequest(message: Message): ReadRequest {
   if (message.method === "REGISTER" && !readableExpiry(message, contacts))
     return malformed("an expiry is not a number");
   const toTag = message.to.params.get("tag");
+  if (message.method === "REGISTER" && toTag !== undefined) return malformed("To of REGISTER has a tag");
   return { kind: "request", request: { message, method: message.method, uri, from, fromTag, to, toTag, contacts } };
 }
 

@@ -1,0 +1,267 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type WebSocket, WebSocketServer } from "ws";
+import { chainSecret, globexSecret, startGateway, type TestGateway } from "../helpers/gateway.ts";
+import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
+import { code, credential, RawClient, status, unique } from "../helpers/raw-client.ts";
+import { header, recordRoutes, request, tagOf, uriOf } from "../helpers/raw-sip.ts";
+import { startTrunk, type Trunk } from "../helpers/trunk.ts";
+
+let kamailio: Kamailio;
+let trunk: Trunk;
+const gateways: TestGateway[] = [];
+
+beforeAll(async () => {
+  kamailio = await startKamailio({ chainSecret });
+  trunk = await startTrunk({ host: "127.0.0.33", scenario: "answer" });
+});
+
+afterEach(async () => {
+  for (const gateway of gateways.splice(0)) await gateway.close();
+});
+
+afterAll(async () => {
+  await trunk?.stop();
+  await kamailio?.stop();
+});
+
+async function gatewayWith(settings: Partial<Parameters<typeof startGateway>[0]> = {}): Promise<TestGateway> {
+  const gateway = await startGateway({ upstreamUrls: [kamailio.wsUrl], trunk: trunk.uri, ...settings });
+  gateways.push(gateway);
+  return gateway;
+}
+
+const call = (to: string, more: object = {}) => ({
+  method: "INVITE",
+  uri: `sip:${to}@acme.example`,
+  from: "alice@acme.example",
+  to: `${to}@acme.example`,
+  fromTag: unique(),
+  callId: `c-${unique()}`,
+  cseq: 1,
+  ...more,
+});
+
+describe("a stranger who does not read", () => {
+  const count = 1_500;
+  const vias = Array.from({ length: 80 }, (_, at) => `Via: SIP/2.0/WS ${"v".repeat(200)}.invalid;branch=z9hG4bKx${at}`);
+  const long = (): string => request({ ...call("bob"), method: "OPTIONS", extra: vias });
+  const challenged = (gateway: TestGateway): Promise<number> =>
+    gateway.metric('postern_verdicts_total{code="challenged"}');
+
+  it("is no longer read from: what it is owed does not grow", async () => {
+    const gateway = await gatewayWith({ gateway: "  limits: { messagesPerSecond: 0 }" });
+    const client = await RawClient.connect(gateway.gatewayUrl);
+    client.socket.pause();
+    for (let sent = 0; sent < count; sent++) client.send(long());
+    let before = -1;
+    await expect
+      .poll(
+        async () => {
+          const now = await challenged(gateway);
+          const settled = now === before && now > 0;
+          before = now;
+          return settled;
+        },
+        { interval: 200, timeout: 10_000 },
+      )
+      .toBe(true);
+    expect(before).toBeLessThan(count * 0.9);
+    client.socket.terminate();
+  });
+
+  it("twin: who reads gets every answer", async () => {
+    const gateway = await gatewayWith({ gateway: "  limits: { messagesPerSecond: 0 }" });
+    const client = await RawClient.connect(gateway.gatewayUrl);
+    for (let sent = 0; sent < count; sent++) client.send(long());
+    await expect.poll(() => client.received.length, { timeout: 10_000 }).toBe(count);
+    client.close();
+  });
+});
+
+describe("an upgrade that is refused", () => {
+  it("does not keep its socket", async () => {
+    const gateway = await gatewayWith();
+    const { hostname, port } = new URL(gateway.gatewayUrl);
+    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+    const lines = [
+      "GET / HTTP/1.1",
+      "Host: x",
+      "Connection: Upgrade",
+      "Upgrade: websocket",
+      "Sec-WebSocket-Version: 13",
+    ];
+    socket.write(`${lines.join("\r\n")}\r\nSec-WebSocket-Key: ${Buffer.alloc(16).toString("base64")}\r\n\r\n`);
+    const [answer] = (await once(socket, "data")) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 400 /);
+    socket.resume();
+    await once(socket, "end");
+    // Our half stays open on purpose: a gateway that kept its own could not close.
+    const asked = Date.now();
+    await gateways.pop()!.close();
+    expect(Date.now() - asked).toBeLessThan(4_000);
+    socket.destroy();
+  });
+});
+
+describe("a connection that was told to go", () => {
+  it("is not served, logged or counted any more, however much it sends", async () => {
+    const gateway = await gatewayWith({ gateway: "  limits: { messagesPerSecond: 5 }" });
+    const client = await RawClient.connect(gateway.gatewayUrl);
+    for (let sent = 0; sent < 500; sent++) client.send(request({ ...call("bob"), method: "OPTIONS" }));
+    expect((await client.closed).code).toBe(4429);
+    const closed = gateway.log().filter((line) => line.msg === "closed");
+    expect(closed).toHaveLength(1);
+  });
+});
+
+describe("a leg whose upstream closes", () => {
+  /** A fake upstream, for Kamailio cannot be made to close one connection and to count the others. */
+  async function fakeUpstream() {
+    const server = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => "sip" });
+    const live = new Set<WebSocket>();
+    server.on("connection", (socket) => {
+      live.add(socket);
+      socket.on("close", () => live.delete(socket));
+      socket.on("message", (data: Buffer) => {
+        const text = data.toString();
+        const kept = ["Via", "From", "To", "Call-ID", "CSeq"].map((name) => `${name}: ${header(text, name)}`);
+        socket.send(["SIP/2.0 200 OK", ...kept, "Content-Length: 0", "", ""].join("\r\n"));
+      });
+    });
+    await once(server, "listening");
+    return { url: `ws://127.0.0.1:${(server.address() as { port: number }).port}`, live, server };
+  }
+
+  it("has one upstream socket again, not two, and none when the client is gone", async () => {
+    const upstream = await fakeUpstream();
+    const gateway = await gatewayWith({ upstreamUrls: [upstream.url], proxyProtocol: "off" });
+    const client = await RawClient.connect(gateway.gatewayUrl);
+    const proof = credential("alice@acme.example");
+    expect(status(await client.register("alice@acme.example", proof))).toBe(200);
+    for (const socket of upstream.live) socket.terminate();
+    await expect.poll(() => gateway.log().some((line) => line.msg === "upstream lost")).toBe(true);
+    expect(status(await client.register("alice@acme.example", proof))).toBe(200);
+    await new Promise((resolve) => setTimeout(resolve, 600)); // past the leg's own first retry
+    expect(upstream.live.size).toBe(1);
+    client.socket.terminate();
+    await expect.poll(() => upstream.live.size).toBe(0);
+    upstream.server.close();
+  });
+});
+
+describe("calls above the customer's limit", () => {
+  const limited = { acme: "    limits: { calls: 2 }" };
+
+  it.each([
+    ["share one Call-ID", () => "one-call-id"],
+    ["have a Call-ID each", unique],
+  ])("are refused where they %s", async (_, callIdOf) => {
+    const gateway = await gatewayWith(limited);
+    const bob = await RawClient.connect(gateway.gatewayUrl);
+    expect(status(await bob.register("bob@acme.example", credential("bob@acme.example")))).toBe(200);
+    const client = await RawClient.connect(gateway.gatewayUrl);
+    const proof = credential("alice@acme.example");
+    for (const cseq of [1, 11]) {
+      const ringing = client.prove(call("bob", { callId: callIdOf(), cseq }), proof).catch(() => "");
+      await bob.take((message) => message.startsWith("INVITE "));
+      void ringing;
+    }
+    const third = await client.prove(call("bob", { callId: callIdOf(), cseq: 21 }), proof);
+    expect([status(third), code(third)]).toEqual([503, "limit-reached"]);
+    expect(bob.received.filter((message) => message.startsWith("INVITE "))).toEqual([]);
+    client.socket.terminate();
+    bob.close();
+  });
+});
+
+describe("inside a call to the trunk", () => {
+  const passing = { acme: "    passHeaders: [X-Voxbone-Context]" };
+
+  async function established(gateway: TestGateway) {
+    const client = await RawClient.connect(gateway.gatewayUrl);
+    const parts = call("+3225887002");
+    const ok = await client.prove(parts, credential("alice@acme.example"));
+    expect(status(ok), ok).toBe(200);
+    const routes = recordRoutes(ok).reverse();
+    const inside = { ...parts, uri: uriOf(header(ok, "Contact")), toTag: tagOf(header(ok, "To")), routes };
+    client.send(request({ ...inside, method: "ACK", cseq: 2 }));
+    return { client, inside };
+  }
+
+  it("only passHeaders reach the trunk", async () => {
+    const gateway = await gatewayWith(passing);
+    const { client, inside } = await established(gateway);
+    const extra = ["X-Evil: 1", "X-Voxbone-Context: shop=8"];
+    client.send(request({ ...inside, method: "BYE", cseq: 3, extra }));
+    const bye = await trunk.waitFor(
+      (message) => message.startsWith("BYE ") && header(message, "Call-ID") === inside.callId,
+    );
+    expect(header(bye, "X-Evil")).toBeUndefined();
+    expect(header(bye, "X-Voxbone-Context")).toBe("shop=8");
+    client.close();
+  });
+
+  it("REGISTER is no request of a dialog", async () => {
+    const gateway = await gatewayWith(passing);
+    const { client, inside } = await established(gateway);
+    client.send(request({ ...inside, method: "REGISTER", cseq: 3, extra: ["Expires: 999999"] }));
+    expect(status(await client.response(inside.callId, 3, "REGISTER"))).toBe(400);
+    client.send(request({ ...inside, method: "BYE", cseq: 4 }));
+    expect(status(await client.response(inside.callId, 4, "BYE"))).toBe(200);
+    expect(trunk.messages().some((message) => message.startsWith("REGISTER "))).toBe(false);
+    client.close();
+  });
+});
+
+describe("wrong passwords above failuresPerMinute", () => {
+  const wrong = { ...credential("alice@acme.example"), password: "bm90IHRoaXM=" };
+  const tries = async (
+    gateway: TestGateway,
+    from: (at: number) => string,
+    count: number,
+  ): Promise<(string | undefined)[]> => {
+    const codes: (string | undefined)[] = [];
+    for (let at = 0; at < count; at++) {
+      const client = await RawClient.connect(gateway.gatewayUrl);
+      codes.push(code(await client.prove({ ...call("bob"), method: "MESSAGE", from: from(at) }, wrong)));
+      client.close();
+    }
+    return codes;
+  };
+
+  it("are limited however From changes, and only at that address and domain", async () => {
+    const gateway = await gatewayWith({ gateway: "  limits: { failuresPerMinute: 3 }" });
+    const codes = await tries(gateway, (at) => `alice@h${at}.example`, 5);
+    expect(codes).toEqual([...Array(3).fill("credential-rejected"), "rate-limited", "rate-limited"]);
+    const neighbour = await RawClient.connect(gateway.gatewayUrl);
+    const given = credential("bob@globex.example", { secret: globexSecret });
+    expect(status(await neighbour.register("bob@globex.example", given))).toBe(200);
+    neighbour.close();
+  });
+
+  it("are limited for an address that makes domains up", async () => {
+    const gateway = await gatewayWith({ gateway: "  limits: { failuresPerMinute: 1 }" });
+    const guesses: (string | undefined)[] = [];
+    for (let at = 0; at < 12; at++) {
+      const client = await RawClient.connect(gateway.gatewayUrl);
+      const guess = { ...credential(`alice@d${at}.example`), password: "bm90IHRoaXM=" };
+      guesses.push(code(await client.prove({ ...call("bob"), method: "MESSAGE" }, guess)));
+      client.close();
+    }
+    expect(guesses.indexOf("rate-limited")).toBe(10);
+  });
+
+  it("twin: a challenge is no failure", async () => {
+    const gateway = await gatewayWith({ gateway: "  limits: { failuresPerMinute: 1 }" });
+    const client = await RawClient.connect(gateway.gatewayUrl);
+    for (let at = 0; at < 5; at++) {
+      const parts = { ...call("bob"), method: "MESSAGE" };
+      client.send(request(parts));
+      expect(status(await client.response(parts.callId, 1, "MESSAGE"))).toBe(407);
+    }
+    expect(status(await client.register("alice@acme.example", credential("alice@acme.example")))).toBe(200);
+    client.close();
+  });
+});

@@ -44,7 +44,7 @@ const methods = (seen: readonly Seen[]): string[] => seen.flatMap(({ method }) =
 const alreadyThere = ["INVITE", "ACK"];
 
 describe("an invented dialog", () => {
-  it.each(["INVITE", "BYE", "INFO", "UPDATE", "MESSAGE", "OPTIONS", "REGISTER", "NOTIFY"])(
+  it.each(["INVITE", "BYE", "INFO", "UPDATE", "MESSAGE", "OPTIONS", "NOTIFY"])(
     "is none: %s with a To tag that nobody gave",
     async (method) => {
       const alice = await scene.user("alice");
@@ -58,6 +58,16 @@ describe("an invented dialog", () => {
       expect(await scene.arrived(more.callId, alice)).toEqual([]);
     },
   );
+
+  it("has no place in REGISTER: a To tag makes it malformed", async () => {
+    const alice = await scene.user("alice");
+    const more = { callId: `invented-${unique()}`, to: alice.address };
+    const refused = await alice.prove("REGISTER", `sip:${alice.domain}`, { ...more, toTag: freshTag() });
+    expect([status(refused), code(refused)]).toEqual([400, "message-malformed"]);
+    expect(await scene.arrived(more.callId, alice)).toEqual([]);
+    expect(status(await alice.prove("REGISTER", `sip:${alice.domain}`, more))).toBe(200);
+    await scene.came(more.callId, "REGISTER");
+  });
 
   it("does not open a connection that nothing was proved on: it is challenged, then unknown", async () => {
     const user = await scene.stranger("alice");

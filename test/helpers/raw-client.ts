@@ -73,6 +73,7 @@ export class RawClient {
 
   private constructor(socket: WebSocket) {
     this.socket = socket;
+    socket.setMaxListeners(0); // one for each answer that a test waits for
     socket.on("message", (data) => this.received.push((data as Buffer).toString("latin1")));
     this.closed = new Promise((resolve) => {
       socket.once("close", (code, reason) => resolve({ code, reason: reason.toString() }));

@@ -5,6 +5,7 @@ import { PosternError } from "../core/errors.ts";
 import { address, type Identity } from "../core/identity.ts";
 import type { ReplyHead } from "../sip/reply.ts";
 import type { Contact } from "../sip/request.ts";
+import { scan } from "../sip/scan.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Chain } from "./chain.ts";
@@ -209,9 +210,12 @@ function answered(socket: WebSocket, count: number): Promise<boolean> {
       resolve(false);
     });
     socket.on("message", (data: Buffer) => {
-      if (!/^SIP\/2\.0 [2-6]/.test(data.toString("latin1", 0, 9)) || --left > 0) return;
+      const scanned = scan(data, { lengthRequired: false });
+      if (scanned.kind === "malformed" || scanned.message.status < 200) return;
+      const keepsBinding = scanned.message.method === "REGISTER" && scanned.message.status >= 300;
+      if (!keepsBinding && --left > 0) return;
       clearTimeout(timer);
-      resolve(true);
+      resolve(!keepsBinding);
     });
   });
 }

@@ -37,7 +37,7 @@ export function judgeDestination(
   if (uri.port !== undefined) return denied("a destination has no port: leave it out");
   if (uri.user === undefined) return judgeDomain(uri, method, identity);
   if (uri.user.includes(";")) return denied("parameters in the user part are not allowed");
-  const plain = unescapeUser(uri.user);
+  const plain = plainUser(uri.user);
   if (plain === undefined) return denied("the user part holds an escape that is not allowed");
   const number = asNumber(plain);
   if (number === undefined || isExtension(number, identity)) return judgeUser(uri, identity);
@@ -45,9 +45,15 @@ export function judgeDestination(
   return judgeNumber(number, identity, context);
 }
 
+/** Unescaped, and printable ASCII: another byte may be white space to one reader and none to the next. */
+function plainUser(user: string): string | undefined {
+  const plain = unescapeUser(user);
+  return plain === undefined || /[^ -~]/.test(plain) ? undefined : plain;
+}
+
 /** The digits of what reads as a telephone number (RFC 3966 separators removed), with its `+` if it has one. */
 export function asNumber(plain: string): string | undefined {
-  const digits = plain.replace(/[-.()\s]/g, "");
+  const digits = plain.replace(/[-.() ]/g, "");
   return /^\+?\d+$/.test(digits) ? digits : undefined;
 }
 
@@ -61,7 +67,7 @@ const ownDomain = (uri: Uri, identity: Identity): boolean => identity.customer.d
 
 function judgeTel(uri: Uri, identity: Identity, context: DestinationContext): Destination {
   if (uri.params.size > 0) return denied("parameters of a tel: URI are not allowed: dial the whole number, with +");
-  const plain = unescapeUser(uri.user ?? "");
+  const plain = plainUser(uri.user ?? "");
   const number = plain === undefined ? undefined : asNumber(plain);
   return number === undefined ? denied("the tel: URI holds no number") : judgeNumber(number, identity, context);
 }

@@ -147,7 +147,7 @@ function withParams(text: string, uri: string, paramsStart: number): ParsedAddre
 }
 
 const param =
-  /[ \t]*;[ \t]*([A-Za-z0-9\-.!%*_+`'~]{1,64})(?:[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[A-Za-z0-9\-.!%*_+`'~[\]:/?@$&]{1,512}))?[ \t]*/y;
+  /[ \t]*;[ \t]*([A-Za-z0-9\-.!%*_+`'~]{1,64})(?:[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[A-Za-z0-9\-.!%*_+`'~[\]:]{1,512}))?[ \t]*/y;
 
 /** `;name=value` … from an offset to the end (RFC 3261 generic-param); undefined where that is not what stands there. */
 export function headerParams(text: string, from: number): ReadonlyMap<string, string> | undefined {

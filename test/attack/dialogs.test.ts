@@ -212,6 +212,53 @@ describe("in one's own call", () => {
     await bob.client.take((text) => text.startsWith("ACK ") && header(text, "Call-ID") === call.callId);
   });
 
+  it("From is the dialog's own: another user's is unknown", async () => {
+    const call = await standing();
+    for (const from of [call.callee.address, "mallory@acme.example", "alice@globex.example"]) {
+      const text = call.fromCaller("INFO", { from, viaHost: "x.invalid", contact: "<sip:x@x.invalid>" });
+      const refused = await exchange(call.caller, text);
+      expect([status(refused), code(refused)]).toEqual(unknown);
+    }
+    expect(methods(await scene.arrived(call.callId, call.caller))).toEqual(alreadyThere);
+    await goesOn(call, "INFO");
+  });
+
+  it("ACK and CANCEL show no foreign Contact either", async () => {
+    const ringing = await ring(await scene.user("alice"), await scene.user("bob"));
+    const cancel = cancelOf(ringing.sent);
+    const foreign = cancel.replace("Max-Forwards", "Contact: <sip:x@192.0.2.66>\r\nMax-Forwards");
+    const refused = await exchange(ringing.caller, foreign);
+    expect([status(refused), code(refused)]).toEqual([403, "identity-mismatch"]);
+    expect(methods(await scene.arrived(ringing.callId, ringing.caller))).toEqual(["INVITE"]);
+    await cancelled(ringing, cancel);
+    const call = await standing();
+    call.caller.client.send(call.fromCaller("ACK", { cseq: 2, contact: "<sip:x@192.0.2.66>" }));
+    expect(methods(await scene.arrived(call.callId, call.caller))).toEqual(alreadyThere);
+  });
+
+  it("a branch under way is not used twice", async () => {
+    const ringing = await ring(await scene.user("alice"), await scene.user("bob"));
+    const { caller, callId, sent } = ringing;
+    const branch = /branch=([^;\r]*)/.exec(sent)![1]!;
+    const again = `again-${unique()}`;
+    const parts = caller.parts("INVITE", "sip:nobody@acme.example", { callId: again, branch });
+    const refused = await caller.client.ask(parts);
+    expect([status(refused), code(refused)]).toEqual([400, "message-malformed"]);
+    expect(await scene.arrived(again, caller)).toEqual([]);
+    expect(methods(await scene.arrived(callId, caller))).toEqual(["INVITE"]);
+    await cancelled(ringing, cancelOf(sent));
+  });
+
+  it("the ACK to a refusal of the gateway's own is absorbed", async () => {
+    const alice = await scene.user("alice");
+    const parts = alice.parts("INVITE", "sip:+1900@acme.example", { callId: `absorbed-${unique()}` });
+    const refused = await alice.client.prove(parts, alice.given);
+    expect([status(refused), code(refused)]).toEqual([403, "destination-denied"]);
+    const toTag = tagOf(header(refused, "To"));
+    alice.client.send(request({ ...parts, method: "ACK", cseq: 2, toTag }));
+    expect(await scene.arrived(parts.callId, alice)).toEqual([]);
+  });
+
   it("Contact must stay on Via's host", async () => {
     const call = await standing();
     const refused = await exchange(call.caller, call.fromCaller("INVITE", { contact: "<sip:x@192.0.2.66>" }));
@@ -310,6 +357,12 @@ describe("a response", () => {
       "with a Record-Route changed",
       (right) => right.replace(/^Record-Route: .*$/m, "Record-Route: <sip:192.0.2.66;lr>"),
     ],
+    [
+      "with a topmost Via of its own",
+      (right) => right.replace(/\r\nVia: SIP\/2\.0\/WS [^;]*/, "\r\nVia: SIP/2.0/UDP 192.0.2.66:5060"),
+    ],
+    ["with another From", (right) => right.replace(/^From: <[^>]*>/m, "From: <sip:mallory@acme.example>")],
+    ["with another To", (right) => right.replace(/^To: <[^>]*>/m, "To: <sip:mallory@acme.example>")],
     ["with a Path", (right) => right.replace("From:", "Path: <sip:192.0.2.66;lr>\r\nFrom:")],
     ["with a Contact on a foreign host", (right) => right.replace(/^Contact: .*$/m, "Contact: <sip:bob@192.0.2.66>")],
     ["with a Contact with maddr", (right) => right.replace(/^(Contact: <[^>]*)>/m, "$1;maddr=192.0.2.66>")],

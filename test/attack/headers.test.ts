@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { answered, cancelOf, establish, responseTo, ring } from "../helpers/dialog.ts";
 import type { Seen } from "../helpers/kamailio.ts";
 import { answer, status, unique } from "../helpers/raw-client.ts";
-import { header, reply, request } from "../helpers/raw-sip.ts";
+import { header, recordRoutes, reply, request, tagOf, uriOf } from "../helpers/raw-sip.ts";
 import { Scene, type User } from "../helpers/scene.ts";
+import { startTrunk } from "../helpers/trunk.ts";
 
 let scene: Scene;
 
@@ -230,6 +231,35 @@ describe("towards a trunk", () => {
     expect(atTrunk[0]).toMatch(/^x-voxbone-context: kept/im);
     for (const raw of [seen.raw, ...atTrunk]) expect(raw).not.toMatch(/dropped/);
     for (const raw of atTrunk) expect(raw).not.toMatch(/x-postern/i);
+  });
+
+  it("nor do others inside the call", async () => {
+    const answering = await startTrunk({ host: "127.0.0.9", scenario: "answer" });
+    const gateway = await scene.another({ trunk: answering.uri, acme: `    passHeaders: ["X-Voxbone-Context"]` });
+    const alice = await scene.user("alice", "acme.example", gateway);
+    const parts = alice.parts("INVITE", "sip:+3225887001@acme.example");
+    const ok = await alice.client.prove(parts, alice.given);
+    expect(status(ok), ok).toBe(200);
+    const inside = {
+      ...parts,
+      uri: uriOf(header(ok, "Contact")),
+      toTag: tagOf(header(ok, "To")),
+      routes: recordRoutes(ok).reverse(),
+      extra: ["X-Voxbone-Context: kept", "X-Other: dropped", "P-Asserted-Identity: <sip:dropped@acme.example>"],
+    };
+    alice.client.send(request({ ...inside, method: "ACK", cseq: 2 }));
+    for (const [method, cseq] of [
+      ["INFO", 3],
+      ["BYE", 4],
+    ] as const) {
+      expect(status(await alice.client.ask({ ...inside, method, cseq }))).toBe(200);
+      const seen = await scene.came(parts.callId, method);
+      expect(seen.raw).not.toMatch(/dropped/);
+      expect(seen.header("X-Voxbone-Context")).toBe("kept");
+    }
+    for (const raw of answering.messages()) expect(raw).not.toMatch(/dropped|x-postern/i);
+    expect(answering.messages().length).toBeGreaterThan(3);
+    await answering.stop();
   });
 
   it("between users all other X- fields pass", async () => {

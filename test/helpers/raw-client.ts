@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { type ClientOptions, WebSocket } from "ws";
 import { mint } from "../../src/auth/ephemeral.ts";
 import { digestResponse, ha1, parseAuthorization } from "../../src/sip/digest.ts";
@@ -62,7 +63,8 @@ export interface RawClientOptions {
   readonly origin?: string;
   readonly protocols?: string[];
   readonly path?: string;
-  readonly ws?: ClientOptions;
+  /** localPort: what node:http takes and the types do not know. */
+  readonly ws?: ClientOptions & { readonly localPort?: number };
 }
 
 /** A browser's socket by hand: every byte is the test's. */
@@ -70,10 +72,14 @@ export class RawClient {
   readonly socket: WebSocket;
   readonly received: string[] = [];
   readonly closed: Promise<{ code: number; reason: string }>;
+  #stream: Socket | undefined;
 
   private constructor(socket: WebSocket) {
     this.socket = socket;
     socket.setMaxListeners(0); // one for each answer that a test waits for
+    socket.once("upgrade", (response) => {
+      this.#stream = response.socket;
+    });
     socket.on("message", (data) => this.received.push((data as Buffer).toString("latin1")));
     this.closed = new Promise((resolve) => {
       socket.once("close", (code, reason) => resolve({ code, reason: reason.toString() }));
@@ -165,6 +171,11 @@ export class RawClient {
 
   close(): void {
     this.socket.close();
+  }
+
+  /** Gone without a word: a TCP reset, after which the local port is free at once. */
+  reset(): void {
+    this.#stream?.resetAndDestroy();
   }
 }
 

@@ -126,6 +126,7 @@ export class Dialogs {
 
   /** Calls that ring or stand; the forks of one INVITE are one, two INVITEs with one Call-ID are two. */
   get calls(): number {
+    this.#forget();
     const calls = new Set<string>();
     for (const { callId, localTag, method } of this.#dialogs.values()) {
       if (method === "INVITE") calls.add(`${callId} ${localTag}`);
@@ -274,7 +275,7 @@ export class Dialogs {
     transaction.status = Math.max(transaction.status, response.status);
     const dialog = transaction.dialog ?? this.#learnAsCallee(response, transaction);
     if (dialog) this.#progress(dialog, response, transaction.contact, transaction.dialog !== undefined);
-    if (response.status >= 300) this.#endEarlyCallee(response, transaction);
+    if (response.status >= 300) this.#endEarlyCallee(transaction);
     if (response.status >= 200) {
       // A 2xx to INVITE is sent again by the client until its ACK comes (RFC 3261 §13.3.1.4).
       if (response.method === "INVITE") transaction.until = this.#clock.now() + linger;
@@ -372,19 +373,26 @@ export class Dialogs {
     if (transaction.dialog) return;
     for (const [key, dialog] of this.#dialogs) {
       const made = dialog.callId === transaction.callId && dialog.localTag === transaction.fromTag;
-      if (made && !dialog.confirmed) this.#dialogs.delete(key);
+      if (made && !dialog.confirmed && dialog.method === transaction.head.method) this.#dialogs.delete(key);
     }
   }
 
-  #endEarlyCallee(response: Message, transaction: ServerTransaction): void {
-    const key = dialogKey(response.callId, response.to.params.get("tag") ?? "", transaction.fromTag);
-    if (!transaction.dialog && this.#dialogs.get(key)?.confirmed === false) this.#dialogs.delete(key);
+  #endEarlyCallee(transaction: ServerTransaction): void {
+    if (transaction.dialog) return;
+    for (const [key, dialog] of this.#dialogs) {
+      const made = dialog.callId === transaction.callId && dialog.remoteTag === transaction.fromTag;
+      if (made && !dialog.confirmed && dialog.method === transaction.head.method) this.#dialogs.delete(key);
+    }
   }
 
   /** Drop what time has ended. Runs only where a table is asked for room or life, over bounded tables. */
   #forget(): void {
     const now = this.#clock.now();
-    for (const [key, { until }] of this.#server) if (until <= now) this.#server.delete(key);
+    for (const [key, transaction] of this.#server) {
+      if (transaction.until > now) continue;
+      this.#endEarlyCallee(transaction);
+      this.#server.delete(key);
+    }
     for (const [key, dialog] of this.#dialogs) if (dialog.until <= now) this.#dialogs.delete(key);
     for (const [key, transaction] of this.#client) {
       if (transaction.until > now) continue;

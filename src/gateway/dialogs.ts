@@ -193,6 +193,7 @@ export class Dialogs {
     const { message } = request;
     if (message.method === "ACK") return;
     if (dialog) dialog.localCseq = Math.max(dialog.localCseq, message.cseq);
+    if (dialog && message.method === "BYE") this.#endSoon(dialog);
     this.#client.set(transactionKey(message), {
       head,
       callId: message.callId,
@@ -229,6 +230,8 @@ export class Dialogs {
     this.#forget();
     if (this.#server.size >= bounds.transactions) return false;
     const fromTag = request.from.params.get("tag") ?? "";
+    const dialog = this.#dialogOf(request, request.to.params.get("tag") ?? "", fromTag);
+    if (dialog && request.method === "BYE") this.#endSoon(dialog);
     this.#server.set(transactionKey(request), {
       head: replyHead(request),
       callId: request.callId,
@@ -239,7 +242,7 @@ export class Dialogs {
       recordRoutes: routeUris(request, "record-route") ?? [],
       viaHost: request.via.host,
       vias: viasBelow(request),
-      dialog: this.#dialogOf(request, request.to.params.get("tag") ?? "", fromTag),
+      dialog,
       status: 0,
       until: this.#clock.now() + patience,
     });
@@ -360,12 +363,16 @@ export class Dialogs {
   #progress(dialog: Dialog, response: Message, target: string | undefined, inside: boolean): void {
     const success = response.status >= 200 && response.status < 300;
     if (success && target !== undefined && refreshesTarget.has(response.method)) refresh(dialog, target);
-    if (!inside && success) {
-      dialog.confirmed = true;
-      if (dialog.method === "INVITE") dialog.until = forever;
-    }
-    const over = (response.method === "BYE" && response.status >= 200) || (inside && isGone(response.status));
+    if (!inside && success) dialog.confirmed = true;
+    const over = (response.method === "BYE" && response.status >= 200) || (inside && response.status === 481);
     if (over) this.#dialogs.delete(dialogKey(dialog.callId, dialog.localTag, dialog.remoteTag));
+    // The far end of a 408 may live: the client is to send BYE (RFC 3261 §12.2.1.2), and that BYE must pass.
+    else if (inside && response.status === 408) this.#endSoon(dialog);
+  }
+
+  /** What ends a dialog may itself never be answered. */
+  #endSoon(dialog: Dialog): void {
+    dialog.until = Math.min(dialog.until, this.#clock.now() + linger);
   }
 
   /** A refused INVITE leaves no early dialog behind. */
@@ -428,8 +435,6 @@ const cancelOf = ({ head, requestUri, callId, cseq }: ClientTransaction, branch:
   cseq,
   branch,
 });
-
-const isGone = (status: number): boolean => status === 481 || status === 408;
 
 const canMake = (response: Message): boolean =>
   makesDialog.has(response.method) && response.status > 100 && response.status < 300;

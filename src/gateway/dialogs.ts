@@ -39,7 +39,8 @@ interface ClientTransaction {
   readonly routes: readonly string[];
   readonly dialog: Dialog | undefined;
   readonly toTrunk: boolean;
-  forks: number;
+  /** Remote tags of the dialogs it made: one that has ended is not made again by a response that comes once more. */
+  readonly forks: Set<string>;
   status: number;
   until: number;
 }
@@ -57,6 +58,8 @@ interface ServerTransaction {
   /** Every Via value but the topmost, whose parameters a client may add to (RFC 3581). */
   readonly vias: readonly string[];
   readonly dialog: Dialog | undefined;
+  /** Local tags of the dialogs it made. */
+  readonly forks: Set<string>;
   status: number;
   until: number;
 }
@@ -204,7 +207,7 @@ export class Dialogs {
       routes: dialog ? dialog.routes : [],
       dialog,
       toTrunk,
-      forks: 0,
+      forks: new Set(),
       status: 0,
       until: this.#clock.now() + patience,
     });
@@ -243,6 +246,7 @@ export class Dialogs {
       viaHost: request.via.host,
       vias: viasBelow(request),
       dialog,
+      forks: new Set(),
       status: 0,
       until: this.#clock.now() + patience,
     });
@@ -323,13 +327,13 @@ export class Dialogs {
     const target = contactOf(response);
     if (!canMake(response) || remoteTag === undefined || target === undefined) return undefined;
     const known = this.#dialogs.get(dialogKey(response.callId, transaction.fromTag, remoteTag));
-    if (!known && (transaction.forks >= bounds.forks || this.#dialogs.size >= bounds.dialogs)) return undefined;
+    if (!known && !this.#mayFork(transaction.forks, remoteTag)) return undefined;
     const routes = routeUris(response, "record-route")?.reverse() ?? [];
     if (known) {
       if (!known.confirmed) known.routes = routes;
       return known;
     }
-    transaction.forks++;
+    transaction.forks.add(remoteTag);
     const [local, remote] = [partyOf(response, "from"), partyOf(response, "to")];
     const { fromTag: localTag, fromUri: localUri, cseq: localCseq, toTrunk } = transaction;
     return this.#add(response, { localTag, remoteTag, target, routes, local, localUri, remote, localCseq, toTrunk });
@@ -339,11 +343,16 @@ export class Dialogs {
     const localTag = response.to.params.get("tag");
     if (!canMake(response) || localTag === undefined || transaction.contact === undefined) return undefined;
     const known = this.#dialogs.get(dialogKey(response.callId, localTag, transaction.fromTag));
-    if (known || this.#dialogs.size >= bounds.dialogs) return known;
+    if (known || !this.#mayFork(transaction.forks, localTag)) return known;
+    transaction.forks.add(localTag);
     const [local, remote] = [partyOf(response, "to"), partyOf(response, "from")];
     const { contact: target, recordRoutes: routes, fromTag: remoteTag, toUri: localUri } = transaction;
     const learned = { localTag, remoteTag, target, routes, local, localUri, remote, localCseq: 0, toTrunk: false };
     return this.#add(response, learned);
+  }
+
+  #mayFork(forks: ReadonlySet<string>, tag: string): boolean {
+    return !forks.has(tag) && forks.size < bounds.forks && this.#dialogs.size < bounds.dialogs;
   }
 
   #add({ callId, method }: Message, learned: Learned): Dialog {

@@ -95,6 +95,8 @@ export const bounds = { dialogs: 256, transactions: 512, forks: 16, viaValues: 3
 const linger = 32_000;
 /** No transaction of a call that rings stays longer than this without a final answer (Timer C and more). */
 const patience = 600_000;
+/** How long a dialog that SUBSCRIBE or REFER made stays after its latest success. */
+const subscription = 3_600_000;
 const forever = Number.POSITIVE_INFINITY;
 const makesDialog = new Set(["INVITE", "SUBSCRIBE", "REFER"]);
 const refreshesTarget = new Set(["INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY"]);
@@ -362,7 +364,7 @@ export class Dialogs {
       method,
       previousTarget: learned.target,
       confirmed: false,
-      until: method === "INVITE" ? forever : this.#clock.now() + 3_600_000,
+      until: method === "INVITE" ? forever : this.#clock.now() + subscription,
     };
     this.#dialogs.set(dialogKey(callId, learned.localTag, learned.remoteTag), dialog);
     return dialog;
@@ -373,6 +375,7 @@ export class Dialogs {
     const success = response.status >= 200 && response.status < 300;
     if (success && target !== undefined && refreshesTarget.has(response.method)) refresh(dialog, target);
     if (!inside && success) dialog.confirmed = true;
+    if (success && dialog.method !== "INVITE") dialog.until = this.#clock.now() + subscription;
     const over = (response.method === "BYE" && response.status >= 200) || (inside && response.status === 481);
     if (over) this.#dialogs.delete(dialogKey(dialog.callId, dialog.localTag, dialog.remoteTag));
     // The far end of a 408 may live: the client is to send BYE (RFC 3261 §12.2.1.2), and that BYE must pass.

@@ -52,6 +52,7 @@ interface ServerTransaction {
   readonly fromTag: string;
   readonly fromUri: string;
   readonly toUri: string;
+  readonly toTag: string | undefined;
   readonly contact: string | undefined;
   readonly recordRoutes: readonly string[];
   readonly viaHost: string;
@@ -235,7 +236,8 @@ export class Dialogs {
     this.#forget();
     if (this.#server.size >= bounds.transactions) return false;
     const fromTag = request.from.params.get("tag") ?? "";
-    const dialog = this.#dialogOf(request, request.to.params.get("tag") ?? "", fromTag);
+    const toTag = request.to.params.get("tag");
+    const dialog = this.#dialogOf(request, toTag ?? "", fromTag);
     if (dialog && request.method === "BYE") this.#endSoon(dialog);
     this.#server.set(transactionKey(request), {
       head: replyHead(request),
@@ -243,6 +245,7 @@ export class Dialogs {
       fromTag,
       fromUri: request.from.uri,
       toUri: request.to.uri,
+      toTag,
       contact: contactOf(request),
       recordRoutes: routeUris(request, "record-route") ?? [],
       viaHost: request.via.host,
@@ -266,6 +269,9 @@ export class Dialogs {
     if (!sameCall) return "Call-ID or From tag is not the request's";
     if (!sameUri(response.from.uri, transaction.fromUri) || !sameUri(response.to.uri, transaction.toUri)) {
       return "From or To is not the request's";
+    }
+    if (transaction.toTag !== undefined && transaction.toTag !== response.to.params.get("tag")) {
+      return "To tag is not the request's";
     }
     if (response.via.host !== transaction.viaHost || !sameList(viasBelow(response), transaction.vias))
       return "the Via list is not the request's";

@@ -327,8 +327,8 @@ function essentials(bytes: Buffer, headers: readonly Header[]): Essentials {
 }
 
 /** Kamailio cannot read every fold in From and To that the grammar allows, and drops what it cannot read unanswered. */
-function isFolded(bytes: Buffer, { valueStart, valueEnd }: Header): boolean {
-  const at = bytes.indexOf(CR, valueStart);
+function isFolded(bytes: Buffer, { start, valueEnd }: Header): boolean {
+  const at = bytes.indexOf(CR, start);
   return at >= 0 && at < valueEnd;
 }
 

@@ -74,11 +74,9 @@ describe("scan", () => {
 
   it("unfolds byte for byte, so that offsets hold", () => {
     const text = sip({
-      fields: { From: '"Al\r\n ice"\r\n\t<sip:alice@acme.example>\r\n ;tag=a1' },
       extra: ["Contact:\r\n <sip:a@h>\r\n\t;q=1,\r\n  <sip:b@h>", "m: <sip:c@h>"],
     });
     const message = scanned(text);
-    expect(message.from.uri).toBe("sip:alice@acme.example");
     expect(message.value(message.header("contact")!)).toBe("<sip:a@h>  \t;q=1,    <sip:b@h>");
     const values = message.values("contact");
     expect(values.map((value) => value.text)).toEqual(["<sip:a@h>  \t;q=1", "<sip:b@h>", "<sip:c@h>"]);
@@ -194,10 +192,12 @@ describe("scan", () => {
     ["a Call-ID of two words", sip({ fields: { "Call-ID": "a b" } }), /one word/],
     ["a Call-ID with a byte above 127", sip({ fields: { "Call-ID": "a\xe4" } }), /one word/],
     ["an empty From", sip({ fields: { From: "" } }), /From/],
-    ["a From tag that is no token", sip({ fields: { From: "<sip:a@b>;tag=a/b" } }), /From: the tag/],
+    ["a From tag that is no token", sip({ fields: { From: "<sip:a@b>;tag=a[b" } }), /From: the tag/],
     ["a quoted From tag", sip({ fields: { From: '<sip:a@b>;tag="a1"' } }), /From: the tag/],
     ["an empty To tag", sip({ fields: { To: "<sip:a@b>;tag" } }), /To: the tag/],
     ["a tag twice", sip({ fields: { From: "<sip:a@b>;tag=1;TAG=2" } }), /From: the parameters/],
+    ["a folded From", sip({ fields: { From: "<sip:a@b>\r\n ;tag=1" } }), /from is folded/],
+    ["a To that begins with a fold", sip({ fields: { To: "\r\n <sip:a@b>" } }), /to is folded/],
     ["two addresses in To", sip({ fields: { To: "<sip:a@b>, <sip:c@d>" } }), /To: the parameters/],
     ["a Via without branch", sip({ fields: { Via: "SIP/2.0/WS h" } }), /topmost Via/],
     ["a Via with a branch of RFC 2543", sip({ fields: { Via: "SIP/2.0/WS h;branch=1" } }), /topmost Via/],

@@ -1,0 +1,94 @@
+import type { Nonces } from "../auth/nonce.ts";
+import { type Code, type Refusal, refuse } from "../core/errors.ts";
+import { address, type Identity } from "../core/identity.ts";
+import type { ReplyHead } from "../sip/reply.ts";
+import { bearerChallenge, challenge, refusalReply } from "./challenge.ts";
+import type { Context } from "./context.ts";
+import type { Inlet, Outlet } from "./pressure.ts";
+
+/** A request as it can be answered: its head, and the kind of frame it came in. */
+export interface Asked {
+  readonly head: ReplyHead;
+  readonly binary: boolean;
+}
+
+export interface AnswersParts {
+  readonly connection: string;
+  readonly inlet: Inlet;
+  readonly outlet: Outlet;
+  readonly nonces: Nonces;
+  readonly context: Pick<Context, "log" | "metrics">;
+}
+
+/** What the gateway itself says to a client: each verdict is said, counted and logged once. */
+export class Answers {
+  readonly #parts: AnswersParts;
+
+  constructor(parts: AnswersParts) {
+    this.#parts = parts;
+  }
+
+  send(bytes: Buffer, binary: boolean): undefined {
+    this.#parts.outlet.send(bytes, binary, this.#parts.inlet);
+  }
+
+  challenge({ head, binary }: Asked, realm: string, stale: boolean): undefined {
+    const { connection, context, nonces } = this.#parts;
+    context.metrics.verdict("challenged");
+    context.log.debug({ connection, method: head.method, stale }, "challenged");
+    this.send(challenge(head, connection, realm, nonces, stale), binary);
+  }
+
+  /** customer: its id, where it is proved. */
+  refuse({ head, binary }: Asked, refusal: Refusal, customer?: string): undefined {
+    this.#note(refusal, "refused", { customer, method: head.method });
+    this.send(refusalReply(head, this.#parts.connection, refusal), binary);
+  }
+
+  badToken({ head, binary }: Asked, realm: string, refusal: Refusal): undefined {
+    this.#note(refusal, "refused", { method: head.method });
+    this.send(bearerChallenge(head, this.#parts.connection, realm, refusal), binary);
+  }
+
+  /** Nobody is told: responses and ACKs have no answer. */
+  drop(reason: string): undefined {
+    const { connection, context } = this.#parts;
+    context.log.info({ connection, reason }, "dropped");
+  }
+
+  accepted(method: string, identity: Identity): void {
+    const { connection, context } = this.#parts;
+    const who = { customer: identity.customer.id, user: address(identity), provedBy: identity.secret };
+    context.metrics.verdict("accepted");
+    context.log.info({ connection, ...who, method, code: "accepted" }, "accepted");
+  }
+
+  closed(refusal: Refusal): void {
+    this.#note(refusal, "closed", {});
+  }
+
+  #note({ code, sentence }: Refusal, event: string, more: { customer?: string | undefined; method?: string }): void {
+    const { connection, context } = this.#parts;
+    context.metrics.verdict(code);
+    context.log.info({ connection, ...more, code, reason: sentence }, event);
+  }
+}
+
+const refusal = (code: Code, sentence: string): Refusal => refuse(code, sentence);
+
+/** Refusals that the connection itself utters. */
+export const refusals = {
+  branchInUse: refusal("message-malformed", "this branch belongs to a request that is still under way: use a new one"),
+  unknownInvite: refusal("dialog-unknown", "there is no INVITE of this connection that this CANCEL follows"),
+  otherIdentity: refusal("identity-mismatch", "this connection is another user's: open a new one"),
+  tableFull: refusal("limit-reached", "this connection has as many dialogs and requests under way as it may"),
+  noPort: refusal("limit-reached", "this address has as many connections as it may"),
+  connections: refusal("limit-reached", "the customer has as many connections as it may: close some"),
+  calls: refusal("limit-reached", "the customer has as many calls as it may: end some"),
+  crowded: refusal("limit-reached", "too many silent connections from this address"),
+  gone: refusal("upstream-unavailable", "the telephone side cannot be reached now: try again in a few seconds"),
+  tooFast: refusal("rate-limited", "too many messages a second: send fewer"),
+  unknownDialog: (sentence = "there is no such dialog on this connection"): Refusal =>
+    refuse("dialog-unknown", sentence),
+  tooLate: (after: number): Refusal => refuse("limit-reached", `nothing was accepted within ${after} s`),
+};

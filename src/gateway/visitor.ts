@@ -1,0 +1,114 @@
+import { Nonces } from "../auth/nonce.ts";
+import { seconds } from "../core/clock.ts";
+import type { Refusal } from "../core/errors.ts";
+import { address, type Identity } from "../core/identity.ts";
+import { originRefusal } from "../policy/authorize.ts";
+import type { Request } from "../sip/request.ts";
+import type { Header } from "../sip/scan.ts";
+import { addressKey } from "./admission.ts";
+import { refusals } from "./answers.ts";
+import { type Authenticated, authenticate, type FailureCount, ownCredentials, realmOf } from "./authenticate.ts";
+import type { Context } from "./context.ts";
+
+/** Who this connection is now, and the header field that said so. */
+export interface Proved {
+  readonly kind: "proved";
+  readonly identity: Identity;
+  readonly header: Header;
+}
+
+export type Proof = Proved | Exclude<Authenticated, { kind: "proved" }>;
+
+export interface VisitorParts {
+  readonly connection: string;
+  readonly address: string;
+  readonly origin: string | undefined;
+  readonly context: Context;
+}
+
+/** Who is at the other end of a connection: nobody until the first proof, and only that one from then on. */
+export class Visitor {
+  readonly nonces: Nonces;
+  readonly #parts: VisitorParts;
+  readonly #failures: FailureCount;
+  #realm: string | undefined;
+  #identity: Identity | undefined;
+  #wasAccepted = false;
+
+  constructor(parts: VisitorParts) {
+    this.#parts = parts;
+    this.nonces = new Nonces(parts.context.nonceKey, parts.connection, parts.context.clock);
+    this.#failures = failuresOf(addressKey(parts.address), parts.context);
+  }
+
+  /** Of the latest proof. */
+  get identity(): Identity | undefined {
+    return this.#identity;
+  }
+
+  /** The credential of the latest proof still stands and a request under it was accepted. */
+  get accepted(): boolean {
+    if (!this.#wasAccepted || !this.#identity) return false;
+    return seconds(this.#parts.context.clock) <= this.#identity.expiry + this.#identity.customer.clockSkew;
+  }
+
+  accept(): void {
+    this.#wasAccepted = true;
+  }
+
+  /** The realm that a request is challenged with. */
+  realmOf(request: Request): string {
+    return realmOf(request, { realm: this.#realm });
+  }
+
+  /** Credentials for us in a request that needed no proof. */
+  credentialsIn(request: Request): Header[] {
+    return ownCredentials(request.message, this.#realm ?? "").map(({ header }) => header);
+  }
+
+  /** Who sent a request that proves itself; what proves somebody else than before is refused. */
+  prove(request: Request): Proof {
+    const asker = { realm: this.#realm, nonces: this.nonces, failures: this.#failures };
+    const proof = authenticate(request, asker, this.#parts.context.digest);
+    if (proof.kind !== "proved") return proof;
+    const refusal = this.#bindingRefusal(proof.identity);
+    if (refusal) return { kind: "refused", refusal, customer: proof.identity.customer };
+    return { kind: "proved", identity: this.#bind(proof.identity, this.realmOf(request)), header: proof.header };
+  }
+
+  #bindingRefusal(identity: Identity): Refusal | undefined {
+    const { origin, context } = this.#parts;
+    const refusal = originRefusal(identity.customer, { origin, allowMissingOrigin: context.allowMissingOrigin() });
+    if (refusal) return refusal;
+    const bound = this.#identity;
+    const other = bound && (bound.customer.id !== identity.customer.id || address(bound) !== address(identity));
+    return other ? refusals.otherIdentity : undefined;
+  }
+
+  /** A newer proof of the same visitor replaces the older; the same one again leaves what hangs on it in place. */
+  #bind(identity: Identity, realm: string): Identity {
+    this.#realm ??= realm;
+    const bound = this.#identity;
+    const same =
+      bound?.expiry === identity.expiry && bound.customer === identity.customer && bound.secret === identity.secret;
+    if (!same) this.#identity = identity;
+    return this.#identity ?? identity;
+  }
+}
+
+/** Made-up domains do not hide an address that fails at so many of them. */
+const anyDomain = "";
+const anyDomainFactor = 10;
+
+function failuresOf(from: string, { failures, limits }: Context): FailureCount {
+  return {
+    isOver: (domain) => {
+      const limit = limits().failuresPerMinute;
+      return failures.isOver(from, domain, limit) || failures.isOver(from, anyDomain, limit * anyDomainFactor);
+    },
+    add: (domain) => {
+      failures.add(from, domain);
+      failures.add(from, anyDomain);
+    },
+  };
+}

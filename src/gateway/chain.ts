@@ -58,8 +58,8 @@ export class Chain {
     const expiry = seconds(this.#clock) + this.#options.ttl;
     const { customer } = identity;
     const fields = { trunk, trunk2: "", caller, max: customer.limits.callSeconds, customer: customer.id };
-    const written = Object.entries(fields).map(([name, value]) => field(name, String(value)));
-    return [`${expiry}:${address(identity)}`, ...written].join("|");
+    const written = Object.entries(fields).map(([name, value]) => `${name}=${whole(name, String(value))}`);
+    return [`${expiry}:${whole("address", address(identity))}`, ...written].join("|");
   }
 
   #token(grant: string): string {
@@ -67,7 +67,7 @@ export class Chain {
   }
 }
 
-function field(name: string, value: string): string {
+function whole(name: string, value: string): string {
   if (/[|\s\x00-\x1f\x7f]/.test(value)) throw new RangeError(`${name} of a grant holds a separator`);
-  return `${name}=${value}`;
+  return value;
 }

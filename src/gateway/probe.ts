@@ -48,14 +48,14 @@ export function upstreamProbe({
   };
 
   async function probe(): Promise<string | undefined> {
-    const address = "127.0.0.1";
+    const options = upstream();
+    const family = options.urls.some((url) => !new URL(url).hostname.startsWith("[")) ? 4 : 6;
+    const address = family === 4 ? "127.0.0.1" : "::1";
     const port = announcements.take(address, 0);
     if (port === undefined) return "no local port is left to announce";
     try {
       const identity = { customer: nobody, user: "probe", domain: "postern.invalid", secret: "", expiry: 0 };
-      const options = upstream();
-      const family = options.urls.some((url) => !new URL(url).hostname.startsWith("[")) ? 4 : 6;
-      const announced = { address: family === 4 ? address : "::1", port, family } as const;
+      const announced = { address, port, family } as const;
       (await openUpstream(options, announced, chain().headers(identity))).close(1000);
       return undefined;
     } catch (error) {

@@ -1,0 +1,66 @@
+import { createHmac } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { Chain } from "../../../src/gateway/chain.ts";
+import { customer, identity } from "../../helpers/customers.ts";
+
+const secret = "chain-secret-0123456789";
+let now = 1_700_000_000_000;
+const chain = (ttl = 60): Chain => new Chain({ secret, algorithm: "sha256", ttl }, { now: () => now });
+const alice = identity(customer({ limits: { connections: 0, calls: 0, callSeconds: 7200 } }));
+const trunk = { trunk: "sip:pbx.acme.example:5060;transport=tcp", caller: "+3225887000" };
+const hmac = (grant: string): string => createHmac("sha256", secret).update(grant).digest("base64");
+const grantOf = (lines: string): string =>
+  /^X-Postern-Grant: ([^\r\n]*)\r\nX-Postern-Token: [^\r\n]*\r\n$/.exec(lines)![1]!;
+
+describe("Chain", () => {
+  it("grants with every field there, empty where it does not apply", () => {
+    const grant = "1700000060:alice@acme.example|trunk=|trunk2=|caller=|max=7200|customer=acme";
+    expect(chain().lines(alice)).toBe(`X-Postern-Grant: ${grant}\r\nX-Postern-Token: ${hmac(grant)}\r\n`);
+    expect(chain().headers(alice)).toEqual({ "X-Postern-Grant": grant, "X-Postern-Token": hmac(grant) });
+  });
+
+  it("names trunk and caller where a number was judged", () => {
+    const fields = `trunk=${trunk.trunk}|trunk2=|caller=+3225887000|max=7200|customer=acme`;
+    expect(grantOf(chain().lines(alice, trunk))).toBe(`1700000060:alice@acme.example|${fields}`);
+  });
+
+  it("says no trunk again after a request that had one", () => {
+    const one = chain();
+    const plain = one.lines(alice);
+    one.lines(alice, trunk);
+    expect(one.lines(alice)).toBe(plain);
+  });
+
+  it("uses a grant without trunk for a quarter of its life, and one with a trunk never again", () => {
+    const one = chain();
+    const first = one.lines(alice);
+    const withTrunk = one.lines(alice, trunk);
+    now += 14_000;
+    expect(one.lines(alice)).toBe(first);
+    expect(one.lines(alice, trunk)).not.toBe(withTrunk);
+    now += 1_000;
+    expect(grantOf(one.lines(alice))).toMatch(/^1700000075:/);
+    now -= 15_000;
+  });
+
+  it("keeps the grants of identities apart", () => {
+    const one = chain();
+    one.lines(alice);
+    expect(grantOf(one.lines({ ...alice, user: "bob" }))).toMatch(/:bob@acme\.example\|/);
+  });
+
+  it("signs with the algorithm that is set", () => {
+    const other = new Chain({ secret, algorithm: "sha1", ttl: 60 }, { now: () => now });
+    const { "X-Postern-Grant": grant, "X-Postern-Token": token } = other.headers(alice);
+    expect(token).toBe(createHmac("sha1", secret).update(grant!).digest("base64"));
+  });
+
+  it.each(["|", " ", "\t", "\r\n", "\0", "\x7f", "\xa0"])("grants nothing that holds %j", (separator) => {
+    const evil = `a${separator}trunk=sip:evil.example`;
+    expect(() => chain().lines(alice, { ...trunk, trunk: evil })).toThrow(/trunk of a grant/);
+    expect(() => chain().lines(alice, { ...trunk, caller: evil })).toThrow(/caller of a grant/);
+    expect(() => chain().lines(identity(customer({ id: evil })))).toThrow(/customer of a grant/);
+    expect(() => chain().lines({ ...alice, user: evil })).toThrow(/of a grant/);
+    expect(() => chain().headers({ ...alice, domain: evil })).toThrow(/of a grant/);
+  });
+});

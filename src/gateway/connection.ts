@@ -263,12 +263,17 @@ export class Connection implements Guest, ClientEnd {
     const leg = this.#leg;
     this.#viaHost = request.message.via.host;
     const { outward = nowhere, inside = false, dialog, credentials = this.#visitor.credentialsIn(request) } = leave;
+    leg.callWaits = request.method === "INVITE" && !inside;
     const pass = (): void => {
+      leg.callWaits = false;
       const [lines, now] = [this.#context.chain().lines(identity, outward), seconds(this.#context.clock)];
       const passage = { request, identity, head, outward, binary, inside, dialog, credentials, lines, now };
       passRequest(leg, passage, this.#inlet);
     };
-    return whenOpen(leg, pass, () => refuse(refusals.gone));
+    return whenOpen(leg, pass, () => {
+      leg.callWaits = false;
+      refuse(refusals.gone);
+    });
   }
 
   #rights(): RightsContext {

@@ -73,8 +73,8 @@ export interface Hangup {
   readonly to: string;
   readonly callId: string;
   readonly cseq: number;
-  /** Of the INVITE, for a CANCEL. */
-  readonly branch: string;
+  /** Of the INVITE, for a CANCEL: branch and sent-by must be its own. */
+  readonly via: string;
 }
 
 export interface Unfinished {
@@ -317,12 +317,19 @@ export class Dialogs {
       .filter(({ method, confirmed }) => method === "INVITE" && confirmed)
       .map(byeOf);
     const cancels: Hangup[] = [];
-    for (const [key, transaction] of this.#client) {
+    for (const transaction of this.#client.values()) {
       const rings = transaction.head.method === "INVITE" && transaction.status < 200 && !transaction.dialog;
-      if (rings) cancels.push(cancelOf(transaction, key.slice(0, key.indexOf(" "))));
+      if (rings) cancels.push(cancelOf(transaction));
     }
     const asked = [...this.#server.values()].filter(({ head, status }) => head.method === "INVITE" && status < 200);
     return { byes, cancels, ringing: asked.map(({ head }) => head) };
+  }
+
+  /** How to end the call that this response to the client's INVITE confirms. */
+  hangupOf(response: Message): Hangup | undefined {
+    const [local, remote] = [response.from.params.get("tag") ?? "", response.to.params.get("tag") ?? ""];
+    const dialog = this.#dialogOf(response, local, remote);
+    return dialog && byeOf(dialog);
   }
 
   #dialogOf(message: Message, localTag: string, remoteTag: string): Dialog | undefined {
@@ -441,17 +448,17 @@ const byeOf = ({ target, routes, local, remote, callId, localCseq }: Dialog): Ha
   to: remote,
   callId,
   cseq: localCseq + 1,
-  branch: "",
+  via: "",
 });
 
-const cancelOf = ({ head, requestUri, callId, cseq }: ClientTransaction, branch: string): Hangup => ({
+const cancelOf = ({ head, requestUri, callId, cseq }: ClientTransaction): Hangup => ({
   requestUri,
   routes: [],
   from: head.from,
   to: head.to,
   callId,
   cseq,
-  branch,
+  via: head.via[0]!,
 });
 
 const canMake = (response: Message): boolean =>

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { reply } from "../sip/reply.ts";
+import type { Message } from "../sip/scan.ts";
 import type { Dialogs, Hangup } from "./dialogs.ts";
 
 /** A REGISTER that bound something: what is needed to take it back. Header values as they were written. */
@@ -36,20 +37,31 @@ export interface Farewell {
  */
 export function farewell({ dialogs, registration, lines, host, tag }: FarewellParts): Farewell {
   const { byes, cancels, ringing } = dialogs.unfinished();
-  const via = (branch = `z9hG4bK${randomBytes(8).toString("hex")}`): string =>
-    `Via: SIP/2.0/WS ${host};branch=${branch}`;
   const requests = [
-    ...byes.map((bye) => hangup("BYE", bye, via(), lines)),
-    ...cancels.map((cancel) => hangup("CANCEL", cancel, via(cancel.branch), lines)),
-    ...(registration ? [unregister(registration, via(), lines)] : []),
+    ...byes.map((bye) => hangup("BYE", bye, newVia(host), lines)),
+    ...cancels.map((cancel) => hangup("CANCEL", cancel, cancel.via, lines)),
+    ...(registration ? [unregister(registration, newVia(host), lines)] : []),
   ];
   const refusals = ringing.map((head) => reply(head, 480, tag));
-  return { messages: [...refusals, ...requests], answers: requests.length };
+  // A cancelled INVITE has an answer of its own beside that to the CANCEL.
+  return { messages: [...refusals, ...requests], answers: requests.length + cancels.length };
 }
 
-function hangup(method: "BYE" | "CANCEL", parts: Hangup, via: string, lines: string): Buffer {
+/** A 2xx that crossed our CANCEL made a call after all: it is acknowledged and ended (RFC 3261 §9.1, §15). */
+export function farewellToLate({ dialogs, host, lines }: FarewellParts, response: Message): readonly Buffer[] {
+  if (response.method !== "INVITE" || response.status >= 300) return [];
+  dialogs.received(response);
+  const call = dialogs.hangupOf(response);
+  if (!call) return [];
+  const ack = { ...call, cseq: response.cseq };
+  return [hangup("ACK", ack, newVia(host), lines), hangup("BYE", call, newVia(host), lines)];
+}
+
+const newVia = (host: string): string => `SIP/2.0/WS ${host};branch=z9hG4bK${randomBytes(8).toString("hex")}`;
+
+function hangup(method: "ACK" | "BYE" | "CANCEL", parts: Hangup, via: string, lines: string): Buffer {
   return request(method, parts.requestUri, lines, [
-    via,
+    `Via: ${via}`,
     ...parts.routes.map((uri) => `Route: <${uri}>`),
     `From: ${parts.from}`,
     `To: ${parts.to}`,
@@ -64,7 +76,7 @@ function unregister(
   lines: string,
 ): Buffer {
   return request("REGISTER", requestUri, lines, [
-    via,
+    `Via: ${via}`,
     `From: ${from}`,
     `To: ${to}`,
     `Call-ID: ${callId}`,

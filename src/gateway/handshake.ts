@@ -14,16 +14,18 @@ export function judgeHandshake(request: IncomingMessage, address: string, contex
   if (!offersSip(request.headers["sec-websocket-protocol"])) {
     return { kind: "rejected", status: 400, sentence: "the WebSocket subprotocol must be sip (RFC 7118)" };
   }
-  if (!context.admission.admits(address, context.limits().connectionsPerAddress)) {
-    return { kind: "rejected", status: 503, sentence: "too many connections from this address: close some" };
-  }
   if (hasToken(request.url)) {
     const sentence = "tokens are not available here yet: use an ephemeral credential with digest";
     return { kind: "turned-away", refusal: refuse("credential-rejected", sentence) };
   }
   const { origin } = request.headers;
   const refusal = originRefusal(origin, context);
-  return refusal ? { kind: "turned-away", refusal } : { kind: "welcome", origin };
+  if (refusal) return { kind: "turned-away", refusal };
+  // Last, for it may close a neighbour's silent socket to make room.
+  if (!context.admission.admits(address, context.limits().connectionsPerAddress)) {
+    return { kind: "rejected", status: 503, sentence: "too many connections from this address: close some" };
+  }
+  return { kind: "welcome", origin };
 }
 
 const offersSip = (offered: string | undefined): boolean =>

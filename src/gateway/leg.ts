@@ -5,13 +5,13 @@ import { PosternError } from "../core/errors.ts";
 import { address, type Identity } from "../core/identity.ts";
 import type { ReplyHead } from "../sip/reply.ts";
 import type { Contact } from "../sip/request.ts";
-import { scan } from "../sip/scan.ts";
+import { type Message, scan } from "../sip/scan.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Chain } from "./chain.ts";
 import { deliver, type Receiver } from "./deliver.ts";
 import { Dialogs } from "./dialogs.ts";
-import { farewell, type Registration } from "./farewell.ts";
+import { farewell, farewellToLate, type Registration } from "./farewell.ts";
 import { Inlet, Outlet } from "./pressure.ts";
 import { type Announced, openUpstream, type UpstreamOptions } from "./upstream.ts";
 
@@ -36,6 +36,8 @@ export interface LegParts {
 }
 
 const maxShown = 32;
+/** As many as Kamailio keeps for a user. */
+const maxBindings = 10;
 const firstRetry = 250;
 const lastRetry = 10_000;
 const graceMs = 5_000;
@@ -50,6 +52,8 @@ export class Leg implements Receiver {
   readonly announced: Announced;
   readonly dialogs: Dialogs;
   readonly client: ClientEnd;
+  /** An INVITE waits for this leg to open: a call already, where calls are counted. */
+  callWaits = false;
   /** To tag of responses of our own to upstream. */
   readonly tag = randomBytes(8).toString("hex");
   readonly #parts: LegParts;
@@ -74,6 +78,11 @@ export class Leg implements Receiver {
 
   get isOpen(): boolean {
     return this.#upstream?.socket.readyState === 1;
+  }
+
+  /** Calls that ring or stand, or are about to. */
+  get calls(): number {
+    return this.dialogs.calls + (this.callWaits ? 1 : 0);
   }
 
   /** Open upstream, or wait for the opening under way. Rejects with upstream-unavailable. */
@@ -110,7 +119,8 @@ export class Leg implements Receiver {
 
   /** A REGISTER that binds for so many seconds has gone upstream. */
   registers(registration: Registration, forSeconds: number): void {
-    this.#registration = registration;
+    const contacts = new Set([...(this.#registration?.contacts ?? []), ...registration.contacts]);
+    this.#registration = { ...registration, contacts: [...contacts].slice(-maxBindings) };
     this.#registeredUntil = Math.max(this.#registeredUntil, this.#parts.clock.now() + forSeconds * 1000 + graceMs);
   }
 
@@ -119,20 +129,40 @@ export class Leg implements Receiver {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#retry);
-    const tidy = this.#upstream && (await this.#takeLeave(this.#upstream.socket, host));
+    const tidy = await this.#takeLeave(host);
     this.#upstream?.socket.close(1000);
     this.#parts.ended(this, tidy ? 0 : this.#registeredUntil);
   }
 
   /** Whether upstream has answered everything within the time it has. */
-  async #takeLeave(socket: WebSocket, host: string): Promise<boolean> {
-    const { chain } = this.#parts;
-    const registration = this.#registeredUntil > this.#parts.clock.now() ? this.#registration : undefined;
-    const lines = chain().lines(this.identity);
-    const { messages, answers } = farewell({ dialogs: this.dialogs, registration, lines, host, tag: this.tag });
+  async #takeLeave(host: string): Promise<boolean> {
+    const { chain, clock } = this.#parts;
+    const registration = this.#registeredUntil > clock.now() ? this.#registration : undefined;
+    const parts = { dialogs: this.dialogs, registration, lines: chain().lines(this.identity), host, tag: this.tag };
+    const words = farewell(parts);
+    if (words.messages.length === 0) return true;
+    const socket = this.#upstream?.socket ?? (await this.#openOnceMore());
+    if (!socket) return false;
     socket.removeAllListeners("message");
-    for (const message of messages) socket.send(message, { binary: false });
-    return answers === 0 || answered(socket, answers);
+    const leaving = answered(socket, words.answers, (response) => farewellToLate(parts, response));
+    for (const message of words.messages) socket.send(message, { binary: false });
+    const tidy = await leaving;
+    socket.close(1000);
+    return tidy;
+  }
+
+  async #openOnceMore(): Promise<WebSocket | undefined> {
+    const { chain, upstream, log } = this.#parts;
+    try {
+      return await openUpstream(upstream(), this.announced, chain().headers(this.identity));
+    } catch (error) {
+      if (!(error instanceof PosternError)) throw error;
+      log.warn(
+        { upstream: error.message, user: address(this.identity) },
+        "a client left and upstream could not be told",
+      );
+      return undefined;
+    }
   }
 
   #remember(entry: string): void {
@@ -200,22 +230,29 @@ export class Leg implements Receiver {
 /** Apart from any `user@host`, with or without a user. */
 const hostEntry = (host: string): string => `* ${host}`;
 
-/** Whether so many final responses come before the time is up or the socket closes. */
-function answered(socket: WebSocket, count: number): Promise<boolean> {
+/**
+ * Whether so many final responses come before the time is up or the socket closes. late: what an answer calls for that
+ * crossed our own words; as many more answers are waited for.
+ */
+function answered(socket: WebSocket, count: number, late: (response: Message) => readonly Buffer[]): Promise<boolean> {
   return new Promise((resolve) => {
     let left = count;
     const timer = setTimeout(resolve, leaveMs, false);
-    socket.once("close", () => {
+    const done = (tidy: boolean): void => {
       clearTimeout(timer);
-      resolve(false);
-    });
+      resolve(tidy);
+    };
+    socket.once("close", () => done(false));
     socket.on("message", (data: Buffer) => {
       const scanned = scan(data, { lengthRequired: false });
       if (scanned.kind === "malformed" || scanned.message.status < 200) return;
-      const keepsBinding = scanned.message.method === "REGISTER" && scanned.message.status >= 300;
-      if (!keepsBinding && --left > 0) return;
-      clearTimeout(timer);
-      resolve(!keepsBinding);
+      const { message } = scanned;
+      const more = late(message);
+      for (const bytes of more) socket.send(bytes, { binary: false });
+      if (message.method === "REGISTER" && message.status >= 300) done(false);
+      if (more.length === 0) left--;
+      if (left <= 0) done(true);
     });
+    if (left === 0) done(true);
   });
 }

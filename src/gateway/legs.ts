@@ -50,7 +50,7 @@ export class Legs {
   /** Calls of a customer that ring or stand. */
   callsOf(customer: string): number {
     let calls = 0;
-    for (const leg of this.#byCustomer.get(customer) ?? []) calls += leg.dialogs.calls;
+    for (const leg of this.#byCustomer.get(customer) ?? []) calls += leg.calls;
     return calls;
   }
 }

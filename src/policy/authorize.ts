@@ -1,6 +1,6 @@
 import { allowsOrigin } from "../core/customers.ts";
 import { type Code, type Refusal, refuse } from "../core/errors.ts";
-import type { Customer, Identity } from "../core/identity.ts";
+import { type Customer, type Identity, userPattern } from "../core/identity.ts";
 import type { Contact, Request } from "../sip/request.ts";
 import { headerParams, parseAddress, parseUri, type Uri } from "../sip/uri.ts";
 import { type DestinationContext, judgeDestination } from "./destination.ts";
@@ -75,7 +75,7 @@ const isPlain = (uri: Uri): boolean =>
 const isDomain = (uri: Uri, domain: string): boolean => isPlain(uri) && uri.user === undefined && uri.host === domain;
 
 function mayCallFrom(customer: Customer, from: Uri): boolean {
-  if (!isPlain(from) || from.user === undefined) return false;
+  if (!isPlain(from) || !userPattern.test(from.user ?? "")) return false;
   return customer.callFrom.includes(`${from.user}@${from.host}`) || customer.callFrom.includes(`*@${from.host}`);
 }
 

@@ -336,7 +336,7 @@ function parseCSeq(value: string): { number: number; method: string } {
   const match = /^(\d{1,10})[ \t]+([A-Za-z0-9\-.!*_+`'~]{1,32})$/.exec(value);
   if (!match) return fail("CSeq is not a number and a method");
   const number = Number(match[1]);
-  if (number > 0xffff_ffff) fail("CSeq is above 2^32-1");
+  if (number > 0x7fff_ffff) fail("CSeq is not below 2^31");
   return { number, method: match[2]! };
 }
 

@@ -176,6 +176,30 @@ describe("calls above the customer's limit", () => {
   });
 });
 
+describe("calls that begin at once on many connections", () => {
+  it("are counted before their legs are open", async () => {
+    const gateway = await gatewayWith({ acme: "    limits: { calls: 2 }" });
+    const clients = await Promise.all(Array.from({ length: 8 }, () => RawClient.connect(gateway.gatewayUrl)));
+    const outcomes = await Promise.all(
+      clients.map((client) => client.prove(call("+3225887003"), credential("alice@acme.example"))),
+    );
+    expect(outcomes.map(status).filter((one) => one === 200)).toHaveLength(2);
+    expect(outcomes.map(code).filter((one) => one === "limit-reached")).toHaveLength(6);
+    for (const client of clients) client.close();
+  });
+});
+
+describe("a CSeq that leaves no number for the BYE", () => {
+  it("is refused, so that a client that vanishes can always be taken leave of", async () => {
+    const gateway = await gatewayWith();
+    const client = await RawClient.connect(gateway.gatewayUrl);
+    const parts = call("+3225887004", { cseq: 2 ** 31 });
+    client.send(request(parts));
+    expect(code(await client.response(parts.callId, parts.cseq, "INVITE"))).toBe("message-malformed");
+    client.close();
+  });
+});
+
 describe("inside a call to the trunk", () => {
   const passing = { acme: "    passHeaders: [X-Voxbone-Context]" };
 

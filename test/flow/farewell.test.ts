@@ -69,6 +69,19 @@ describe("a browser that vanishes", () => {
     bob.close();
   });
 
+  it("while it calls, and the answer crosses its leaving: the call is ended", async () => {
+    const [alice, bob] = [await registered("alice5"), await registered("bob5")];
+    void alice.prove(invite("alice5", "bob5", `c-${unique()}`), credential("alice5@acme.example")).catch(() => {});
+    const ringing = await bob.take((message) => message.startsWith("INVITE "));
+    bob.send(reply(ringing, { status: "180 Ringing", tag: "b" }));
+    alice.socket.terminate();
+    await bob.take((message) => message.startsWith("CANCEL "));
+    bob.send(reply(ringing, { status: "200 OK", tag: "b", contact: "<sip:bob5@bob5.invalid;transport=ws>" }));
+    await bob.take((message) => message.startsWith("ACK "));
+    await bob.take((message) => message.startsWith("BYE "));
+    bob.close();
+  });
+
   it("while it rings: the caller hears so at once", async () => {
     const [alice, bob] = [await registered("alice2"), await registered("bob2")];
     const outcome = alice.prove(invite("alice2", "bob2", `c-${unique()}`), credential("alice2@acme.example"));

@@ -183,7 +183,7 @@ describe("scan", () => {
     ["a CSeq without number", sip({ fields: { CSeq: "INVITE" } }), /CSeq/],
     ["a CSeq without method", sip({ fields: { CSeq: "1" } }), /CSeq/],
     ["a negative CSeq", sip({ fields: { CSeq: "-1 INVITE" } }), /CSeq/],
-    ["a CSeq above 2^32-1", sip({ fields: { CSeq: "4294967296 INVITE" } }), /2\^32/],
+    ["a CSeq of 2^31", sip({ fields: { CSeq: "2147483648 INVITE" } }), /2\^31/],
     ["a CSeq of eleven digits", sip({ fields: { CSeq: "00000000001 INVITE" } }), /CSeq/],
     ["an escape in the CSeq method", sip({ fields: { CSeq: "1 INV%49TE" } }), /CSeq/],
     ["a Max-Forwards of 256", sip({ fields: { "Max-Forwards": "256" } }), /255/],
@@ -207,6 +207,11 @@ describe("scan", () => {
     ["a Via with a branch twice", sip({ fields: { Via: "SIP/2.0/WS h;branch=z9hG4bKa;branch=z9hG4bKb" } }), /topmost/],
   ])("refuses %s", (_, text, why) => {
     expect(scanReason(text)).toMatch(why);
+  });
+
+  it("takes the greatest CSeq that there is", () => {
+    expect(scanned(sip({ fields: { CSeq: "2147483647 INVITE" } })).cseq).toBe(2_147_483_647);
+    expect(scanned(sip({ fields: { CSeq: "0000000000\tINVITE" } })).cseq).toBe(0);
   });
 
   it("takes from upstream a body whose length nobody said, but never a wrong length", () => {

@@ -385,6 +385,14 @@ describe("the remote target", () => {
     expect([target, second, third].map((uri) => judge(inside({ uri })) === "dialog")).toEqual([false, true, true]);
   });
 
+  it("before the latest is met in other spellings too", () => {
+    call();
+    sendInside(inside({ method: "UPDATE" }));
+    receive(answer(200, { method: "UPDATE", branch: "b", cseq: 2, toTag: "b1", contact: second }));
+    expect(judge(inside({ uri: "sip:bob@10.0.0.2:5062;Transport=UDP", branch: "c" }))).toBe("dialog");
+    expect(judge(inside({ uri: "SIP:bob@10.0.0.3", branch: "c" }))).toBe("dialog");
+  });
+
   it("keeps the one before where a refresh names the same again", () => {
     call();
     for (const [branch, contact] of [

@@ -147,6 +147,9 @@ describe("a URI that another parser reads differently", () => {
     ["a quote inside tokens", (own: string) => `a"<sip:mallory@acme.example>" <sip:${own}>`],
     ["an escaped quote at the end", (own: string) => `"a\\" <sip:mallory@acme.example>" <sip:${own}`],
     ["two URIs", (own: string) => `<sip:${own}><sip:mallory@acme.example>`],
+    ["folding before another's URI", (own: string) => `"a"\r\n <sip:${own}>;x=\r\n <sip:mallory@acme.example>`],
+    ["folding inside quotes", (own: string) => `"a\r\n <sip:mallory@acme.example>" <sip:${own}>`],
+    ["a backslash in a parameter", (own: string) => `<sip:${own}>;x="\\" <sip:mallory@acme.example>"`],
     ["a bracket in the URI", (own: string) => `<sip:${own}<sip:mallory@acme.example>`],
     ["no brackets, but a comma", (own: string) => `sip:${own},sip:mallory@acme.example`],
   ] as const;

@@ -26,10 +26,13 @@ beforeAll(async () => {
   plain = await open();
 });
 afterAll(async () => {
+  // Kamailio closes a leg over which came what it cannot read.
+  const lost = gateways.flatMap((gateway) => gateway.log().filter(({ msg }) => msg === "upstream lost"));
   for (const client of clients) client.close();
   await Promise.all(gateways.map((gateway) => gateway.close()));
   await tap.close();
   await kamailio.stop();
+  expect(lost).toEqual([]);
 });
 
 let plain: TestGateway;
@@ -457,6 +460,20 @@ describe("with a neighbour", () => {
       expect(onWire(callId)).toEqual([]);
       const challenged = await guesser.client.ask(guesser.parts("OPTIONS", "sip:acme.example"));
       expect(status(challenged)).toBe(407);
+      await isServed(await userOf(gateway, { from: newHost() }));
+    });
+
+    it("made-up domains do not hide an address that fails at so many of them", async () => {
+      const gateway = await open(limits("failuresPerMinute: 2"));
+      const from = newHost();
+      const codes: (string | undefined)[] = [];
+      for (let count = 0; count < 30 && codes.at(-1) !== "rate-limited"; count++) {
+        const client = await dial(gateway, { from });
+        const address = `x@d${count}.example`;
+        codes.push(code(await client.register(address, signed(credential(address).username, "wrong"))));
+      }
+      expect(codes.slice(0, 3)).toEqual(["credential-rejected", "credential-rejected", "credential-rejected"]);
+      expect(codes.at(-1)).toBe("rate-limited");
       await isServed(await userOf(gateway, { from: newHost() }));
     });
 

@@ -156,9 +156,13 @@ export class Scene {
   }
 
   async close(): Promise<void> {
+    const gateways = [this.gateway, ...this.#more];
+    const lost = gateways.flatMap((gateway) => gateway.log().filter(({ msg }) => msg === "upstream lost"));
     for (const client of this.#clients) client.close();
-    await Promise.all([this.gateway, ...this.#more].map((gateway) => gateway.close()));
+    await Promise.all(gateways.map((gateway) => gateway.close()));
     await this.#trunk?.stop();
     await this.kamailio.stop();
+    // Kamailio closes a leg over which came what it cannot read.
+    if (lost.length > 0) throw new Error(`Kamailio closed legs: ${JSON.stringify(lost)}`);
   }
 }

@@ -225,6 +225,15 @@ describe("a dialog the client calls", () => {
     expect(judge(inside({ toTag: "b2" }))).not.toBe("dialog");
   });
 
+  it("that is early is not confirmed by a success inside it", () => {
+    send(request());
+    receive(answer(183, { toTag: "b1" }));
+    sendInside(inside({ method: "PRACK" }));
+    receive(answer(200, { method: "PRACK", branch: "b", cseq: 2, toTag: "b1", contact: undefined }));
+    receive(answer(486, { toTag: "b1" }));
+    expect(table.size).toBe(0);
+  });
+
   it("that is early outlives a refused CANCEL and refusals of other requests under its Call-ID", () => {
     send(request());
     receive(answer(180, { toTag: "b1" }));
@@ -482,6 +491,15 @@ describe("the end of a dialog", () => {
     expect(judge(inside())).not.toBe("dialog");
     expect(judge(inside({ callId: "c2" }))).not.toBe("dialog");
     expect(table.calls).toBe(0);
+  });
+
+  it("is not put off by another BYE", () => {
+    call();
+    sendInside(inside());
+    now += 20_000;
+    sendInside(inside({ branch: "c", cseq: 3 }));
+    now += 12_000;
+    expect(judge(inside({ branch: "d" }))).not.toBe("dialog");
   });
 
   it("comes with a BYE that went under with upstream", () => {

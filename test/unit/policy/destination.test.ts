@@ -121,11 +121,11 @@ describe("judgeDestination", () => {
   });
 
   it.each([
-    ["sip:+3225887123;phone-context=+1900@acme.example", /user part/],
-    ["sip:+3225887123;ext=5@acme.example", /user part/],
-    ["sip:+3225887123;isub=1@acme.example;user=phone", /user part/],
-    ["sip:bob;x=y@acme.example", /user part/],
-    ["sip:bob;@acme.example", /user part/],
+    ["sip:+3225887123;phone-context=+1900@acme.example", /parameters in the user part/],
+    ["sip:+3225887123;ext=5@acme.example", /parameters in the user part/],
+    ["sip:+3225887123;isub=1@acme.example;user=phone", /parameters in the user part/],
+    ["sip:bob;x=y@acme.example", /parameters in the user part/],
+    ["sip:bob;@acme.example", /parameters in the user part/],
     ["sip:+3225887123%3Bphone-context=+1@acme.example", /characters that no user has/],
     ["tel:+3225887123;phone-context=acme.example", /tel:/],
     ["tel:911;phone-context=+1900", /tel:/],

@@ -234,6 +234,7 @@ describe("headerParams and paramSpan", () => {
   ])("find the value of expires in %s", (text, value) => {
     const span = paramSpan(text, text.indexOf(">") + 1, "expires");
     expect(span && text.slice(span.start, span.end)).toBe(value);
+    if (span) expect(text.slice(0, span.start)).toMatch(/;expires[ \t]*=[ \t]*$/i);
   });
 
   it("unquote what is quoted only", () => {

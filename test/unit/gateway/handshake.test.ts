@@ -13,6 +13,7 @@ interface Case {
   readonly protocol?: string | undefined;
   readonly origin?: string;
   readonly allowMissingOrigin?: boolean;
+  readonly draining?: boolean;
   readonly admission?: Admission;
   readonly customers?: Customers;
 }
@@ -25,6 +26,7 @@ function judge({ url = "/", origin, allowMissingOrigin = true, admission, custom
     limits: () => ({ connectionsPerAddress: 1 }),
     customers: () => customers ?? new Customers([acme]),
     allowMissingOrigin: () => allowMissingOrigin,
+    draining: () => rest.draining ?? false,
   };
   return judgeHandshake({ url, headers } as unknown as IncomingMessage, "192.0.2.1", context as unknown as Context);
 }
@@ -48,6 +50,11 @@ describe("judgeHandshake", () => {
     admission.enter("192.0.2.1", { silent: false, makeRoom: () => {} });
     expect(judge({ admission })).toMatchObject({ kind: "rejected", status: 503 });
     expect(judge({ admission, protocol: undefined })).toMatchObject({ status: 400 });
+  });
+
+  it("rejects with 503 while it is draining, whoever asks", () => {
+    expect(judge({ draining: true })).toMatchObject({ kind: "rejected", status: 503, code: "draining" });
+    expect(judge({ draining: true, origin: "https://evil.example" })).toMatchObject({ status: 503, code: "draining" });
   });
 
   it("closes no silent connection for a visitor that is turned away", () => {

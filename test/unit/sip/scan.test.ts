@@ -414,8 +414,7 @@ describe("scan", () => {
           }
         }
       });
-      const messages = Object.keys(frames).length * hostile.length * 2 * 4;
-      expect(ms / messages).toBeLessThan(2);
+      expect(ms).toBeLessThan(600);
     });
 
     it("with 30,000 bytes of any one byte in every place", () => {
@@ -429,7 +428,7 @@ describe("scan", () => {
           scan(wire(sip({ body: run })));
         }
       });
-      expect(ms / hostile.length / 5).toBeLessThan(10);
+      expect(ms).toBeLessThan(300);
     });
   });
 });

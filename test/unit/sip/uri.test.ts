@@ -393,22 +393,18 @@ describe("reading URIs", () => {
       "x:",
       ";a=",
     ];
-    let calls = 0;
     const ms = cpuMs(() => {
       for (const given of prefixes) {
         for (const one of pieces) {
           const long = given + one.repeat(30_000 / one.length);
           for (const read of [parseUri, parseAddress, parseVia, uriKey, unescapeUser]) {
-            for (const whole of [long, `${long}\x01`]) {
-              read(whole);
-              calls++;
-            }
+            for (const whole of [long, `${long}\x01`]) read(whole);
           }
           headerParams(long, given.length);
           paramSpan(long, given.length, "expires");
         }
       }
     });
-    expect(ms / calls).toBeLessThan(2);
+    expect(ms).toBeLessThan(600);
   });
 });

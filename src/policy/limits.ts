@@ -15,7 +15,8 @@ export class MessageRate {
   take(perSecond: number): "ok" | "over" | "flood" {
     if (perSecond === 0) return "ok";
     const now = this.#clock.now();
-    const tokens = Math.min(perSecond, (this.#tokens ?? perSecond) + ((now - this.#at) * perSecond) / 1000);
+    const passed = Math.max(0, now - this.#at);
+    const tokens = Math.min(perSecond, (this.#tokens ?? perSecond) + (passed * perSecond) / 1000);
     this.#at = now;
     this.#tokens = tokens - 1;
     if (tokens >= 1) return "ok";

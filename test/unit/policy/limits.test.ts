@@ -1,0 +1,72 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { Failures, MessageRate } from "../../../src/policy/limits.ts";
+
+let now = 0;
+const clock = { now: () => now };
+beforeEach(() => {
+  now = 1_700_000_000_000;
+});
+
+describe("MessageRate", () => {
+  const takeMany = (rate: MessageRate, count: number): string[] => Array.from({ length: count }, () => rate.take(10));
+
+  it("lets a second's worth pass at once, refuses a further one, and calls more a flood", () => {
+    const rate = new MessageRate(clock);
+    expect(takeMany(rate, 10)).toEqual(Array(10).fill("ok"));
+    expect(takeMany(rate, 10)).toEqual(Array(10).fill("over"));
+    expect(rate.take(10)).toBe("flood");
+  });
+
+  it("refills evenly, up to a second's worth", () => {
+    const rate = new MessageRate(clock);
+    takeMany(rate, 10);
+    now += 300;
+    expect(takeMany(rate, 4)).toEqual(["ok", "ok", "ok", "over"]);
+    now += 3_600_000;
+    expect(takeMany(rate, 11)).toEqual([...Array(10).fill("ok"), "over"]);
+  });
+
+  it("has no limit at 0", () => {
+    const rate = new MessageRate(clock);
+    for (let i = 0; i < 10_000; i++) expect(rate.take(0)).toBe("ok");
+  });
+
+  it("takes nothing away where the clock is set back", () => {
+    const rate = new MessageRate(clock);
+    rate.take(10);
+    now -= 3_600_000;
+    expect(takeMany(rate, 9)).toEqual(Array(9).fill("ok"));
+    now += 100;
+    expect(rate.take(10)).toBe("ok");
+  });
+});
+
+describe("Failures", () => {
+  it("are over at the limit, for that address and domain alone, until a minute after the first", () => {
+    const failures = new Failures(clock);
+    for (let i = 0; i < 3; i++) {
+      expect(failures.isOver("192.0.2.1", "acme.example", 3)).toBe(false);
+      failures.add("192.0.2.1", "acme.example");
+      now += 10_000;
+    }
+    expect(failures.isOver("192.0.2.1", "acme.example", 3)).toBe(true);
+    expect(failures.isOver("192.0.2.1", "acme.example", 4)).toBe(false);
+    expect(failures.isOver("192.0.2.1", "acme.example", 0)).toBe(false);
+    expect(failures.isOver("192.0.2.2", "acme.example", 3)).toBe(false);
+    expect(failures.isOver("192.0.2.1", "globex.example", 3)).toBe(false);
+    now += 29_999;
+    expect(failures.isOver("192.0.2.1", "acme.example", 3)).toBe(true);
+    now += 1;
+    expect(failures.isOver("192.0.2.1", "acme.example", 3)).toBe(false);
+    failures.add("192.0.2.1", "acme.example");
+    expect(failures.isOver("192.0.2.1", "acme.example", 2)).toBe(false);
+  });
+
+  it("are bounded: the longest unheard are forgotten", () => {
+    const failures = new Failures(clock);
+    failures.add("192.0.2.1", "acme.example");
+    for (let i = 0; i < 20_000; i++) failures.add(`10.0.${i >> 8}.${i & 255}`, "acme.example");
+    expect(failures.isOver("192.0.2.1", "acme.example", 1)).toBe(false);
+    expect(failures.isOver("10.0.0.0", "acme.example", 1)).toBe(true);
+  });
+});

@@ -10,9 +10,11 @@ import { Admission } from "./gateway/admission.ts";
 import { Announcements } from "./gateway/announce.ts";
 import { Chain } from "./gateway/chain.ts";
 import type { Context } from "./gateway/context.ts";
+import { Health } from "./gateway/health.ts";
 import { Legs } from "./gateway/legs.ts";
 import { upstreamProbe } from "./gateway/probe.ts";
-import { openGateway } from "./gateway/server.ts";
+import { type Gateway, openGateway } from "./gateway/server.ts";
+import { Sources, trustedNetworks } from "./gateway/source.ts";
 import { Failures } from "./policy/limits.ts";
 import type { Log } from "./telemetry/log.ts";
 import { Metrics } from "./telemetry/metrics.ts";
@@ -26,51 +28,117 @@ export interface Running {
   /** With the ports that were really taken. */
   readonly gatewayUrl: string;
   readonly adminUrl: string;
+  /**
+   * Take up another config: customers, secrets, tls, upstream and limits at once. Returns the keys whose change needs a
+   * restart. Throws, and nothing has changed, where certificate or key cannot be used.
+   */
+  reload(config: Config): string[];
+  /** No new sockets and calls; resolves when calls have ended and clients gone, or the config's time is up. */
+  drain(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** What a reload replaces, derived from one config. */
+interface Live {
+  readonly config: Config;
+  readonly customers: Customers;
+  readonly domains: ReadonlySet<string>;
+  readonly chain: Chain;
+  readonly trusted: (address: string) => boolean;
 }
 
 /** Compose everything from a checked config and listen. Rejects, with nothing left open, where a port is taken. */
 export async function start(config: Config, { log, clock = systemClock }: StartOptions): Promise<Running> {
+  const state = { live: derive(config, clock), draining: false };
   const announcements = new Announcements(clock);
-  const context = compose(config, announcements, log, clock);
-  const { upstream, chain, metrics } = context;
-  const unready = upstreamProbe({ clock, upstream, chain, announcements });
+  const legs = new Legs(announcements);
+  const upstream = () => state.live.config.upstream;
+  const chain = () => state.live.chain;
+  const health = new Health({ upstream, chain, announcements, log, lost: (url) => legs.leaveUpstream(url) });
+  const context = compose(state, { legs, health, log, clock });
+  const { metrics } = context;
+  const probe = upstreamProbe({ clock, upstream: context.upstream, chain, announcements });
+  const unready = async () => (state.draining ? "draining" : probe());
+  const sources = new Sources({
+    trusted: () => state.live.trusted,
+    proxyProtocol: config.gateway.proxyProtocol,
+    patience: () => context.limits().preAuthSeconds * 1000,
+    log,
+  });
   const admin = await openAdmin({ listen: config.admin.listen, metrics, unready });
-  const gateway = await openGateway(
-    { listen: config.gateway.listen, tls: config.gateway.tls, http: publicHttp },
-    context,
-  ).catch((error: unknown) => abandon(admin, error));
+  const { listen, tls, proxyProtocol } = config.gateway;
+  const gateway = await openGateway({ listen, tls, http: publicHttp, sources, proxyProtocol }, context).catch(
+    (error: unknown) => abandon(admin, error),
+  );
+  health.start();
   return {
     gatewayUrl: gateway.url,
     adminUrl: admin.url,
+    reload: (next) => reload(state, next, gateway, clock),
+    drain: () => {
+      state.draining = true;
+      return gateway.drain(state.live.config.drain.seconds);
+    },
     close: async () => {
+      state.draining = true;
+      health.stop();
       await gateway.close();
       await admin.close();
     },
   };
 }
 
-function compose(config: Config, announcements: Announcements, log: Log, clock: Clock): Context {
-  const customers = new Customers(config.customers);
-  const domains = new Set(config.gateway.domains);
-  const chain = new Chain(config.chain, clock);
-  const legs = new Legs(announcements);
+const derive = (config: Config, clock: Clock): Live => ({
+  config,
+  customers: new Customers(config.customers),
+  domains: new Set(config.gateway.domains),
+  chain: new Chain(config.chain, clock),
+  trusted: trustedNetworks(config.gateway.trustedProxies),
+});
+
+interface Parts {
+  readonly legs: Legs;
+  readonly health: Health;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+function compose(state: { live: Live; draining: boolean }, { legs, health, log, clock }: Parts): Context {
   return {
     clock,
     log,
     metrics: new Metrics({ legs: () => legs.size }),
-    customers: () => customers,
-    gatewayDomains: () => domains,
-    allowMissingOrigin: () => config.gateway.allowMissingOrigin,
-    limits: () => config.gateway.limits,
-    upstream: () => config.upstream,
-    chain: () => chain,
-    digest: new DigestAuthenticator({ customers: () => customers, clock }),
+    customers: () => state.live.customers,
+    gatewayDomains: () => state.live.domains,
+    allowMissingOrigin: () => state.live.config.gateway.allowMissingOrigin,
+    limits: () => state.live.config.gateway.limits,
+    draining: () => state.draining,
+    upstream: () => {
+      const { upstream } = state.live.config;
+      return upstream.urls.length === 1 ? upstream : { ...upstream, urls: health.order(upstream.urls) };
+    },
+    chain: () => state.live.chain,
+    digest: new DigestAuthenticator({ customers: () => state.live.customers, clock }),
     nonceKey: new NonceKey(randomBytes(32)),
     failures: new Failures(clock),
     admission: new Admission(),
     legs,
   };
+}
+
+function reload(state: { live: Live }, config: Config, gateway: Gateway, clock: Clock): string[] {
+  const before = state.live.config;
+  const next = derive(config, clock);
+  if (config.gateway.tls) gateway.useTls(config.gateway.tls);
+  state.live = next;
+  const bound: Record<string, (of: Config) => unknown> = {
+    "gateway.listen": (of) => of.gateway.listen,
+    "gateway.proxyProtocol": (of) => of.gateway.proxyProtocol,
+    "admin.listen": (of) => of.admin.listen,
+    store: (of) => of.store,
+    state: (of) => of.state,
+  };
+  return Object.keys(bound).filter((key) => bound[key]!(before) !== bound[key]!(config));
 }
 
 async function abandon(admin: Admin, error: unknown): Promise<never> {

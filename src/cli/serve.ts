@@ -1,7 +1,9 @@
 import type { Command } from "commander";
+import type { Running } from "../main.ts";
 import type { Log } from "../telemetry/log.ts";
-import { configOption, need } from "./config-file.ts";
+import { configOption, load, need } from "./config-file.ts";
 import { failure } from "./outcome.ts";
+import { Watch } from "./watch.ts";
 
 export function registerServe(program: Command): void {
   program
@@ -15,30 +17,50 @@ export function registerServe(program: Command): void {
 }
 
 async function serve(file: string): Promise<void> {
-  const { config, notAvailable } = await need(file);
+  const loaded = await need(file);
   const [{ start }, { createLog }] = await Promise.all([import("../main.ts"), import("../telemetry/log.ts")]);
   const log = createLog();
-  for (const key of notAvailable) log.warn(`not available yet: ${key}`);
+  for (const key of loaded.notAvailable) log.warn(`not available yet: ${key}`);
   const stopped = stopSignal(log);
-  try {
-    const running = await start(config, { log });
-    process.stdout.write(`gateway ${running.gatewayUrl}\nadmin ${running.adminUrl}\n`);
-    await stopped;
-    await running.close();
-  } catch (error) {
-    failure(sentenceOf(error));
-  }
+  const running = await start(loaded.config, { log }).catch((error: unknown) => failure(sentenceOf(error)));
+  const watch = keepCurrent(file, loaded.files, running, log);
+  process.stdout.write(`gateway ${running.gatewayUrl}\nadmin ${running.adminUrl}\n`);
+  if ((await stopped) === "SIGTERM") await running.drain();
+  watch.stop();
+  await running.close();
 }
 
-/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
-function stopSignal(log: Log): Promise<void> {
+/** Take up the config at SIGHUP and whenever one of its files changes; a faulty one is told and the old one stays. */
+function keepCurrent(file: string, files: readonly string[], running: Running, log: Log): Watch {
+  const again = async (): Promise<void> => {
+    const loaded = await load(file);
+    if (loaded.kind === "faults") {
+      for (const fault of loaded.faults) log.error({ ...fault, file }, "reload refused: the config has faults");
+      return;
+    }
+    try {
+      for (const key of running.reload(loaded.config)) log.warn({ key }, "needs a restart to change");
+      watch.follow(loaded.files);
+      log.info({ customers: loaded.config.customers.length }, "reloaded");
+    } catch (error) {
+      log.error({ reason: error instanceof Error ? error.message : "unknown" }, "reload refused");
+    }
+  };
+  const watch = new Watch(() => void again());
+  watch.follow(files);
+  process.on("SIGHUP", () => void again());
+  return watch;
+}
+
+/** Resolves at the first SIGTERM (drain) or SIGINT (stop now); a second one ends the process at once. */
+function stopSignal(log: Log): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     let asked = false;
     const onSignal = (signal: NodeJS.Signals): void => {
       if (asked) process.exit(1);
       asked = true;
-      log.info({ signal }, "stopping");
-      resolve();
+      log.info({ signal }, signal === "SIGTERM" ? "draining" : "stopping");
+      resolve(signal);
     };
     process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
   });

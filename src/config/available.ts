@@ -3,14 +3,11 @@ import type { Value } from "./walk.ts";
 
 /** Keys that are checked but do nothing yet. An entry leaves this table when its part is built. */
 const notBuilt: readonly string[] = [
-  "gateway.trustedProxies",
-  "gateway.proxyProtocol",
   "exchange",
   "turn",
   "admin.operators",
   "store",
   "state",
-  "drain",
   "customers[].keys",
   "customers[].apiKeys",
   "customers[].inbound",

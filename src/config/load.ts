@@ -23,12 +23,15 @@ export function loadConfig(path: string, env: NodeJS.ProcessEnv): Loaded {
     return { kind: "faults", faults: faults.list() };
   }
   const folder = dirname(resolve(path));
-  readSecrets(tree.root, folder, faults);
+  const secrets = readSecrets(tree.root, folder, faults);
   checkTls(tree.root, folder, faults);
   const parsed = parse(tree, faults);
   checkRules(tree.root, faults);
   if (parsed === undefined || faults.any) return { kind: "faults", faults: faults.list() };
-  return { kind: "config", config: assemble(parsed, folder), notAvailable: notAvailable(tree.root) };
+  const config = assemble(parsed, folder);
+  const { tls } = config.gateway;
+  const files = [resolve(path), ...new Set(secrets), ...(tls ? [tls.cert, tls.key] : [])];
+  return { kind: "config", config, files, notAvailable: notAvailable(tree.root) };
 }
 
 function readText(path: string, faults: Faults): string | undefined {

@@ -21,13 +21,20 @@ const fromFiles: readonly string[] = [
 const largestSecret = 65_536;
 const largestPem = 1024 * 1024;
 
-/** Puts what the files hold where `file:PATH` stands, without one trailing newline. folder: what paths are relative to. */
-export function readSecrets(root: Value, folder: string, faults: Faults): void {
+/**
+ * Puts what the files hold where `file:PATH` stands, without one trailing newline. folder: what paths are relative to.
+ * Returns the files.
+ */
+export function readSecrets(root: Value, folder: string, faults: Faults): string[] {
+  const files: string[] = [];
   for (const { path, value } of texts(root, ...fromFiles)) {
     if (!value.startsWith("file:")) continue;
-    const content = read(resolve(folder, value.slice("file:".length)), largestSecret, path, faults);
+    const file = resolve(folder, value.slice("file:".length));
+    files.push(file);
+    const content = read(file, largestSecret, path, faults);
     if (content !== undefined) put(root, path, content.toString("utf8").replace(/\r?\n$/, ""));
   }
+  return files;
 }
 
 /** Looks at the certificate and its key now, for a server would only fail later. */

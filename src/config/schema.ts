@@ -36,6 +36,7 @@ const gateway = map({
     connectionsPerAddress: limit(1000),
     failuresPerMinute: limit(60),
     messagesPerSecond: limit(200),
+    goneSeconds: limit(0, 300),
   }).prefault({}),
 });
 

@@ -16,6 +16,8 @@ export interface GatewayLimits {
   readonly connectionsPerAddress: number;
   readonly failuresPerMinute: number;
   readonly messagesPerSecond: number;
+  /** How long calls and binding outlive a browser's socket, seconds; 0: not at all. */
+  readonly goneSeconds: number;
 }
 
 export interface GatewayConfig {
@@ -72,5 +74,11 @@ export interface Config {
 }
 
 export type Loaded =
-  | { readonly kind: "config"; readonly config: Config; readonly notAvailable: readonly string[] }
+  | {
+      readonly kind: "config";
+      readonly config: Config;
+      /** Absolute paths: the config file itself, secrets, certificate and key. */
+      readonly files: readonly string[];
+      readonly notAvailable: readonly string[];
+    }
   | { readonly kind: "faults"; readonly faults: readonly Fault[] };

@@ -86,6 +86,7 @@ export const refusals = {
   connections: refusal("limit-reached", "the customer has as many connections as it may: close some"),
   calls: refusal("limit-reached", "the customer has as many calls as it may: end some"),
   crowded: refusal("limit-reached", "too many silent connections from this address"),
+  draining: refusal("draining", "this gateway is about to stop: connect again and call from there"),
   gone: refusal("upstream-unavailable", "the telephone side cannot be reached now: try again in a few seconds"),
   tooFast: refusal("rate-limited", "too many messages a second: send fewer"),
   unknownDialog: (sentence = "there is no such dialog on this connection"): Refusal =>

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as setTimeoutPromise } from "node:timers/promises";
 import type { WebSocket } from "ws";
 import { seconds } from "../core/clock.ts";
 import type { Refusal } from "../core/errors.ts";
@@ -13,6 +14,7 @@ import { Answers, type Asked, refusals } from "./answers.ts";
 import { nowhere, type Outward } from "./chain.ts";
 import type { Context } from "./context.ts";
 import type { Dialog } from "./dialogs.ts";
+import type { Drainable } from "./drain.ts";
 import { closing } from "./handshake.ts";
 import type { ClientEnd, Leg } from "./leg.ts";
 import { type Parsed, parse } from "./parse.ts";
@@ -54,7 +56,7 @@ interface Leave {
 }
 
 /** One browser's WebSocket: each message goes down the list of verbs and ends as a reply, upstream, or nowhere. */
-export class Connection implements Guest, ClientEnd {
+export class Connection implements Guest, ClientEnd, Drainable {
   readonly id = randomBytes(8).toString("hex");
   readonly #socket: WebSocket;
   readonly #inlet: Inlet;
@@ -91,17 +93,33 @@ export class Connection implements Guest, ClientEnd {
   }
 
   get reachable(): boolean {
+    if (this.#socket.readyState !== this.#socket.OPEN) return false;
     return this.#visitor.accepted || (this.#leg?.dialogs.live ?? false);
+  }
+
+  get inCall(): boolean {
+    return (this.#leg?.calls ?? 0) > 0;
+  }
+
+  dismiss(): void {
+    if (this.#socket.readyState === this.#socket.OPEN) this.#close(refusals.draining);
   }
 
   makeRoom(): void {
     this.#close(refusals.crowded);
   }
 
-  /** The browser's socket is closed. Resolves when nothing of it is left at Kamailio, or cannot be helped. */
-  async end(): Promise<void> {
+  /**
+   * The browser's socket is closed. Its leg stays for goneSeconds, or until hurry. Resolves when nothing of it is left
+   * at Kamailio, or cannot be helped.
+   */
+  async end(hurry: AbortSignal): Promise<void> {
     clearTimeout(this.#deadline);
     this.#queue.length = 0;
+    const { goneSeconds } = this.#context.limits();
+    if (this.#leg && goneSeconds > 0 && !hurry.aborted) {
+      await setTimeoutPromise(goneSeconds * 1000, undefined, { signal: hurry }).catch(() => {});
+    }
     await this.#leg?.end(this.#viaHost);
   }
 
@@ -193,6 +211,7 @@ export class Connection implements Guest, ClientEnd {
 
   #outsideDialog(asked: Question, { identity, header }: Proved): Promise<void> | undefined {
     const { request } = asked;
+    if (request.method === "INVITE" && this.#context.draining()) return this.#refuse(asked, refusals.draining);
     const rights = authorize(identity, request, this.#rights());
     if (rights.kind === "refused") return this.#refuse(asked, rights.refusal);
     const full = this.#limitRefusal(identity, request.method);

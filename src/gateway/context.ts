@@ -17,6 +17,8 @@ export interface Limits {
   readonly connectionsPerAddress: number;
   readonly failuresPerMinute: number;
   readonly messagesPerSecond: number;
+  /** How long a leg outlives its browser's socket; 0: not at all. */
+  readonly goneSeconds: number;
 }
 
 /** What every connection works with. Functions are asked anew each time, for a reload may change what they say. */
@@ -28,6 +30,8 @@ export interface Context {
   readonly gatewayDomains: () => ReadonlySet<string>;
   readonly allowMissingOrigin: () => boolean;
   readonly limits: () => Limits;
+  /** No new sockets and no new calls. */
+  readonly draining: () => boolean;
   readonly upstream: () => UpstreamOptions;
   readonly chain: () => Chain;
   readonly digest: DigestAuthenticator;

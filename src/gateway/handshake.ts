@@ -1,10 +1,10 @@
 import type { IncomingMessage } from "node:http";
-import { codes, type Refusal, refuse } from "../core/errors.ts";
+import { type Code, codes, type Refusal, refuse } from "../core/errors.ts";
 import type { Context } from "./context.ts";
 
 export type Handshake =
   /** An HTTP answer instead of an upgrade. */
-  | { readonly kind: "rejected"; readonly status: 400 | 503; readonly sentence: string }
+  | { readonly kind: "rejected"; readonly status: 400 | 503; readonly code: Code; readonly sentence: string }
   /** Upgraded and closed at once, for a browser's script sees nothing of an HTTP answer. */
   | { readonly kind: "turned-away"; readonly refusal: Refusal }
   | { readonly kind: "welcome"; readonly origin: string | undefined };
@@ -12,7 +12,20 @@ export type Handshake =
 /** Judge an upgrade: the subprotocol of RFC 7118, room for this address, a token, the page's origin. */
 export function judgeHandshake(request: IncomingMessage, address: string, context: Context): Handshake {
   if (!offersSip(request.headers["sec-websocket-protocol"])) {
-    return { kind: "rejected", status: 400, sentence: "the WebSocket subprotocol must be sip (RFC 7118)" };
+    return {
+      kind: "rejected",
+      status: 400,
+      code: "message-malformed",
+      sentence: "the WebSocket subprotocol must be sip (RFC 7118)",
+    };
+  }
+  if (context.draining()) {
+    return {
+      kind: "rejected",
+      status: 503,
+      code: "draining",
+      sentence: "this gateway is about to stop: connect again",
+    };
   }
   if (hasToken(request.url)) {
     const sentence = "tokens are not available here yet: use an ephemeral credential with digest";
@@ -23,7 +36,12 @@ export function judgeHandshake(request: IncomingMessage, address: string, contex
   if (refusal) return { kind: "turned-away", refusal };
   // Last, for it may close a neighbour's silent socket to make room.
   if (!context.admission.admits(address, context.limits().connectionsPerAddress)) {
-    return { kind: "rejected", status: 503, sentence: "too many connections from this address: close some" };
+    return {
+      kind: "rejected",
+      status: 503,
+      code: "limit-reached",
+      sentence: "too many connections from this address: close some",
+    };
   }
   return { kind: "welcome", origin };
 }

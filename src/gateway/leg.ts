@@ -13,7 +13,7 @@ import { deliver, type Receiver } from "./deliver.ts";
 import { Dialogs } from "./dialogs.ts";
 import { farewell, farewellToLate, type Registration } from "./farewell.ts";
 import { Inlet, Outlet } from "./pressure.ts";
-import { type Announced, openUpstream, type UpstreamOptions } from "./upstream.ts";
+import { type Announced, type Opened, openUpstream, type UpstreamOptions } from "./upstream.ts";
 
 /** The browser's end of a leg. */
 export interface ClientEnd {
@@ -57,7 +57,7 @@ export class Leg implements Receiver {
   /** To tag of responses of our own to upstream. */
   readonly tag = randomBytes(8).toString("hex");
   readonly #parts: LegParts;
-  #upstream: { readonly socket: WebSocket; readonly outlet: Outlet } | undefined;
+  #upstream: { readonly socket: WebSocket; readonly url: string; readonly outlet: Outlet } | undefined;
   #opening: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
   #retryMs = firstRetry;
@@ -124,6 +124,11 @@ export class Leg implements Receiver {
     this.#registeredUntil = Math.max(this.#registeredUntil, this.#parts.clock.now() + forSeconds * 1000 + graceMs);
   }
 
+  /** This url no longer answers: a leg on it goes to another. */
+  leaveUpstream(url: string): void {
+    if (this.#upstream?.url === url && !this.#ended) this.#lost(this.#upstream.socket, 1006);
+  }
+
   /** The browser is gone: what it leaves behind is ended in its place, then upstream is closed. host: of its Via. */
   async end(host: string): Promise<void> {
     if (this.#ended) return;
@@ -154,7 +159,7 @@ export class Leg implements Receiver {
   async #openOnceMore(): Promise<WebSocket | undefined> {
     const { chain, upstream, log } = this.#parts;
     try {
-      return await openUpstream(upstream(), this.announced, chain().headers(this.identity));
+      return (await openUpstream(upstream(), this.announced, chain().headers(this.identity))).socket;
     } catch (error) {
       if (!(error instanceof PosternError)) throw error;
       log.warn(
@@ -179,9 +184,9 @@ export class Leg implements Receiver {
     const { chain, upstream, log } = this.#parts;
     if (this.#upstream) this.#lost(this.#upstream.socket, 1006);
     try {
-      const socket = await openUpstream(upstream(), this.announced, chain().headers(this.identity));
-      if (this.#ended) socket.terminate();
-      else this.#attach(socket);
+      const opened = await openUpstream(upstream(), this.announced, chain().headers(this.identity));
+      if (this.#ended) opened.socket.terminate();
+      else this.#attach(opened);
     } catch (error) {
       const cause = error instanceof PosternError ? error.message : "an unexpected fault";
       log.warn({ upstream: cause, err: error instanceof PosternError ? undefined : error }, "upstream unavailable");
@@ -189,10 +194,10 @@ export class Leg implements Receiver {
     }
   }
 
-  #attach(socket: WebSocket): void {
+  #attach({ socket, url }: Opened): void {
     clearTimeout(this.#retry);
     const inlet = new Inlet(socket);
-    this.#upstream = { socket, outlet: new Outlet(socket) };
+    this.#upstream = { socket, url, outlet: new Outlet(socket) };
     this.#retryMs = firstRetry;
     socket.on("message", (data: Buffer, binary: boolean) => {
       this.#parts.metrics.messages.inc({ direction: "downstream" });

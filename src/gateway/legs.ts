@@ -43,6 +43,11 @@ export class Legs {
     if (legs?.size === 0) this.#byCustomer.delete(id);
   }
 
+  /** This upstream url no longer answers. */
+  leaveUpstream(url: string): void {
+    for (const legs of this.#byCustomer.values()) for (const leg of legs) leg.leaveUpstream(url);
+  }
+
   connectionsOf(customer: string): number {
     return this.#byCustomer.get(customer)?.size ?? 0;
   }

@@ -1,68 +1,114 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import type { WebSocket } from "ws";
 import type { Clock } from "../core/clock.ts";
 import { PosternError } from "../core/errors.ts";
-import type { Customer } from "../core/identity.ts";
+import type { Identity } from "../core/identity.ts";
 import type { Announcements } from "./announce.ts";
 import type { Chain } from "./chain.ts";
 import { openUpstream, type UpstreamOptions } from "./upstream.ts";
 
-export interface ProbeOptions {
-  readonly clock: Clock;
+export interface ProbeParts {
   readonly upstream: () => UpstreamOptions;
   readonly chain: () => Chain;
   readonly announcements: Announcements;
 }
 
 const freshFor = 2_000;
+const answerMs = 2_000;
 
-/** Who asks Kamailio whether it would take a leg: nobody's customer, who sends nothing. */
-const nobody: Customer = {
-  id: "postern",
-  domains: [],
-  secrets: [],
-  origins: [],
-  maxTtl: 0,
-  clockSkew: 0,
-  callFrom: [],
-  numbers: [],
-  dial: [],
-  methods: [],
-  inbound: {},
-  passHeaders: [],
-  limits: { connections: 0, calls: 0, callSeconds: 0 },
+/** Whose leg a probe is: nobody's customer. */
+const nobody: Identity = {
+  customer: {
+    id: "postern",
+    domains: [],
+    secrets: [],
+    origins: [],
+    maxTtl: 0,
+    clockSkew: 0,
+    callFrom: [],
+    numbers: [],
+    dial: [],
+    methods: [],
+    inbound: {},
+    passHeaders: [],
+    limits: { connections: 0, calls: 0, callSeconds: 0 },
+  },
+  user: "probe",
+  domain: "postern.invalid",
+  secret: "",
+  expiry: 0,
 };
 
+/** Open a leg as a client's would be (PROXY header, grant), do something with it, and close it. Rejects as opening does. */
+async function withLeg(
+  parts: ProbeParts,
+  urls: readonly string[],
+  act: (leg: WebSocket) => Promise<void>,
+): Promise<void> {
+  const { announcements, upstream, chain } = parts;
+  const family = urls.some((url) => !new URL(url).hostname.startsWith("[")) ? 4 : 6;
+  const address = family === 4 ? "127.0.0.1" : "::1";
+  const port = announcements.take(address, 0);
+  if (port === undefined) throw new PosternError("limit-reached", "no local port is left to announce");
+  try {
+    const announced = { address, port, family } as const;
+    const { socket } = await openUpstream({ ...upstream(), urls }, announced, chain().headers(nobody));
+    await act(socket).finally(() => socket.close(1000));
+  } finally {
+    announcements.release(address, port, 0);
+  }
+}
+
 /**
- * Asks whether upstream takes a leg, by opening one as a client's would be (PROXY header, grant) and closing it.
- * The function answers undefined, or the reason why not; an answer is good for two seconds.
+ * Asks whether upstream takes a leg at all. The function answers undefined, or the reason why not; an answer is good
+ * for two seconds.
  */
-export function upstreamProbe({
-  clock,
-  upstream,
-  chain,
-  announcements,
-}: ProbeOptions): () => Promise<string | undefined> {
+export function upstreamProbe(parts: ProbeParts & { readonly clock: Clock }): () => Promise<string | undefined> {
   let known: { at: number; answer: Promise<string | undefined> } | undefined;
   return () => {
-    if (!known || clock.now() - known.at >= freshFor) known = { at: clock.now(), answer: probe() };
+    const now = parts.clock.now();
+    if (!known || now - known.at >= freshFor) known = { at: now, answer: probe() };
     return known.answer;
   };
 
-  async function probe(): Promise<string | undefined> {
-    const options = upstream();
-    const family = options.urls.some((url) => !new URL(url).hostname.startsWith("[")) ? 4 : 6;
-    const address = family === 4 ? "127.0.0.1" : "::1";
-    const port = announcements.take(address, 0);
-    if (port === undefined) return "no local port is left to announce";
-    try {
-      const identity = { customer: nobody, user: "probe", domain: "postern.invalid", secret: "", expiry: 0 };
-      const announced = { address, port, family } as const;
-      (await openUpstream(options, announced, chain().headers(identity))).close(1000);
-      return undefined;
-    } catch (error) {
-      if (!(error instanceof PosternError)) throw error;
-      return error.message;
-    } finally {
-      announcements.release(address, port, 0);
-    }
+  function probe(): Promise<string | undefined> {
+    return withLeg(parts, parts.upstream().urls, async () => {}).then(
+      () => undefined,
+      (error: unknown) => {
+        if (!(error instanceof PosternError)) throw error;
+        return error.message;
+      },
+    );
   }
+}
+
+/** Rejects where this url does not answer OPTIONS under a grant (RFC 3261 §11): one that takes legs may be dumb. */
+export function ping(parts: ProbeParts, url: string): Promise<void> {
+  return withLeg(parts, [url], async (leg) => {
+    const answered = once(leg, "message", { signal: AbortSignal.timeout(answerMs) });
+    leg.send(options(parts.chain().lines(nobody)), { binary: false });
+    const [answer] = (await answered.catch(unanswered)) as [Buffer];
+    const status = answer.toString("latin1", 0, 12);
+    if (/^SIP\/2\.0 (?:[2-4]\d\d|50[01]) /.test(`${status} `)) return;
+    throw new PosternError("upstream-unavailable", `answered OPTIONS with ${status.slice(8)}`);
+  });
+}
+
+const unanswered = (): never => {
+  throw new PosternError("upstream-unavailable", "took a leg and did not answer OPTIONS");
+};
+
+function options(lines: string): string {
+  const [branch, tag, callId] = [4, 4, 8].map((size) => randomBytes(size).toString("hex"));
+  const text = [
+    `OPTIONS sip:${nobody.domain} SIP/2.0\r\n${lines}Via: SIP/2.0/WS probe.invalid;branch=z9hG4bK${branch}`,
+    "Max-Forwards: 70",
+    `From: <sip:${nobody.user}@${nobody.domain}>;tag=${tag}`,
+    `To: <sip:${nobody.domain}>`,
+    `Call-ID: ${callId}`,
+    "CSeq: 1 OPTIONS",
+    "Content-Length: 0",
+  ];
+  return `${text.join("\r\n")}\r\n\r\n`;
 }

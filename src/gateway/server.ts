@@ -1,19 +1,23 @@
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
-import { createServer as createTlsServer } from "node:https";
+import { createServer as createTlsServer, Server as TlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type Refusal, refuse } from "../core/errors.ts";
-import { plainAddress } from "./admission.ts";
 import { Connection, type Peer } from "./connection.ts";
 import type { Context } from "./context.ts";
-import { closing, judgeHandshake } from "./handshake.ts";
+import { drain } from "./drain.ts";
+import { closing, type Handshake, judgeHandshake } from "./handshake.ts";
+import type { Sources } from "./source.ts";
 
 export interface GatewayOptions {
   /** `ws://host:port` or `wss://host:port`. */
   readonly listen: string;
-  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
+  readonly tls?: TlsFiles | undefined;
+  readonly sources: Sources;
+  /** Read a PROXY header from every connection. */
+  readonly proxyProtocol: boolean;
   /** Plain HTTP requests on the same port. */
   readonly http: RequestListener;
 }
@@ -21,7 +25,16 @@ export interface GatewayOptions {
 export interface Gateway {
   /** With the port that was really taken. */
   readonly url: string;
+  /** Certificate and key files were replaced, or others are to be used. Throws where they cannot be used. */
+  useTls(files: TlsFiles): void;
+  /** Refuses what is new, lets calls end for so many seconds, and dismisses everybody. */
+  drain(seconds: number): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
 }
 
 const pingEvery = 25_000;
@@ -37,17 +50,30 @@ export async function openGateway(options: GatewayOptions, context: Context): Pr
     maxPayload: Math.max(minPayload, 2 * context.limits().messageBytes),
     handleProtocols: () => "sip",
   });
-  const leaving = new Set<Promise<void>>();
-  server.on("upgrade", (request, socket, head) => upgrade(request, socket, head, { sockets, leaving, context }));
+  const hall: Hall = {
+    sockets,
+    connections: new Set(),
+    leaving: new Set(),
+    hurry: new AbortController(),
+    sources: options.sources,
+    context,
+  };
+  server.on("upgrade", (request, socket, head) => upgrade(request, socket, head, hall));
+  if (options.proxyProtocol) options.sources.readHeaders(server);
   const pinging = setInterval(() => pingAll(sockets), pingEvery);
   pinging.unref();
   const url = await listen(server, options.listen);
   return {
     url,
+    useTls: (files) => {
+      if (server instanceof TlsServer) server.setSecureContext(read(files));
+    },
+    drain: (seconds) => drain({ connections: hall.connections, seconds, random: Math.random }),
     close: async () => {
       clearInterval(pinging);
+      hall.hurry.abort();
       await closeAll(server, sockets);
-      await Promise.all(leaving);
+      await Promise.all(hall.leaving);
     },
   };
 }
@@ -64,37 +90,44 @@ function httpServer({ listen: url, tls, http }: GatewayOptions, context: Context
     noDelay: true,
   };
   if (!url.startsWith("wss:")) return createServer(common, http);
-  const files = { cert: readFileSync(tls!.cert), key: readFileSync(tls!.key) };
   const handshakeTimeout = preAuthSeconds === 0 ? {} : { handshakeTimeout: preAuthSeconds * 1000 };
-  return createTlsServer({ ...common, ...files, ...handshakeTimeout, minVersion: "TLSv1.2" }, http);
+  return createTlsServer({ ...common, ...read(tls!), ...handshakeTimeout, minVersion: "TLSv1.2" }, http);
 }
+
+const read = ({ cert, key }: TlsFiles): { cert: Buffer; key: Buffer } => ({
+  cert: readFileSync(cert),
+  key: readFileSync(key),
+});
 
 interface Hall {
   readonly sockets: WebSocketServer;
+  readonly connections: Set<Connection>;
+  /** Aborted when the gateway closes: nobody waits for browsers to come back. */
+  readonly hurry: AbortController;
+  readonly sources: Sources;
   /** Connections that are over and whose legs take their leave of Kamailio. */
   readonly leaving: Set<Promise<void>>;
   readonly context: Context;
 }
 
 function upgrade(request: IncomingMessage, stream: Duplex, head: Buffer, hall: Hall): void {
-  const { sockets, context } = hall;
-  const { remoteAddress, remotePort } = request.socket;
+  const { sockets, sources, context } = hall;
   stream.on("error", (error) => context.log.debug({ reason: error.message }, "a client's socket failed"));
-  const address = plainAddress(remoteAddress ?? "");
+  const { address, port } = sources.of(request);
   const verdict = judgeHandshake(request, address, context);
   if (verdict.kind === "rejected") {
-    rejectUpgrade(stream, verdict.status, verdict.sentence);
+    context.metrics.verdict(verdict.code);
+    rejectUpgrade(stream, verdict);
     return;
   }
   sockets.handleUpgrade(request, stream, head, (socket) => {
     if (verdict.kind === "turned-away") turnAway(socket, verdict.refusal, address, context);
-    else welcome(socket, { address, port: remotePort ?? 0, origin: verdict.origin }, hall);
+    else welcome(socket, { address, port, origin: verdict.origin }, hall);
   });
 }
 
-function rejectUpgrade(stream: Duplex, status: 400 | 503, sentence: string): void {
+function rejectUpgrade(stream: Duplex, { status, code, sentence }: Rejected): void {
   const reason = status === 400 ? "Bad Request" : "Service Unavailable";
-  const code = status === 400 ? "message-malformed" : "limit-reached";
   const body = JSON.stringify({ title: reason, status, code, detail: sentence });
   const retry = status === 503 ? "Retry-After: 5\r\n" : "";
   // Node's own time limits no longer hold for a socket that asked for an upgrade.
@@ -106,6 +139,8 @@ function rejectUpgrade(stream: Duplex, status: 400 | 503, sentence: string): voi
   );
 }
 
+type Rejected = Extract<Handshake, { kind: "rejected" }>;
+
 function turnAway(socket: WebSocket, refusal: Refusal, address: string, { log, metrics }: Context): void {
   metrics.verdict(refusal.code);
   log.info({ address, code: refusal.code, reason: refusal.sentence }, "turned away");
@@ -116,8 +151,10 @@ function turnAway(socket: WebSocket, refusal: Refusal, address: string, { log, m
 
 const unanswered = new WeakMap<WebSocket, number>();
 
-function welcome(socket: WebSocket, peer: Peer, { leaving, context }: Hall): void {
+function welcome(socket: WebSocket, peer: Peer, hall: Hall): void {
+  const { leaving, connections, context } = hall;
   const connection = new Connection(socket, peer, context);
+  connections.add(connection);
   context.admission.enter(peer.address, connection);
   context.metrics.connections.inc();
   context.log.info(
@@ -126,8 +163,9 @@ function welcome(socket: WebSocket, peer: Peer, { leaving, context }: Hall): voi
   );
   socket.on("pong", () => unanswered.set(socket, 0));
   socket.on("close", (code) => {
+    connections.delete(connection);
     const leave = connection
-      .end()
+      .end(hall.hurry.signal)
       .catch((error: unknown) => context.log.error({ err: error }, "a leg could not be ended"));
     leaving.add(leave);
     void leave.finally(() => leaving.delete(leave));

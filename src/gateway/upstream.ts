@@ -16,6 +16,12 @@ export interface UpstreamOptions {
   readonly proxyProtocol: "v1" | "v2" | "off";
 }
 
+export interface Opened {
+  readonly socket: WebSocket;
+  /** Which of the urls took it. */
+  readonly url: string;
+}
+
 /** Kamailio reassembles nothing above its own buffer, and never sends more (65,535 bytes). */
 const maxPayload = 65_535;
 const deadline = 5_000;
@@ -28,7 +34,7 @@ export async function openUpstream(
   { urls, proxyProtocol }: UpstreamOptions,
   announced: Announced,
   headers: Record<string, string>,
-): Promise<WebSocket> {
+): Promise<Opened> {
   const family = proxyProtocol === "off" ? 0 : announced.family;
   const candidates = urls.filter((url) => reaches(new URL(url), family));
   let failure = new PosternError(
@@ -37,7 +43,7 @@ export async function openUpstream(
   );
   for (const url of candidates) {
     try {
-      return await openOne(new URL(url), proxyProtocol, announced, headers);
+      return { url, socket: await openOne(new URL(url), proxyProtocol, announced, headers) };
     } catch (error) {
       failure = explain(url, proxyProtocol, error);
     }

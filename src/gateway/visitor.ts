@@ -1,5 +1,6 @@
 import { Nonces } from "../auth/nonce.ts";
 import { seconds } from "../core/clock.ts";
+import type { Customers } from "../core/customers.ts";
 import type { Refusal } from "../core/errors.ts";
 import { address, type Identity } from "../core/identity.ts";
 import { originRefusal } from "../policy/authorize.ts";
@@ -34,6 +35,7 @@ export class Visitor {
   #realm: string | undefined;
   #identity: Identity | undefined;
   #wasAccepted = false;
+  #customers: Customers | undefined;
 
   constructor(parts: VisitorParts) {
     this.#parts = parts;
@@ -41,15 +43,27 @@ export class Visitor {
     this.#failures = failuresOf(addressKey(parts.address), parts.context);
   }
 
-  /** Of the latest proof. */
+  /** Of the latest proof, with the customer as it is now. */
   get identity(): Identity | undefined {
+    const customers = this.#parts.context.customers();
+    if (this.#identity && customers !== this.#customers) this.#renew(this.#identity, customers);
+    this.#customers = customers;
     return this.#identity;
+  }
+
+  /** The customers were changed: who lost the customer, its domain or the secret that proved it must prove anew. */
+  #renew(identity: Identity, customers: Customers): void {
+    const customer = customers.byDomain(identity.domain);
+    const stands =
+      customer?.id === identity.customer.id && customer.secrets.some((secret) => secret.id === identity.secret);
+    this.#identity = stands ? { ...identity, customer } : { ...identity, expiry: 0 };
   }
 
   /** The credential of the latest proof still stands and a request under it was accepted. */
   get accepted(): boolean {
-    if (!this.#wasAccepted || !this.#identity) return false;
-    return seconds(this.#parts.context.clock) <= this.#identity.expiry + this.#identity.customer.clockSkew;
+    const { identity } = this;
+    if (!this.#wasAccepted || !identity) return false;
+    return seconds(this.#parts.context.clock) <= identity.expiry + identity.customer.clockSkew;
   }
 
   accept(): void {
@@ -88,10 +102,11 @@ export class Visitor {
   /** A newer proof of the same visitor replaces the older; the same one again leaves what hangs on it in place. */
   #bind(identity: Identity, realm: string): Identity {
     this.#realm ??= realm;
-    const bound = this.#identity;
+    const bound = this.identity;
     const same =
       bound?.expiry === identity.expiry && bound.customer === identity.customer && bound.secret === identity.secret;
     if (!same) this.#identity = identity;
+    this.#customers = this.#parts.context.customers();
     return this.#identity ?? identity;
   }
 }

@@ -18,7 +18,15 @@ interface Case {
   readonly customers?: Customers;
 }
 
-function judge({ url = "/", origin, allowMissingOrigin = true, admission, customers, ...rest }: Case): Handshake {
+function judge({
+  url = "/",
+  origin,
+  allowMissingOrigin = true,
+  draining = false,
+  admission,
+  customers,
+  ...rest
+}: Case): Handshake {
   const protocol = "protocol" in rest ? rest.protocol : "sip";
   const headers = { "sec-websocket-protocol": protocol, origin };
   const context = {
@@ -26,7 +34,7 @@ function judge({ url = "/", origin, allowMissingOrigin = true, admission, custom
     limits: () => ({ connectionsPerAddress: 1 }),
     customers: () => customers ?? new Customers([acme]),
     allowMissingOrigin: () => allowMissingOrigin,
-    draining: () => rest.draining ?? false,
+    draining: () => draining,
   };
   return judgeHandshake({ url, headers } as unknown as IncomingMessage, "192.0.2.1", context as unknown as Context);
 }

@@ -1,38 +1,52 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadConfig } from "../src/config.ts";
+import { type Config, loadConfig } from "../src/config.ts";
 import { start } from "../src/main.ts";
 import { createLog } from "../src/telemetry/log.ts";
-import { benchSecret } from "./load.ts";
-import { reportUsage } from "./usage.ts";
+import { listening } from "./child.ts";
+import { benchChain, benchSecret } from "./load.ts";
 
-/** Postern with so many customers; one of them, in the middle, is the one that calls. */
-const [upstream, customers] = process.argv.slice(2);
-const folder = mkdtempSync(join(tmpdir(), "postern-bench-"));
-const file = join(folder, "postern.yaml");
-writeFileSync(
-  file,
-  `gateway: { listen: "ws://127.0.0.1:0", limits: { messagesPerSecond: 0 } }
-upstream: { urls: ["${upstream}"], proxyProtocol: off }
-chain: { secret: chain-secret-of-the-bench }
+/** Postern with so many customers; the one in the middle is the one that calls. proxyProtocol: as in postern.yaml. */
+const [upstream = "", customers = "1", proxyProtocol = "off"] = process.argv.slice(2);
+
+function configured(): Config {
+  const folder = mkdtempSync(join(tmpdir(), "postern-bench-"));
+  const file = join(folder, "postern.yaml");
+  writeFileSync(
+    file,
+    `gateway:
+  listen: ws://127.0.0.1:0
+  limits: { messagesPerSecond: 0, failuresPerMinute: 0, connectionsPerAddress: 0 }
+upstream: { urls: ["${upstream}"], proxyProtocol: ${proxyProtocol} }
+chain: { secret: ${benchChain} }
 admin: { listen: "http://127.0.0.1:0" }
 customers:
-  - { id: acme, domains: [acme.example], secrets: [{ id: k1, secret: "${benchSecret}" }] }
+  - id: acme
+    domains: [acme.example]
+    secrets: [{ id: k1, secret: "${benchSecret}" }]
+    limits: { connections: 0, calls: 0 }
 `,
-);
-const loaded = loadConfig(file, {});
-rmSync(folder, { recursive: true });
-if (loaded.kind === "faults") throw new Error(JSON.stringify(loaded.faults));
-const [acme] = loaded.config.customers;
-const others = Array.from({ length: Number(customers) - 1 }, (_, at) => ({
-  ...acme!,
-  id: `c${at}`,
-  domains: [`c${at}.example`],
-  secrets: [{ id: "k1", secret: `${benchSecret}-${at}`, algorithm: "sha1" as const }],
-  numbers: [`+999${at}*`],
-}));
-const middle = others.length / 2;
-const config = { ...loaded.config, customers: [...others.slice(0, middle), acme!, ...others.slice(middle)] };
-const running = await start(config, { log: createLog() });
-reportUsage(Number(new URL(running.gatewayUrl).port));
+  );
+  const loaded = loadConfig(file, {});
+  rmSync(folder, { recursive: true });
+  if (loaded.kind === "faults") throw new Error(JSON.stringify(loaded.faults));
+  return loaded.config;
+}
+
+/** YAML for as many customers would take longer than the benchmark. */
+function crowded(config: Config, count: number): Config {
+  const [acme] = config.customers;
+  const others = Array.from({ length: count - 1 }, (_, at) => ({
+    ...acme!,
+    id: `c${at}`,
+    domains: [`c${at}.example`],
+    secrets: [{ id: "k1", secret: `${benchSecret}-${at}`, algorithm: "sha1" as const }],
+    numbers: [`+999${at}*`],
+  }));
+  const middle = others.length >> 1;
+  return { ...config, customers: [...others.slice(0, middle), acme!, ...others.slice(middle)] };
+}
+
+const running = await start(crowded(configured(), Number(customers)), { log: createLog() });
+listening(Number(new URL(running.gatewayUrl).port));

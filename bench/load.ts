@@ -3,77 +3,146 @@ import { mint } from "../src/auth/ephemeral.ts";
 import { digestResponse, ha1 } from "../src/sip/digest.ts";
 
 export const benchSecret = "the-secret-of-the-benchmark";
+export const benchChain = "the-chain-secret-of-the-benchmark";
 
-/** One client that sends a request, waits for its answer, and sends the next. */
+/** What is asked again and again: an accepted REGISTER, a refused one, INFO in a dialog that stands. */
+export type Kind = "register" | "refused" | "info";
+
+const domain = "acme.example";
+
+/** One client that sends a request, waits for its answer, and sends the next. Its requests look like JsSIP's. */
 export class LoadClient {
-  readonly #socket: WebSocket;
+  readonly #url: string;
   readonly #user: string;
-  readonly #credential;
+  readonly #username: string;
   readonly #ha1: string;
+  #socket: WebSocket | undefined;
   #nonce = "";
   #nc = 0;
   #cseq = 0;
-  #answered: (text: string) => void = () => {};
+  #branch = 0;
+  #answered: (answer: Buffer) => void = () => {};
 
   constructor(url: string, at: number) {
+    this.#url = url;
     this.#user = `user${at}`;
     const now = Math.floor(Date.now() / 1000);
-    const user = `${this.#user}@acme.example`;
-    this.#credential = mint({ secret: benchSecret, user, ttl: 3600, algorithm: "sha1", now });
-    this.#ha1 = ha1(this.#credential.username, "acme.example", this.#credential.password);
-    this.#socket = new WebSocket(url, "sip", { perMessageDeflate: false });
-    this.#socket.on("message", (data) => this.#answered(data.toString()));
+    const { username, password } = mint({
+      secret: benchSecret,
+      user: `${this.#user}@${domain}`,
+      ttl: 3600,
+      algorithm: "sha1",
+      now,
+    });
+    this.#username = username;
+    this.#ha1 = ha1(username, domain, password);
   }
 
-  async open(): Promise<void> {
-    await new Promise((resolve, reject) => this.#socket.once("open", resolve).once("error", reject));
+  /** The WebSocket alone. */
+  async connect(): Promise<void> {
+    const socket = new WebSocket(this.#url, "sip", { perMessageDeflate: false });
+    await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
+    socket.on("message", (data: Buffer) => this.#answered(data));
+    socket.on("close", () => this.#answered(Buffer.from("the connection was closed")));
+    this.#socket = socket;
+  }
+
+  /** Everything up to the requests that are measured: the challenge, an accepted REGISTER, for `info` a call. */
+  async settle(kind: Kind): Promise<void> {
     const challenge = await this.ask(this.#register(""));
-    this.#nonce = /nonce="([^"]*)"/.exec(challenge)?.[1] ?? "";
+    this.#nonce = /nonce="([^"]*)"/.exec(challenge.toString("latin1"))?.[1] ?? "";
+    if (kind === "refused") return;
+    await this.#expect(this.#register(this.#authorization("REGISTER", `sip:${domain}`, this.#ha1)));
+    if (kind !== "info") return;
+    const bob = `sip:bob@${domain}`;
+    await this.#expect(
+      this.#request("INVITE", bob, "", `Proxy-${this.#authorization("INVITE", bob, this.#ha1)}`, this.#contact()),
+    );
+    this.#send(this.#request("ACK", target, ";tag=up", route, ""));
   }
 
-  /** REGISTER with a digest answer, each with the next nc. */
-  register(): Promise<string> {
-    return this.ask(this.#register(this.#authorization(this.#ha1)));
+  /** The next so many requests, made before they are timed. */
+  prepare(kind: Kind, count: number): Buffer[] {
+    const make = {
+      register: () => this.#register(this.#authorization("REGISTER", `sip:${domain}`, this.#ha1)),
+      refused: () => this.#register(this.#authorization("REGISTER", `sip:${domain}`, "0".repeat(32))),
+      info: () => this.#request("INFO", target, ";tag=up", route, dtmf, tone),
+    }[kind];
+    return Array.from({ length: count }, () => Buffer.from(make(), "latin1"));
   }
 
-  /** REGISTER with an answer under a wrong password. */
-  refused(): Promise<string> {
-    return this.ask(this.#register(this.#authorization("0".repeat(32))));
-  }
-
-  ask(text: string): Promise<string> {
+  ask(request: string | Buffer): Promise<Buffer> {
     return new Promise((resolve) => {
       this.#answered = resolve;
-      this.#socket.send(text);
+      this.#send(request);
     });
   }
 
-  close(): void {
-    this.#socket.terminate();
+  close(): Promise<void> {
+    const socket = this.#socket;
+    if (!socket) return Promise.resolve();
+    this.#answered = () => {};
+    return new Promise((resolve) => {
+      socket.once("close", () => resolve());
+      socket.terminate();
+    });
   }
 
-  #authorization(hash: string): string {
+  #send(request: string | Buffer): void {
+    this.#socket?.send(request, { binary: false });
+  }
+
+  async #expect(request: string): Promise<void> {
+    const answer = await this.ask(request);
+    if (!answer.toString("latin1").startsWith("SIP/2.0 200")) throw new Error(`${request}\n${answer}`);
+  }
+
+  #authorization(method: string, uri: string, hash: string): string {
     const nc = (++this.#nc).toString(16).padStart(8, "0");
-    const parts = { nonce: this.#nonce, nc, cnonce: "6cb7h89mfn0d", qop: "auth", uri: "sip:acme.example" };
-    const response = digestResponse({ ...parts, ha1: hash, method: "REGISTER" });
-    const { username } = this.#credential;
+    const parts = { nonce: this.#nonce, nc, cnonce: "6cb7h89mfn0d", qop: "auth", uri };
+    const response = digestResponse({ ...parts, ha1: hash, method });
     return (
-      `Authorization: Digest algorithm=MD5, username="${username}", realm="acme.example", nonce="${parts.nonce}", ` +
-      `uri="${parts.uri}", response="${response}", qop=auth, cnonce="${parts.cnonce}", nc=${nc}\r\n`
+      `Authorization: Digest algorithm=MD5, username="${this.#username}", realm="${domain}", nonce="${parts.nonce}", ` +
+      `uri="${uri}", response="${response}", qop=auth, cnonce="${parts.cnonce}", nc=${nc}\r\n`
     );
+  }
+
+  #contact(): string {
+    return `Contact: <sip:alr4h9dd@${this.#user}.invalid;transport=ws;ob>\r\n`;
   }
 
   #register(authorization: string): string {
     const host = `${this.#user}.invalid`;
     this.#cseq++;
     return (
-      `REGISTER sip:acme.example SIP/2.0\r\nVia: SIP/2.0/WSS ${host};branch=z9hG4bK${this.#cseq}\r\nMax-Forwards: 69\r\n` +
-      `To: <sip:${this.#user}@acme.example>\r\nFrom: <sip:${this.#user}@acme.example>;tag=027qrgjfek\r\n` +
-      `Call-ID: ${this.#user}r9uplnng5ivp\r\nCSeq: ${this.#cseq} REGISTER\r\n${authorization}Expires: 600\r\n` +
+      `REGISTER sip:${domain} SIP/2.0\r\nVia: SIP/2.0/WSS ${host};branch=${this.#nextBranch()}\r\nMax-Forwards: 69\r\n` +
+      `To: <sip:${this.#user}@${domain}>\r\nFrom: <sip:${this.#user}@${domain}>;tag=027qrgjfek\r\n` +
+      `Call-ID: ${this.#user}r9uplnng5ivp\r\nCSeq: ${this.#cseq} REGISTER\r\n${authorization}` +
       `Contact: <sip:alr4h9dd@${host};transport=ws>;+sip.ice;reg-id=1;` +
-      `+sip.instance="<urn:uuid:3b9f5b33-03c7-4c15-ba18-54c92cdb292b>";expires=600\r\n` +
+      `+sip.instance="<urn:uuid:3b9f5b33-03c7-4c15-ba18-54c92cdb292b>";expires=600\r\nExpires: 600\r\n` +
       "Allow: INVITE,ACK,CANCEL,BYE,UPDATE,MESSAGE,OPTIONS,REFER,INFO,NOTIFY,SUBSCRIBE\r\n" +
       "Supported: path,gruu,outbound\r\nUser-Agent: JsSIP 3.13.8\r\nContent-Length: 0\r\n\r\n"
     );
   }
+
+  #request(method: string, uri: string, toTag: string, first: string, more: string, body = ""): string {
+    if (method !== "ACK") this.#cseq++;
+    return (
+      `${method} ${uri} SIP/2.0\r\n${first}Via: SIP/2.0/WSS ${this.#user}.invalid;branch=${this.#nextBranch()}\r\n` +
+      `Max-Forwards: 69\r\nTo: <sip:bob@${domain}>${toTag}\r\nFrom: <sip:${this.#user}@${domain}>;tag=abcdef1234\r\n` +
+      `Call-ID: ${this.#user}s1c8ghqr9ui\r\nCSeq: ${this.#cseq} ${method}\r\n${more}` +
+      "Allow: INVITE,ACK,CANCEL,BYE,UPDATE,MESSAGE,OPTIONS,REFER,INFO,NOTIFY,SUBSCRIBE\r\n" +
+      `Supported: outbound\r\nUser-Agent: JsSIP 3.13.8\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+    );
+  }
+
+  #nextBranch(): string {
+    return `z9hG4bK${(++this.#branch + 1_000_000).toString()}`;
+  }
 }
+
+/** What the stub upstream writes into its answer to INVITE. */
+const target = "sip:bob@callee.invalid;transport=ws";
+const route = "Route: <sip:127.0.0.1;lr;transport=ws>\r\n";
+const dtmf = "Content-Type: application/dtmf-relay\r\n";
+const tone = "Signal=5\r\nDuration=100\r\n";

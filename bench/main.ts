@@ -1,103 +1,86 @@
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
-import { cpus } from "node:os";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { LoadClient } from "./load.ts";
+import { parseArgs } from "node:util";
+import { machine, versions } from "./machine.ts";
+import { type MemoryRow, measureMemory } from "./memory.ts";
+import { endAll, forkPeer, type Peer } from "./peers.ts";
+import { full, manyClients, type Plan, quick, tiny } from "./plan.ts";
+import { measureKamailio } from "./real.ts";
+import { measureStub, startPeers } from "./stub.ts";
+import { memoryTable, type Series, seriesTable } from "./table.ts";
 
-/**
- * Authenticated and refused REGISTER through Postern with 1 and with 50,000 customers, beside a bare `ws` relay with
- * the same messages and the same upstream, in turns. CPU is of the process in the middle alone.
- */
-const clients = 32;
-const perTurn = Number(process.env.POSTERN_BENCH_REQUESTS ?? 20_000);
-const turns = 5;
-const crowd = 50_000;
+const usage = `usage: npm run bench [-- [--quick | --tiny] [--json FILE] [--no-install]]
+  --quick       about a minute: fewer turns, requests and customers
+  --tiny        seconds, to see that it works: the figures mean nothing
+  --json FILE   the same as JSON, every turn in it
+  --no-install  do without haproxy and nginx where they are absent`;
 
-interface Peer {
-  readonly name: string;
-  readonly child: ChildProcess;
-  readonly port: number;
-  readonly ask: (client: LoadClient) => Promise<string>;
-  readonly expect: string;
-  readonly cpu: number[];
-  readonly rate: number[];
+interface Report {
+  readonly machine: ReturnType<typeof machine>;
+  readonly versions: ReturnType<typeof versions>;
+  readonly plan: Plan;
+  readonly series: Series[];
+  memory: MemoryRow[];
 }
 
-const children: ChildProcess[] = [];
-
-async function launch(file: string, ...args: string[]): Promise<{ child: ChildProcess; port: number }> {
-  const child = fork(fileURLToPath(new URL(file, import.meta.url)), args, {
-    stdio: ["ignore", "inherit", "ignore", "ipc"],
-  });
-  children.push(child);
-  const [{ port }] = (await once(child, "message")) as [{ port: number }];
-  return { child, port };
-}
-
-async function cpuOf(child: ChildProcess): Promise<number> {
-  child.send("usage");
-  const [{ cpu }] = (await once(child, "message")) as [{ cpu: number }];
-  return cpu;
-}
-
-async function turn(peer: Peer): Promise<void> {
-  const all = Array.from({ length: clients }, (_, at) => new LoadClient(`ws://127.0.0.1:${peer.port}`, at));
-  await Promise.all(all.map((client) => client.open()));
-  const each = Math.ceil(perTurn / clients);
-  const [cpu, at] = [await cpuOf(peer.child), performance.now()];
-  await Promise.all(all.map((client) => work(client, peer, each)));
-  const seconds = (performance.now() - at) / 1000;
-  peer.cpu.push(((await cpuOf(peer.child)) - cpu) / (each * clients));
-  peer.rate.push((each * clients) / seconds);
-  for (const client of all) client.close();
-}
-
-async function work(client: LoadClient, peer: Peer, count: number): Promise<void> {
-  for (let done = 0; done < count; done++) {
-    const answer = await peer.ask(client);
-    if (!answer.startsWith(peer.expect)) throw new Error(`${peer.name}: ${answer}`);
+async function measure(plan: Plan, dir: string): Promise<Report> {
+  const report: Report = { machine: machine(), versions: versions(), plan, series: [], memory: [] };
+  console.log(`${inWords(report)}\n`);
+  const say = (series: Series): void => {
+    report.series.push(series);
+    console.log(seriesTable(series));
+  };
+  const upstream = await forkPeer("stub", "upstream.ts", []);
+  const peers = await startPeers(upstream.url, plan, dir);
+  for (const clients of [manyClients, 1]) {
+    for (const kind of ["register", "info", "refused"] as const) say(await measureStub(peers, kind, clients, plan));
   }
+  for (const series of await measureKamailio(plan, dir)) say(series);
+  report.memory = await measureAllMemory(upstream, plan, dir);
+  console.log(memoryTable("Resident memory for each connection", report.memory));
+  return report;
 }
 
-const median = (values: number[]): number => [...values].sort((one, other) => one - other)[values.length >> 1]!;
+/** Of fresh processes: what the load before has left behind would hide what a connection takes. */
+async function measureAllMemory(upstream: Peer, plan: Plan, dir: string): Promise<MemoryRow[]> {
+  const peers = await startPeers(upstream.url, { ...plan, customers: [1] }, join(dir, "memory"));
+  const rows: MemoryRow[] = [];
+  for (const peer of peers) rows.push(await measureMemory(peer, plan.connections));
+  return rows;
+}
+
+function inWords({ machine: { cpu, cores, kernel }, versions: with_, plan }: Report): string {
+  const software = Object.entries(with_).map(([name, version]) => `${name} ${version}`);
+  const { turns, requests } = plan;
+  return (
+    `${cpu}, ${cores} cores, Linux ${kernel}; ${software.join(", ")}\n` +
+    `medians of ${turns} turns, each of ${requests.many} requests by ${manyClients} clients or ${requests.one} by one`
+  );
+}
 
 async function main(): Promise<void> {
-  const upstream = await launch("upstream.ts");
-  const url = `ws://127.0.0.1:${upstream.port}`;
-  const relay = await launch("relay.ts", url);
-  const one = await launch("gateway.ts", url, "1");
-  const many = await launch("gateway.ts", url, String(crowd));
-  const register = (client: LoadClient): Promise<string> => client.register();
-  const measured = { cpu: [], rate: [] };
-  const peer = (name: string, of: typeof relay, ask = register, expect = "SIP/2.0 200"): Peer => ({
-    name,
-    ...of,
-    ask,
-    expect,
-    cpu: [...measured.cpu],
-    rate: [...measured.rate],
-  });
-  const peers = [
-    peer("bare ws relay, REGISTER", relay),
-    peer("postern, REGISTER, 1 customer", one),
-    peer(`postern, REGISTER, ${crowd} customers`, many),
-  ];
-  for (let round = 0; round <= turns; round++) {
-    for (const each of peers) {
-      await turn(each);
-      if (round === 0) each.cpu.length = each.rate.length = 0;
-    }
-  }
-  console.log(`${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}; ${turns} turns of ${perTurn}`);
-  const base = median(peers[0]!.cpu);
-  for (const { name, cpu, rate } of peers) {
-    const ratio = (median(cpu) / base).toFixed(2);
-    console.log(`${name.padEnd(40)} ${median(cpu).toFixed(1)} µs CPU  ${Math.round(median(rate))} req/s  ×${ratio}`);
+  const options = { quick: { type: "boolean" }, tiny: { type: "boolean" }, help: { type: "boolean" } } as const;
+  const more = { json: { type: "string" }, "no-install": { type: "boolean" } } as const;
+  const { values } = parseArgs({ options: { ...options, ...more } });
+  if (values.help) return console.log(usage);
+  if (!values["no-install"]) install();
+  const dir = mkdtempSync(join(tmpdir(), "postern-bench-"));
+  try {
+    const report = await measure(values.tiny ? tiny : values.quick ? quick : full, dir);
+    if (values.json) writeFileSync(values.json, `${JSON.stringify(report, undefined, 1)}\n`);
+  } finally {
+    endAll();
+    rmSync(dir, { recursive: true, force: true });
   }
 }
 
-try {
-  await main();
-} finally {
-  for (const child of children) child.disconnect();
+function install(): void {
+  const script = fileURLToPath(new URL("servers.sh", import.meta.url));
+  const { status } = spawnSync("sh", [script], { stdio: ["ignore", "inherit", "inherit"] });
+  if (status !== 0) throw new Error("haproxy and nginx could not be installed; --no-install does without them");
 }
+
+await main();

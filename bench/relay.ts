@@ -1,5 +1,5 @@
 import { WebSocket, WebSocketServer } from "ws";
-import { reportUsage } from "./usage.ts";
+import { listening } from "./child.ts";
 
 /** The peer: a bare 1:1 relay on the same library, which looks at nothing. */
 const upstream = process.argv[2]!;
@@ -17,4 +17,4 @@ server.on("connection", (client) => {
   far.on("message", (data: Buffer, binary) => client.send(data, { binary }));
   client.on("close", () => far.close());
 });
-server.on("listening", () => reportUsage((server.address() as { port: number }).port));
+server.on("listening", () => listening((server.address() as { port: number }).port));

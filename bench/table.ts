@@ -1,0 +1,44 @@
+import type { MemoryRow } from "./memory.ts";
+import type { Row } from "./series.ts";
+
+export interface Series {
+  readonly title: string;
+  /** Kamailio's own CPU is a column. */
+  readonly behind: boolean;
+  readonly rows: readonly Row[];
+}
+
+/** Markdown, so that it can be pasted as it is. */
+export function seriesTable({ title, behind, rows }: Series): string {
+  const head = ["", "clients", "CPU µs", ...(behind ? ["Kamailio µs"] : []), "ratio (least–most)", "req/s"];
+  const lines = rows.map((row) => [
+    row.name,
+    String(row.clients),
+    row.cpu.toFixed(1),
+    ...(behind ? [row.behind.toFixed(0)] : []),
+    `×${row.ratio.toFixed(2)} (${row.least.toFixed(2)}–${row.most.toFixed(2)})`,
+    row.perSecond.toFixed(0),
+    row.p50.toFixed(2),
+    row.p99.toFixed(2),
+  ]);
+  return table(title, [...head, "p50 ms", "p99 ms"], lines);
+}
+
+export function memoryTable(title: string, rows: readonly MemoryRow[]): string {
+  const kilobytes = (bytes: number): string => (bytes / 1024).toFixed(1);
+  const lines = rows.map(({ name, connections, idle, leg }) => [
+    name,
+    String(connections),
+    kilobytes(idle),
+    kilobytes(leg),
+  ]);
+  return table(title, ["", "connections", "idle KB", "with an accepted REGISTER KB"], lines);
+}
+
+function table(title: string, head: readonly string[], lines: readonly (readonly string[])[]): string {
+  const widths = head.map((text, at) => Math.max(text.length, ...lines.map((line) => line[at]!.length)));
+  const write = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, at) => (at === 0 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!))).join(" | ")} |`;
+  const rule = `|${widths.map((width, at) => (at === 0 ? "-".repeat(width + 2) : `${"-".repeat(width + 1)}:`)).join("|")}|`;
+  return [`### ${title}`, "", write(head), rule, ...lines.map(write), ""].join("\n");
+}

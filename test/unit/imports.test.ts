@@ -21,6 +21,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   client: ["core"],
   config: ["core", "sip", "auth", "telemetry"],
   "config.ts": ["core", "sip", "auth", "telemetry", "config"],
+  doctor: ["core", "gateway", "config.ts"],
   cli: ["*"],
   "main.ts": ["*"],
 };

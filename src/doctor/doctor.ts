@@ -1,0 +1,45 @@
+import type { Config } from "../config.ts";
+import { checkClock } from "./clock.ts";
+import { checkFamilies } from "./family.ts";
+import { type Finding, ok, type System, warn } from "./finding.ts";
+import { checkDescriptors, checkPorts } from "./limits.ts";
+import { checkListen } from "./listen.ts";
+import { checkTls } from "./tls.ts";
+import { checkUpstream } from "./upstream.ts";
+
+export interface Patient {
+  /** Of the config, as it was named. */
+  readonly file: string;
+  readonly config: Config;
+  /** Keys that are set and do nothing yet. */
+  readonly notAvailable: readonly string[];
+}
+
+/** Everything that can be looked at from outside, in the order of the list; the urls each for itself, at once. */
+export async function examine({ file, config, notAvailable }: Patient, system: System): Promise<Finding[]> {
+  const urls = [...new Set(config.upstream.urls)];
+  const [clock, ports, ...upstreams] = await Promise.all([
+    checkClock(system),
+    checkListen(config),
+    ...urls.map((url) => checkUpstream(url, config, system)),
+  ]);
+  return [
+    ...checkConfig(file, notAvailable, system),
+    checkDescriptors(config, system),
+    checkPorts(config, system),
+    clock,
+    ...checkTls(config, system),
+    ...ports,
+    ...checkFamilies(config),
+    ...upstreams.flat(),
+  ];
+}
+
+function checkConfig(file: string, notAvailable: readonly string[], system: System): Finding[] {
+  const others = ((system.mode(file) ?? 0) & 0o007) !== 0;
+  return [
+    ok("config", "has no faults"),
+    ...(others ? [warn("config file", "may be read by every user, with the secrets in it", `chmod o= ${file}`)] : []),
+    ...notAvailable.map((key) => warn(`config ${key}`, "is set and does nothing in this version", "count on it not")),
+  ];
+}

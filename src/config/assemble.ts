@@ -29,11 +29,12 @@ export function assemble(parsed: Parsed, folder: string): Config {
 }
 
 function customerOf(parsed: ParsedCustomer): Customer {
-  const { keys: _keys, apiKeys: _apiKeys, permissionUrl: _url, trunk, callerId, secrets, ...rest } = parsed;
+  const { keys: _keys, apiKeys: _apiKeys, permissionUrl: _url, trunk, trunk2, callerId, secrets, ...rest } = parsed;
   return {
     ...rest,
     secrets: secrets.map(secretOf),
     ...(trunk !== undefined && { trunk }),
+    ...(trunk2 !== undefined && { trunk2 }),
     ...(callerId !== undefined && { callerId }),
   };
 }

@@ -40,6 +40,11 @@ const callFrom = text(
 
 const number = text(is.isNumber, 'is no telephone number: write it like "+3225887000", at most 20 digits');
 
+const trunk = text(
+  is.isTrunk,
+  "is no trunk: write a SIP URI like sip:pbx.acme.example:5060, without password and headers",
+);
+
 export const customer = map({
   id: text(is.isCustomerId, "is no customer id: write up to 64 of a-z 0-9 _ . -, beginning with a letter or digit"),
   domains: list(domain),
@@ -55,10 +60,8 @@ export const customer = map({
   methods: list(text(is.isMethod, "is no SIP method: write it in upper case")).transform((methods) =>
     methods.length === 0 ? [...defaultMethods] : methods,
   ),
-  trunk: text(
-    is.isTrunk,
-    "is no trunk: write a SIP URI like sip:pbx.acme.example:5060, without password and headers",
-  ).optional(),
+  trunk: trunk.optional(),
+  trunk2: trunk.optional(),
   callerId: number.optional(),
   inbound: z.record(number, text(is.isUser, "is no user: 1 to 64 letters, digits or -_.!~*'()&=+$,")).default({}),
   passHeaders: list(text(is.isPassHeader, "may not be passed: only names that begin with X-, but not with X-Postern-")),

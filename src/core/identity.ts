@@ -27,6 +27,8 @@ export interface Customer {
   readonly dial: readonly string[];
   readonly methods: readonly string[];
   readonly trunk?: string;
+  /** Where calls go while trunk does not answer or has no service. */
+  readonly trunk2?: string;
   readonly callerId?: string;
   readonly inbound: Readonly<Record<string, string>>;
   readonly passHeaders: readonly string[];

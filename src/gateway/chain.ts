@@ -12,10 +12,12 @@ export interface ChainOptions {
 /** What a judged number adds to a grant. */
 export interface Outward {
   readonly trunk: string;
+  /** The next target where trunk fails; empty where there is none. */
+  readonly trunk2: string;
   readonly caller: string;
 }
 
-export const nowhere: Outward = { trunk: "", caller: "" };
+export const nowhere: Outward = { trunk: "", trunk2: "", caller: "" };
 
 /** Puts our word in the place of the customer's: the grant that Kamailio's auth_ephemeral checks. */
 export class Chain {
@@ -54,10 +56,10 @@ export class Chain {
   }
 
   /** Every field always there: a later field of the same name would win in Kamailio's {param.value}. */
-  #grant(identity: Identity, { trunk, caller }: Outward): string {
+  #grant(identity: Identity, { trunk, trunk2, caller }: Outward): string {
     const expiry = seconds(this.#clock) + this.#options.ttl;
     const { customer } = identity;
-    const fields = { trunk, trunk2: "", caller, max: customer.limits.callSeconds, customer: customer.id };
+    const fields = { trunk, trunk2, caller, max: customer.limits.callSeconds, customer: customer.id };
     const written = Object.entries(fields).map(([name, value]) => `${name}=${whole(name, String(value))}`);
     return [`${expiry}:${whole("address", address(identity))}`, ...written].join("|");
   }

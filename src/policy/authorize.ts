@@ -14,11 +14,11 @@ export interface RightsContext extends DestinationContext {
 }
 
 export type Rights =
-  | { readonly kind: "allowed"; readonly trunk: string; readonly caller: string }
+  | { readonly kind: "allowed"; readonly trunk: string; readonly trunk2: string; readonly caller: string }
   | { readonly kind: "refused"; readonly refusal: Refusal };
 
 const refused = (code: Code, sentence: string): Rights => ({ kind: "refused", refusal: refuse(code, sentence) });
-const toUser: Rights = { kind: "allowed", trunk: "", caller: "" };
+const toUser: Rights = { kind: "allowed", trunk: "", trunk2: "", caller: "" };
 /** Nobody is ever refused to hang up, nor to finish what a dialog began. */
 const always = new Set(["ACK", "BYE", "CANCEL"]);
 
@@ -98,9 +98,7 @@ function authorizeDestination(identity: Identity, request: Request, context: Rig
   if (destination.kind === "denied") return refused("destination-denied", destination.sentence);
   const reference = referenceRefusal(identity, request, context);
   if (reference) return { kind: "refused", refusal: reference };
-  return destination.kind === "user"
-    ? toUser
-    : { kind: "allowed", trunk: destination.trunk, caller: destination.caller };
+  return destination.kind === "user" ? toUser : { ...destination, kind: "allowed" };
 }
 
 /** Refer-To is judged as a destination; Replaces and Join only of dialogs of this leg (RFC 3515, 3891, 3911). */

@@ -10,8 +10,8 @@ export interface DestinationContext {
 
 export type Destination =
   | { readonly kind: "user" }
-  /** A telephone number: where it goes, and as whom the customer calls. */
-  | { readonly kind: "number"; readonly trunk: string; readonly caller: string }
+  /** A telephone number: where it goes (trunk2: empty where there is none), and as whom the customer calls. */
+  | { readonly kind: "number"; readonly trunk: string; readonly trunk2: string; readonly caller: string }
   | { readonly kind: "denied"; readonly sentence: string };
 
 const denied = (sentence: string): Destination => ({ kind: "denied", sentence });
@@ -92,7 +92,7 @@ function judgeNumber(number: string, { customer }: Identity, { customers }: Dest
   if (owner?.id !== customer.id && !matchesNumber(customer.dial, number)) {
     return denied("this number is neither yours nor in your dial list: the operator can add it");
   }
-  const trunk = (owner ?? customer).trunk;
+  const { trunk, trunk2 = "" } = owner ?? customer;
   if (trunk === undefined) return denied("there is no trunk for this number: the operator can set one");
-  return { kind: "number", trunk, caller: customer.callerId ?? "" };
+  return { kind: "number", trunk, trunk2, caller: customer.callerId ?? "" };
 }

@@ -7,7 +7,7 @@ const secret = "chain-secret-0123456789";
 let now = 1_700_000_000_000;
 const chain = (ttl = 60): Chain => new Chain({ secret, algorithm: "sha256", ttl }, { now: () => now });
 const alice = identity(customer({ limits: { connections: 0, calls: 0, callSeconds: 7200 } }));
-const trunk = { trunk: "sip:pbx.acme.example:5060;transport=tcp", caller: "+3225887000" };
+const trunk = { trunk: "sip:pbx.acme.example:5060;transport=tcp", trunk2: "", caller: "+3225887000" };
 const hmac = (grant: string): string => createHmac("sha256", secret).update(grant).digest("base64");
 const grantOf = (lines: string): string =>
   /^X-Postern-Grant: ([^\r\n]*)\r\nX-Postern-Token: [^\r\n]*\r\n$/.exec(lines)![1]!;
@@ -22,6 +22,11 @@ describe("Chain", () => {
   it("names trunk and caller where a number was judged", () => {
     const fields = `trunk=${trunk.trunk}|trunk2=|caller=+3225887000|max=7200|customer=acme`;
     expect(grantOf(chain().lines(alice, trunk))).toBe(`1700000060:alice@acme.example|${fields}`);
+  });
+
+  it("names a second trunk where there is one", () => {
+    const granted = grantOf(chain().lines(alice, { ...trunk, trunk2: "sip:192.0.2.2" }));
+    expect(granted).toContain(`|trunk=${trunk.trunk}|trunk2=sip:192.0.2.2|caller=`);
   });
 
   it("says no trunk again after a request that had one", () => {
@@ -58,6 +63,7 @@ describe("Chain", () => {
   it.each(["|", " ", "\t", "\r\n", "\0", "\x7f", "\xa0"])("grants nothing that holds %j", (separator) => {
     const evil = `a${separator}trunk=sip:evil.example`;
     expect(() => chain().lines(alice, { ...trunk, trunk: evil })).toThrow(/trunk of a grant/);
+    expect(() => chain().lines(alice, { ...trunk, trunk2: evil })).toThrow(/trunk2 of a grant/);
     expect(() => chain().lines(alice, { ...trunk, caller: evil })).toThrow(/caller of a grant/);
     expect(() => chain().lines(identity(customer({ id: evil })))).toThrow(/customer of a grant/);
     expect(() => chain().lines({ ...alice, user: evil })).toThrow(/of a grant/);

@@ -43,13 +43,14 @@ const register = (changes: Readonly<Record<string, string>> = {}, uri = "sip:acm
 
 describe("authorize", () => {
   it("allows a call to an own user, and to an own number with trunk and caller id", () => {
-    expect(judge({})).toEqual({ kind: "allowed", trunk: "", caller: "" });
+    expect(judge({})).toEqual({ kind: "allowed", trunk: "", trunk2: "", caller: "" });
     expect(judge({ uri: "sip:+3225887123@acme.example" })).toEqual({
       kind: "allowed",
       trunk: "sip:pbx.acme.example",
+      trunk2: "",
       caller: "+3225887000",
     });
-    expect(judge(register())).toEqual({ kind: "allowed", trunk: "", caller: "" });
+    expect(judge(register())).toEqual({ kind: "allowed", trunk: "", trunk2: "", caller: "" });
   });
 
   it("judges in the order origin, identity, method, destination", () => {

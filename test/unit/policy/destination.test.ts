@@ -29,7 +29,7 @@ function judge(uri: string, method = "INVITE", of = identity(acme)): Destination
   return judgeDestination(parsed, method, of, context);
 }
 const kindOf = (uri: string, method?: string): string => judge(uri, method).kind;
-const own = { kind: "number", trunk: "sip:pbx.acme.example:5060", caller: "+3225887000" };
+const own = { kind: "number", trunk: "sip:pbx.acme.example:5060", trunk2: "", caller: "+3225887000" };
 
 describe("judgeDestination", () => {
   it.each([
@@ -74,7 +74,17 @@ describe("judgeDestination", () => {
 
   it("says no caller where the customer has no caller id", () => {
     const judged = judge("sip:+1900555@globex.example", "INVITE", identity(globex));
-    expect(judged).toEqual({ kind: "number", trunk: "sip:globex-pbx.example", caller: "" });
+    expect(judged).toEqual({ kind: "number", trunk: "sip:globex-pbx.example", trunk2: "", caller: "" });
+  });
+
+  it("names the second trunk of the number's owner", () => {
+    const two = customer({ numbers: ["+32*"], trunk: "sip:192.0.2.1", trunk2: "sip:192.0.2.2" });
+    const customers = new Customers([two]);
+    const judged = judgeDestination(parseUri("sip:+3225@acme.example")!, "INVITE", identity(two), {
+      customers,
+      gatewayDomains: new Set(),
+    });
+    expect(judged).toEqual({ kind: "number", trunk: "sip:192.0.2.1", trunk2: "sip:192.0.2.2", caller: "" });
   });
 
   it.each([

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from "node:http";
 import { BlockList, isIP, type Socket } from "node:net";
+import { Server as TlsServer } from "node:tls";
 import type { Log } from "../telemetry/log.ts";
 import { plainAddress } from "./admission.ts";
 import { readProxyHeader, type Source } from "./proxy-header.ts";
@@ -51,6 +52,8 @@ export class Sources {
     server.on("connection", (socket: Socket) => {
       this.#readHeader(socket, () => {
         for (const listener of listeners) listener.call(server, socket);
+        // TLS takes over what lies beneath the socket; plain HTTP reads the socket itself.
+        if (!(server instanceof TlsServer)) socket.resume();
       });
     });
   }
@@ -84,7 +87,6 @@ export class Sources {
       this.#claim(socket, header.source);
       if (bytes.length > header.length) socket.unshift(bytes.subarray(header.length));
       next();
-      socket.resume();
     };
     socket.on("data", read);
   }

@@ -1,0 +1,133 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { connect as secure } from "node:tls";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { chainSecret, startGateway, type TestGateway } from "../helpers/gateway.ts";
+import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
+import { beginningWith, proxyV1, proxyV2 } from "../helpers/proxy.ts";
+import { credential, RawClient, type RawClientOptions, status, unique } from "../helpers/raw-client.ts";
+
+let kamailio: Kamailio;
+const gateways: TestGateway[] = [];
+
+beforeAll(async () => {
+  kamailio = await startKamailio({ chainSecret });
+});
+
+afterEach(async () => {
+  for (const gateway of gateways.splice(0)) await gateway.close();
+});
+
+afterAll(() => kamailio?.stop());
+
+async function gatewayWith(lines: string, listen?: string): Promise<TestGateway> {
+  const gateway = await startGateway({ upstreamUrls: [kamailio.wsUrl], gateway: lines, ...(listen && { listen }) });
+  gateways.push(gateway);
+  return gateway;
+}
+
+/** The address and port that Kamailio sees for a client that connects so. */
+async function announced(gateway: TestGateway, options: RawClientOptions): Promise<[string, number]> {
+  const client = await RawClient.connect(gateway.gatewayUrl, options);
+  const callId = `reg-${unique()}`;
+  const answered = await client.register("alice@acme.example", credential("alice@acme.example"), { callId });
+  expect(status(answered), answered).toBe(200);
+  const seen = await kamailio.waitFor((one) => one.method === "REGISTER" && one.header("Call-ID") === callId);
+  client.close();
+  return [seen.host, seen.port];
+}
+
+const forwarded = (value: string): RawClientOptions => ({ ws: { headers: { "X-Forwarded-For": value } } });
+const trusting = '  trustedProxies: ["127.0.0.0/8", "10.0.0.0/8"]';
+
+describe("X-Forwarded-For", () => {
+  it("from a trusted proxy names the browser, the right-most untrusted one", async () => {
+    const gateway = await gatewayWith(trusting);
+    const [host, port] = await announced(gateway, forwarded("6.6.6.6, 203.0.113.9, 10.1.2.3"));
+    expect(host).toBe("203.0.113.9");
+    expect(port).toBeGreaterThan(1023);
+  });
+
+  it("from anybody else is nothing", async () => {
+    const gateway = await gatewayWith('  trustedProxies: ["10.0.0.0/8"]');
+    expect((await announced(gateway, forwarded("203.0.113.9")))[0]).toBe("127.0.0.1");
+  });
+
+  it.each(["evil", "203.0.113.9 evil", "::1%lo", "203.0.113.999", ""])("that reads %j is nothing", async (value) => {
+    const gateway = await gatewayWith(trusting);
+    expect((await announced(gateway, forwarded(value)))[0]).toBe("127.0.0.1");
+  });
+
+  it("gives two browsers behind it two addresses at Kamailio", async () => {
+    const gateway = await gatewayWith(trusting);
+    const one = await announced(gateway, forwarded("203.0.113.9"));
+    const client = await RawClient.connect(gateway.gatewayUrl, forwarded("203.0.113.9"));
+    await client.register("bob@acme.example", credential("bob@acme.example"));
+    const other = await announced(gateway, forwarded("203.0.113.9"));
+    const bobs = kamailio.saw().filter((seen) => seen.method === "REGISTER" && seen.raw.includes("bob@acme"));
+    expect(other[1]).not.toBe(bobs.at(-1)?.port);
+    expect(one[0]).toBe(other[0]);
+    client.close();
+  });
+});
+
+describe("PROXY headers", () => {
+  const on = `${trusting}\n  proxyProtocol: on`;
+
+  it.each([
+    ["version 1", proxyV1("203.0.113.10", 40_000)],
+    ["version 2", proxyV2("203.0.113.10", 40_001)],
+  ])("of %s name the browser", async (version, header) => {
+    const gateway = await gatewayWith(on);
+    const expected = version === "version 1" ? 40_000 : 40_001;
+    expect(await announced(gateway, { ws: beginningWith(header) })).toEqual(["203.0.113.10", expected]);
+  });
+
+  it("are read in front of TLS too", async () => {
+    const gateway = await gatewayWith(on, "wss://127.0.0.1:0");
+    const { port } = new URL(gateway.gatewayUrl);
+    const raw = connect({ host: "127.0.0.1", port: Number(port) });
+    raw.write(proxyV1("203.0.113.11", 40_002));
+    const ws = { createConnection: () => secure({ socket: raw, rejectUnauthorized: false }) };
+    expect(await announced(gateway, { ws: ws as NonNullable<RawClientOptions["ws"]> })).toEqual([
+      "203.0.113.11",
+      40_002,
+    ]);
+  });
+
+  it.each([
+    ["no header", ""],
+    ["a header of nonsense", "PROXY TCP4 203.0.113.10 x y z\r\n"],
+    ["an IPv6 address called IPv4", "PROXY TCP4 2001:db8::1 127.0.0.1 1 2\r\n"],
+    ["an endless line", `PROXY TCP4 ${"1".repeat(300)}`],
+    ["a version that there is not", Buffer.concat([Buffer.from("0d0a0d0a000d0a515549540a31110000", "hex")])],
+  ])("are mandatory: %s is refused", async (_, header) => {
+    const gateway = await gatewayWith(on);
+    await expect(RawClient.connect(gateway.gatewayUrl, { ws: beginningWith(header) })).rejects.toThrow();
+  });
+
+  it("are refused from who is no trusted proxy", async () => {
+    const gateway = await gatewayWith('  trustedProxies: ["10.0.0.0/8"]\n  proxyProtocol: on');
+    await expect(
+      RawClient.connect(gateway.gatewayUrl, { ws: beginningWith(proxyV1("203.0.113.10", 40_003)) }),
+    ).rejects.toThrow();
+  });
+
+  it("that never come hold up nobody else, and end in time", async () => {
+    const gateway = await gatewayWith(`${on}\n  limits: { preAuthSeconds: 1 }`);
+    const silent = connect({ host: "127.0.0.1", port: Number(new URL(gateway.gatewayUrl).port) });
+    await once(silent, "connect");
+    expect(await announced(gateway, { ws: beginningWith(proxyV1("203.0.113.12", 40_004)) })).toEqual([
+      "203.0.113.12",
+      40_004,
+    ]);
+    await once(silent, "close");
+  });
+
+  it("are not read where they are not switched on", async () => {
+    const gateway = await gatewayWith(trusting);
+    await expect(
+      RawClient.connect(gateway.gatewayUrl, { ws: beginningWith(proxyV1("203.0.113.10", 40_005)) }),
+    ).rejects.toThrow();
+  });
+});

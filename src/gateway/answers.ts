@@ -14,6 +14,8 @@ export interface Asked {
 
 export interface AnswersParts {
   readonly connection: string;
+  /** Of the client: what bans strangers reads it from the log. */
+  readonly address: string;
   readonly inlet: Inlet;
   readonly outlet: Outlet;
   readonly nonces: Nonces;
@@ -33,9 +35,9 @@ export class Answers {
   }
 
   challenge({ head, binary }: Asked, realm: string, stale: boolean): undefined {
-    const { connection, context, nonces } = this.#parts;
+    const { connection, address, context, nonces } = this.#parts;
     context.metrics.verdict("challenged");
-    context.log.debug({ connection, method: head.method, stale }, "challenged");
+    context.log.debug({ connection, address, method: head.method, stale }, "challenged");
     this.send(challenge(head, connection, realm, nonces, stale), binary);
   }
 
@@ -52,8 +54,8 @@ export class Answers {
 
   /** Nobody is told: responses and ACKs have no answer. */
   drop(reason: string): undefined {
-    const { connection, context } = this.#parts;
-    context.log.info({ connection, reason }, "dropped");
+    const { connection, address, context } = this.#parts;
+    context.log.info({ connection, address, reason }, "dropped");
   }
 
   accepted(method: string, identity: Identity): void {
@@ -68,9 +70,9 @@ export class Answers {
   }
 
   #note({ code, sentence }: Refusal, event: string, more: { customer?: string | undefined; method?: string }): void {
-    const { connection, context } = this.#parts;
+    const { connection, address, context } = this.#parts;
     context.metrics.verdict(code);
-    context.log.info({ connection, ...more, code, reason: sentence }, event);
+    context.log.info({ connection, address, ...more, code, reason: sentence }, event);
   }
 }
 

@@ -82,7 +82,14 @@ export class Connection implements Guest, ClientEnd, Drainable {
     this.#peer = peer;
     this.#context = context;
     this.#visitor = new Visitor({ connection: this.id, address: peer.address, origin: peer.origin, context });
-    this.#answers = new Answers({ connection: this.id, inlet, outlet, nonces: this.#visitor.nonces, context });
+    this.#answers = new Answers({
+      connection: this.id,
+      address: peer.address,
+      inlet,
+      outlet,
+      nonces: this.#visitor.nonces,
+      context,
+    });
     this.#rate = new MessageRate(context.clock);
     socket.on("message", (data: Buffer, binary: boolean) => this.#receive(data, binary));
     socket.on("error", (error) => context.log.info({ connection: this.id, reason: error.message }, "protocol error"));

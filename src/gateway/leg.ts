@@ -201,10 +201,19 @@ export class Leg implements Receiver {
     this.#retryMs = firstRetry;
     socket.on("message", (data: Buffer, binary: boolean) => {
       this.#parts.metrics.messages.inc({ direction: "downstream" });
-      deliver(this, data, binary, inlet, this.#parts.log);
+      this.#deliver(data, binary, inlet);
     });
     socket.on("error", (error) => this.#parts.log.warn({ upstream: error.message }, "upstream socket failed"));
     socket.on("close", (code) => this.#lost(socket, code));
+  }
+
+  /** No message of a far end may end more than itself. */
+  #deliver(data: Buffer, binary: boolean, from: Inlet): void {
+    try {
+      deliver(this, data, binary, from, this.#parts.log);
+    } catch (error) {
+      this.#parts.log.error({ err: error }, "a message from upstream could not be handled");
+    }
   }
 
   #lost(socket: WebSocket, code: number): void {

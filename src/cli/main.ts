@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { registerCheck } from "./check.ts";
 import { registerClient } from "./client.ts";
+import { registerHealth } from "./health.ts";
 import { registerInit } from "./init.ts";
 import { registerMint } from "./mint.ts";
 import { registerServe } from "./serve.ts";
@@ -15,7 +16,15 @@ function postern(): Command {
     .version(version())
     .showHelpAfterError("(--help tells more)")
     .exitOverride();
-  for (const register of [registerInit, registerServe, registerCheck, registerMint, registerVerify, registerClient])
+  for (const register of [
+    registerInit,
+    registerServe,
+    registerCheck,
+    registerHealth,
+    registerMint,
+    registerVerify,
+    registerClient,
+  ])
     register(program);
   return program;
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { Addresses } from "./api/addresses.ts";
 import { type Admin, openAdmin } from "./api/admin.ts";
 import { publicHttp } from "./api/public.ts";
 import { DigestAuthenticator } from "./auth/digest.ts";
@@ -65,7 +66,9 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
     patience: () => context.limits().preAuthSeconds * 1000,
     log,
   });
-  const admin = await openAdmin({ listen: config.admin.listen, metrics, unready });
+  const { customers } = context;
+  const inbound = { customers, upstreamUrls: () => upstream().urls, addresses: new Addresses({ clock }), log };
+  const admin = await openAdmin({ listen: config.admin.listen, metrics, unready, inbound });
   const { listen, tls, proxyProtocol } = config.gateway;
   const gateway = await openGateway({ listen, tls, http: publicHttp, sources, proxyProtocol }, context).catch(
     (error: unknown) => abandon(admin, error),

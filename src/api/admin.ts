@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { answerInbound, type InboundOptions } from "./inbound.ts";
 import { answer, isRead, problem } from "./public.ts";
 
 export interface AdminOptions {
@@ -9,6 +10,7 @@ export interface AdminOptions {
   readonly metrics: Metrics;
   /** Undefined where the gateway can serve, else why it cannot. */
   readonly unready: () => Promise<string | undefined>;
+  readonly inbound: InboundOptions;
 }
 
 export interface Admin {
@@ -16,7 +18,7 @@ export interface Admin {
   close(): Promise<void>;
 }
 
-/** The private port: liveness, readiness, metrics. Rejects where the address cannot be had. */
+/** The private port: liveness, readiness, metrics, and who gets a call from outside. Rejects where the address cannot be had. */
 export async function openAdmin(options: AdminOptions): Promise<Admin> {
   const server = createServer({ headersTimeout: 5_000, requestTimeout: 5_000 }, (request, response) => {
     route(request, response, options).catch((error: unknown) => {
@@ -34,10 +36,11 @@ async function route(request: IncomingMessage, response: ServerResponse, options
   if (!isRead(request)) problem(response, 405, "Method Not Allowed", "this can only be read");
   else if (path === "/livez") answer(response, 200, "application/json", { status: "ok" });
   else if (path === "/readyz") await readiness(response, options);
+  else if (path === "/v1/inbound") await answerInbound(request, response, options.inbound);
   else if (path === "/metrics") {
     const { registry } = options.metrics;
     answer(response, 200, registry.contentType, await registry.metrics());
-  } else problem(response, 404, "Not Found", "here are /livez, /readyz and /metrics");
+  } else problem(response, 404, "Not Found", "here are /livez, /readyz, /metrics and /v1/inbound");
 }
 
 async function readiness(response: ServerResponse, { unready }: AdminOptions): Promise<void> {

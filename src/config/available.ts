@@ -10,7 +10,6 @@ const notBuilt: readonly string[] = [
   "state",
   "customers[].keys",
   "customers[].apiKeys",
-  "customers[].inbound",
   "customers[].permissionUrl",
 ];
 

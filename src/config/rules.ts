@@ -22,6 +22,8 @@ const rules: readonly Rule[] = [
   uniqueRule,
   gatewayDomainsRule,
   numbersRule,
+  inboundRule,
+  trunksRule,
   windowsRule,
   keysRule,
 ];
@@ -122,6 +124,32 @@ function numbersRule(root: Value, faults: Faults): void {
     const owner = owners.get(pattern);
     if (!owner) owners.set(pattern, path);
     else if (owner[1] !== path[1]) faults.add(path, `has one customer and stands already at ${where(owner, faults)}`);
+  }
+}
+
+/** A call from outside goes to one user. With and without + is one number here too, and only its owner gets its calls. */
+function inboundRule(root: Value, faults: Faults): void {
+  const taken = new Map<string, Path>();
+  const numbers = new Map(
+    texts(root, "customers[].numbers[]").map(({ path, value }) => [value.replace("+", ""), path]),
+  );
+  for (const { path, value } of collect(root, "customers[].inbound")) {
+    for (const number of isMapValue(value) ? Object.keys(value) : []) {
+      const plain = number.replace("+", "");
+      const here = [...path, number];
+      const first = taken.get(plain);
+      const owner = numbers.get(plain);
+      if (first) faults.add(here, `has one user and stands already at ${where(first, faults)}`);
+      else taken.set(plain, here);
+      if (owner && owner[1] !== path[1]) faults.add(here, `is another customer's number, at ${where(owner, faults)}`);
+    }
+  }
+}
+
+function trunksRule(root: Value, faults: Faults): void {
+  for (const { path, value } of collect(root, "customers[]")) {
+    if (!isMapValue(value) || value.trunk2 === undefined || value.trunk !== undefined) continue;
+    faults.add([...path, "trunk2"], "is used only where trunk fails: set trunk");
   }
 }
 

@@ -1,5 +1,11 @@
 import type { Customer } from "./identity.ts";
 
+/** A user of a customer, for calls from outside. */
+export interface Recipient {
+  readonly customer: Customer;
+  readonly user: string;
+}
+
 /** The customers as the data path asks for them: each question is a few map look-ups, however many there are. */
 export class Customers {
   readonly all: readonly Customer[];
@@ -8,6 +14,7 @@ export class Customers {
   readonly #byDomain = new Map<string, Customer>();
   readonly #exactNumbers = new Map<string, Customer>();
   readonly #prefixes = new Map<string, Customer>();
+  readonly #inbound = new Map<string, Recipient>();
   readonly #origins = new OriginSet();
 
   constructor(all: readonly Customer[]) {
@@ -19,6 +26,7 @@ export class Customers {
         const { digits, prefix } = parsePattern(pattern);
         (prefix ? this.#prefixes : this.#exactNumbers).set(digits, customer);
       }
+      for (const [number, user] of Object.entries(customer.inbound)) this.#inbound.set(number, { customer, user });
       this.#origins.add(customer.origins);
       most = Math.max(most, customer.secrets.length);
     }
@@ -41,6 +49,16 @@ export class Customers {
         const owner = this.#prefixes.get(spelling);
         if (owner) return owner;
       }
+    }
+    return undefined;
+  }
+
+  /** Who gets calls from outside to this number. number: digits, with or without a leading `+`, or `00` for it. */
+  recipientOf(number: string): Recipient | undefined {
+    const written = number.startsWith("00") ? [`+${number.slice(2)}`, number] : spellings(number);
+    for (const spelling of written) {
+      const recipient = this.#inbound.get(spelling);
+      if (recipient) return recipient;
     }
     return undefined;
   }

@@ -77,7 +77,7 @@ describe("postern serve", () => {
   });
 
   it("logs once what is not available yet, as JSON on stderr", async () => {
-    const customers = `customers:\n  - { id: a, inbound: { "+32": x } }\n  - { id: b, inbound: { "+33": x } }\n`;
+    const customers = `customers:\n  - { id: a, permissionUrl: "https://a.example/" }\n  - { id: b, permissionUrl: "https://b.example/" }\n`;
     const { end, signal } = await serve(text("ws://127.0.0.1:0", customers));
     signal("SIGTERM");
     const { stderr } = await end;
@@ -85,7 +85,9 @@ describe("postern serve", () => {
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line).msg);
-    expect(said.filter((message) => /not available/.test(message))).toEqual(["not available yet: customers[].inbound"]);
+    expect(said.filter((message) => /not available/.test(message))).toEqual([
+      "not available yet: customers[].permissionUrl",
+    ]);
   });
 
   it("starts nothing with a faulty config: every fault, exit 2", async () => {

@@ -243,6 +243,19 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
       /stands already at/,
     ],
     [
+      customer('inbound: { "+32": x }\n  - id: b\n    inbound: { "32": y }'),
+      'customers[1].inbound["32"]',
+      7,
+      /has one user and stands already at customers\[0\].inbound\["\+32"\] \(line 5\)/,
+    ],
+    [
+      customer('numbers: ["+32"]\n  - id: b\n    inbound: { "+32": y }'),
+      'customers[1].inbound["+32"]',
+      7,
+      /is another customer's number, at customers\[0\].numbers\[0\] \(line 5\)/,
+    ],
+    [customer("trunk2: sip:b.example"), "customers[0].trunk2", 5, /is used only where trunk fails/],
+    [
       customer("domains: [a.example]\ngateway: { domains: [A.EXAMPLE] }"),
       "gateway.domains[0]",
       6,

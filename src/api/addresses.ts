@@ -1,0 +1,124 @@
+import { promises as dns, type RecordWithTtl } from "node:dns";
+import { isIP } from "node:net";
+import { LRUCache } from "lru-cache";
+import type { Clock } from "../core/clock.ts";
+
+/** What a name stands for now. ttl: seconds. */
+export interface Resolved {
+  readonly addresses: readonly string[];
+  readonly ttl: number;
+}
+
+/** Rejects where the name cannot be resolved. srv: the names of SRV records that may point elsewhere. */
+export type Resolve = (host: string, srv: readonly string[]) => Promise<Resolved>;
+
+interface Entry {
+  readonly addresses: ReadonlySet<string>;
+  /** Milliseconds. */
+  readonly until: number;
+}
+
+const maxNames = 10_000;
+/** Seconds. */
+const shortest = 10;
+const longest = 3_600;
+/** How long an old answer serves while the name server is gone: calls go on meanwhile. */
+const staleMs = 3_600_000;
+/** How long a question waits for the name server. */
+const patienceMs = 1_000;
+
+export interface AddressOptions {
+  readonly clock: Clock;
+  readonly resolve?: Resolve;
+  /** Milliseconds. */
+  readonly patience?: number;
+}
+
+/** The IP addresses behind host names, kept for their time to live, 10 s to 1 h; 10,000 names at most. */
+export class Addresses {
+  readonly #clock: Clock;
+  readonly #resolve: Resolve;
+  readonly #patience: number;
+  readonly #known = new LRUCache<string, Entry>({ max: maxNames });
+  readonly #asking = new Map<string, Promise<Entry | undefined>>();
+
+  constructor({ clock, resolve = systemResolve(), patience = patienceMs }: AddressOptions) {
+    this.#clock = clock;
+    this.#resolve = resolve;
+    this.#patience = patience;
+  }
+
+  /** Whether the address is one of the host's; undefined where that cannot be told in time. Both may be literals. */
+  async has(host: string, address: string, srv: readonly string[] = []): Promise<boolean | undefined> {
+    if (isIP(host) !== 0) return sameAddress(host) === sameAddress(address);
+    const key = [host, ...srv].join(" ");
+    const known = this.#known.get(key);
+    const now = this.#clock.now();
+    if (known && now < known.until) return known.addresses.has(sameAddress(address));
+    const fresh = await this.#ask(key, host, srv);
+    const entry = fresh ?? (known && now < known.until + staleMs ? known : undefined);
+    return entry?.addresses.has(sameAddress(address));
+  }
+
+  /** One question for each name at a time; what comes too late serves the next. */
+  async #ask(key: string, host: string, srv: readonly string[]): Promise<Entry | undefined> {
+    let asking = this.#asking.get(key);
+    if (!asking) {
+      if (this.#asking.size >= maxNames) return undefined;
+      asking = this.#learn(key, host, srv).finally(() => this.#asking.delete(key));
+      this.#asking.set(key, asking);
+    }
+    const late = Promise.withResolvers<undefined>();
+    const timer = setTimeout(() => late.resolve(undefined), this.#patience);
+    return Promise.race([asking, late.promise]).finally(() => clearTimeout(timer));
+  }
+
+  async #learn(key: string, host: string, srv: readonly string[]): Promise<Entry | undefined> {
+    try {
+      const { addresses, ttl } = await this.#resolve(host, srv);
+      const seconds = Math.min(Math.max(ttl, shortest), longest);
+      const entry = { addresses: new Set(addresses.map(sameAddress)), until: this.#clock.now() + seconds * 1000 };
+      this.#known.set(key, entry);
+      return entry;
+    } catch {
+      return undefined; // no address: whoever asks hears that it cannot be told
+    }
+  }
+}
+
+/** One spelling of an IP address: no zone, IPv4 as such where it is mapped into IPv6. */
+export function sameAddress(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+  if (mapped !== undefined) return mapped;
+  return isIP(address) === 6 ? new URL(`http://[${address.split("%", 1)[0]}]`).hostname.slice(1, -1) : address;
+}
+
+/** SRV targets where there are any, else the name itself; names that only /etc/hosts knows too. */
+function systemResolve(): Resolve {
+  const resolver = new dns.Resolver({ timeout: 1_000, tries: 2 });
+  return async (host, srv) => {
+    const targets = (await Promise.all(srv.map((name) => srvTargets(resolver, name)))).flat();
+    const names = targets.length === 0 ? [host] : [...new Set(targets)].slice(0, 16);
+    const found = (await Promise.all(names.map((name) => addressesOf(resolver, name)))).flat();
+    if (found.length === 0) return fromHosts(host);
+    return { addresses: found.map(({ address }) => address), ttl: Math.min(...found.map(({ ttl }) => ttl)) };
+  };
+}
+
+async function srvTargets(resolver: dns.Resolver, name: string): Promise<string[]> {
+  const records = await resolver.resolveSrv(name).catch(() => []);
+  return records.map((record) => record.name);
+}
+
+async function addressesOf(resolver: dns.Resolver, name: string): Promise<RecordWithTtl[]> {
+  const answers = await Promise.allSettled([
+    resolver.resolve4(name, { ttl: true }),
+    resolver.resolve6(name, { ttl: true }),
+  ]);
+  return answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
+}
+
+async function fromHosts(host: string): Promise<Resolved> {
+  const found = await dns.lookup(host, { all: true });
+  return { addresses: found.map(({ address }) => address), ttl: 60 };
+}

@@ -1,0 +1,119 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { isIP } from "node:net";
+import type { Customers } from "../core/customers.ts";
+import type { Code } from "../core/errors.ts";
+import type { Customer } from "../core/identity.ts";
+import type { Log } from "../telemetry/log.ts";
+import { type Addresses, sameAddress } from "./addresses.ts";
+import { answer, problem } from "./public.ts";
+
+export interface InboundOptions {
+  readonly customers: () => Customers;
+  /** `upstream.urls`: whoever is behind them may ask, and this machine. */
+  readonly upstreamUrls: () => readonly string[];
+  readonly addresses: Addresses;
+  readonly log: Log;
+}
+
+export type InboundVerdict =
+  | { readonly kind: "deliver"; readonly deliver: readonly string[]; readonly customer: string }
+  | {
+      readonly kind: "refused";
+      readonly status: 400 | 403 | 404 | 503;
+      readonly code: Code;
+      readonly sentence: string;
+    };
+
+const refused = (status: 400 | 403 | 404 | 503, code: Code, sentence: string): InboundVerdict => ({
+  kind: "refused",
+  status,
+  code,
+  sentence,
+});
+
+const titles = { 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 503: "Service Unavailable" } as const;
+/** Kamailio's script reads this and nothing else: one line, no white space. */
+const json = "application/json";
+
+/** Answers `GET /v1/inbound?source=<ip>&number=<n>`: who gets a call that came to Kamailio from outside. */
+export async function answerInbound(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: InboundOptions,
+): Promise<void> {
+  const asker = sameAddress(request.socket.remoteAddress ?? "");
+  const query = (request.url ?? "").split("?")[1] ?? "";
+  const asked = readQuestion(query);
+  const verdict = (await mayAsk(asker, options)) ? await judgeInbound(asked, options) : notUpstream;
+  if (verdict.kind === "deliver") {
+    options.log.info({ ...asked, deliver: verdict.deliver, customer: verdict.customer }, "a call from a trunk");
+    answer(response, 200, json, { deliver: verdict.deliver });
+    return;
+  }
+  const { status, code, sentence } = verdict;
+  options.log.warn({ ...asked, asker, status, code, reason: sentence }, "a call from outside was refused");
+  problem(response, status, titles[status], sentence, code);
+}
+
+const notUpstream = refused(403, "permission-missing", "only this machine and the hosts of upstream.urls may ask");
+
+interface Question {
+  readonly source: string;
+  readonly number: string;
+}
+
+/** Undefined unless each stands there once. A raw + is a plus: no number holds a space. */
+function readQuestion(query: string): Question | undefined {
+  const parameters = new URLSearchParams(query.replaceAll("+", "%2B"));
+  const [source, number] = ["source", "number"].map((name) => parameters.getAll(name));
+  if (source?.length !== 1 || number?.length !== 1) return undefined;
+  const question = { source: source[0]!, number: number[0]! };
+  return isIP(question.source) !== 0 && /^\+?[0-9]{1,32}$/.test(question.number) ? question : undefined;
+}
+
+const isLoopback = (address: string): boolean => address === "::1" || /^127\./.test(address);
+
+async function mayAsk(asker: string, { upstreamUrls, addresses }: InboundOptions): Promise<boolean> {
+  if (isLoopback(asker)) return true;
+  for (const url of upstreamUrls()) {
+    if (await addresses.has(new URL(url).hostname.replace(/^\[|\]$/g, ""), asker)) return true;
+  }
+  return false;
+}
+
+/** Whose number it is, and whether the call came from an address of that customer's own trunk. */
+export async function judgeInbound(
+  question: Question | undefined,
+  { customers, addresses }: Pick<InboundOptions, "customers" | "addresses">,
+): Promise<InboundVerdict> {
+  if (!question) return refused(400, "message-malformed", "source must be an IP address and number digits, each once");
+  const recipient = customers().recipientOf(question.number);
+  const domain = recipient?.customer.domains[0];
+  if (!recipient || domain === undefined) {
+    return refused(404, "destination-denied", "nobody takes calls to this number: add it to inbound of its customer");
+  }
+  const { customer, user } = recipient;
+  const trunks = [customer.trunk, customer.trunk2].filter((trunk) => trunk !== undefined);
+  const answers = await Promise.all(trunks.map((trunk) => isOf(trunk, question.source, addresses)));
+  if (answers.includes(true)) return { kind: "deliver", deliver: [`sip:${user}@${domain}`], customer: customer.id };
+  return answers.includes(undefined) ? unresolved(customer) : foreign;
+}
+
+const foreign = refused(403, "permission-missing", "the source is no address of the trunk of the number's owner");
+
+const unresolved = ({ id }: Customer): InboundVerdict =>
+  refused(
+    503,
+    "upstream-unavailable",
+    `the trunk of customer ${id} cannot be resolved now: look at its name and at DNS`,
+  );
+
+/** Whether the address is one of a trunk URI's host. A name without port may be one of SRV records (RFC 3263 §4.2). */
+function isOf(trunk: string, source: string, addresses: Addresses): Promise<boolean | undefined> {
+  const found = /^(sips?):(?:[^@]*@)?(\[[^\]]*\]|[^:;?]+)(:\d+)?/i.exec(trunk);
+  const [, scheme = "", host = "", port] = found ?? [];
+  const name = host.replace(/^\[|\]$/g, "").toLowerCase();
+  const services = scheme.toLowerCase() === "sips" ? ["_sips._tcp"] : ["_sip._udp", "_sip._tcp", "_sips._tcp"];
+  const srv = port === undefined ? services.map((service) => `${service}.${name}`) : [];
+  return addresses.has(name, source, srv);
+}

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { registerCheck } from "./check.ts";
 import { registerClient } from "./client.ts";
+import { registerDoctor } from "./doctor.ts";
 import { registerHealth } from "./health.ts";
 import { registerInit } from "./init.ts";
 import { registerMint } from "./mint.ts";
@@ -20,6 +21,7 @@ function postern(): Command {
     registerInit,
     registerServe,
     registerCheck,
+    registerDoctor,
     registerHealth,
     registerMint,
     registerVerify,

@@ -22,15 +22,22 @@ export interface GatewaySettings {
   readonly gateway?: string;
   readonly proxyProtocol?: "v1" | "v2" | "off";
   readonly chainSecret?: string;
+  readonly acmeSecret?: string;
   readonly clock?: Clock;
+  /** YAML lines put at the end of the file. */
+  readonly more?: string;
 }
 
 export interface TestGateway extends Running {
   /** Where its certificate lies, if it has one. */
   readonly folder: string;
+  /** Reload with other settings; what is not given is as it was. Returns what needs a restart. */
+  change(settings: Partial<GatewaySettings>): string[];
+  /** Puts another certificate and key where the first ones lie. */
+  renewCertificate(): void;
   /** Log lines so far, parsed. */
   log(): Record<string, unknown>[];
-  /** The number of a counter or gauge as /metrics says it. */
+  /** The number of a counter or gauge as /metrics says it: of one series, or without labels the sum of all. */
   metric(line: string): Promise<number>;
 }
 
@@ -50,11 +57,13 @@ export async function startGateway(settings: GatewaySettings): Promise<TestGatew
   return {
     ...running,
     folder: folder.path,
+    renewCertificate: () => folder.certificate("gateway"),
+    change: (changed) => running.reload(folder.config(yaml({ ...settings, ...changed }))),
     log: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
     metric: async (line) => {
       const text = await (await fetch(`${running.adminUrl}/metrics`)).text();
-      const found = text.split("\n").find((one) => one.startsWith(`${line} `));
-      return found === undefined ? 0 : Number(found.slice(line.length + 1));
+      const mine = text.split("\n").filter((one) => one.startsWith(`${line} `) || one.startsWith(`${line}{`));
+      return mine.reduce((sum, one) => sum + Number(one.slice(one.lastIndexOf(" ") + 1)), 0);
     },
     close: async () => {
       await running.close();
@@ -76,7 +85,7 @@ admin: { listen: "http://127.0.0.1:0" }
 customers:
   - id: acme
     domains: [acme.example]
-    secrets: [{ id: k1, secret: ${acmeSecret} }]
+    secrets: [{ id: ${settings.acmeSecret ? "k2" : "k1"}, secret: ${settings.acmeSecret ?? acmeSecret} }]
     numbers: ["+3225887*"]
     callerId: "+3225887000"
     trunk: ${settings.trunk ?? "sip:127.0.0.9:5060"}
@@ -87,4 +96,5 @@ ${settings.acme ?? ""}
     numbers: ["+4930*"]
     trunk: sip:127.0.0.8:5060
 ${settings.globex ?? ""}
+${settings.more ?? ""}
 `;

@@ -17,8 +17,12 @@ import { upstreamProbe } from "./gateway/probe.ts";
 import { type Gateway, openGateway } from "./gateway/server.ts";
 import { Sources, trustedNetworks } from "./gateway/source.ts";
 import { Failures } from "./policy/limits.ts";
+import { Homer } from "./telemetry/homer.ts";
 import type { Log } from "./telemetry/log.ts";
-import { Metrics } from "./telemetry/metrics.ts";
+import { Metrics, type Readings } from "./telemetry/metrics.ts";
+import { Ring } from "./telemetry/ring.ts";
+import { Trace } from "./telemetry/trace.ts";
+import { version } from "./telemetry/version.ts";
 
 export interface StartOptions {
   readonly log: Log;
@@ -56,8 +60,13 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
   const upstream = () => state.live.config.upstream;
   const chain = () => state.live.chain;
   const health = new Health({ upstream, chain, announcements, log, lost: (url) => legs.leaveUpstream(url) });
-  const context = compose(state, { legs, health, log, clock });
-  const { metrics } = context;
+  const ring = new Ring();
+  const homer = config.hep && new Homer({ ...config.hep, log });
+  const trace = new Trace(clock, homer ? [ring, homer] : [ring]);
+  const upstreams = () => upstreamStates(upstream().urls, health, () => probe());
+  const readings = { ...legReadings(legs), upstreams, draining: () => state.draining, hep: () => homer?.counts };
+  const metrics = new Metrics({ version: version(), readings });
+  const context = compose(state, { legs, health, log, clock, metrics, trace });
   const probe = upstreamProbe({ clock, upstream: context.upstream, chain, announcements });
   const unready = async () => (state.draining ? "draining" : probe());
   const sources = new Sources({
@@ -68,12 +77,19 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
   });
   const { customers } = context;
   const inbound = { customers, upstreamUrls: () => upstream().urls, addresses: new Addresses({ clock }), log };
-  const admin = await openAdmin({ listen: config.admin.listen, metrics, unready, inbound });
+  const admin = await openAdmin({
+    listen: config.admin.listen,
+    metrics,
+    unready,
+    inbound,
+    ladder: (callId) => ring.find(callId),
+  });
   const { listen, tls, proxyProtocol } = config.gateway;
   const gateway = await openGateway({ listen, tls, http: publicHttp, sources, proxyProtocol }, context).catch(
     (error: unknown) => abandon(admin, error),
   );
   health.start();
+  void homer?.open();
   return {
     gatewayUrl: gateway.url,
     adminUrl: admin.url,
@@ -87,8 +103,27 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
       health.stop();
       await gateway.close();
       await admin.close();
+      homer?.close();
+      metrics.close();
     },
   };
+}
+
+const legReadings = (legs: Legs): Pick<Readings, "legs" | "dialogs" | "calls" | "registrations"> => ({
+  legs: () => legs.size,
+  dialogs: () => legs.sum((leg) => leg.dialogs.size),
+  calls: () => legs.sum((leg) => leg.calls),
+  registrations: () => legs.sum((leg) => Number(leg.isRegistered)),
+});
+
+/** One url alone is not watched: what a leg would find now stands for it. */
+async function upstreamStates(
+  urls: readonly string[],
+  health: Health,
+  unready: () => Promise<string | undefined>,
+): Promise<ReadonlyMap<string, boolean>> {
+  const [only = ""] = urls;
+  return urls.length > 1 ? health.states : new Map([[only, (await unready()) === undefined]]);
 }
 
 const derive = (config: Config, clock: Clock): Live => ({
@@ -104,13 +139,14 @@ interface Parts {
   readonly health: Health;
   readonly log: Log;
   readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly trace: Trace;
 }
 
-function compose(state: { live: Live; draining: boolean }, { legs, health, log, clock }: Parts): Context {
+function compose(state: { live: Live; draining: boolean }, { health, ...parts }: Parts): Context {
+  const { clock } = parts;
   return {
-    clock,
-    log,
-    metrics: new Metrics({ legs: () => legs.size }),
+    ...parts,
     customers: () => state.live.customers,
     gatewayDomains: () => state.live.domains,
     allowMissingOrigin: () => state.live.config.gateway.allowMissingOrigin,
@@ -125,7 +161,6 @@ function compose(state: { live: Live; draining: boolean }, { legs, health, log, 
     nonceKey: new NonceKey(randomBytes(32)),
     failures: new Failures(clock),
     admission: new Admission(),
-    legs,
   };
 }
 
@@ -138,6 +173,7 @@ function reload(state: { live: Live }, config: Config, gateway: Gateway, clock: 
     "gateway.listen": (of) => of.gateway.listen,
     "gateway.proxyProtocol": (of) => of.gateway.proxyProtocol,
     "admin.listen": (of) => of.admin.listen,
+    hep: (of) => JSON.stringify(of.hep),
     store: (of) => of.store,
     state: (of) => of.state,
   };

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { RingEntry } from "../telemetry/ring.ts";
 import { answerInbound, type InboundOptions } from "./inbound.ts";
 import { answer, isRead, problem } from "./public.ts";
 
@@ -11,6 +12,8 @@ export interface AdminOptions {
   /** Undefined where the gateway can serve, else why it cannot. */
   readonly unready: () => Promise<string | undefined>;
   readonly inbound: InboundOptions;
+  /** The last messages of a Call-ID, credentials masked. */
+  readonly ladder: (callId: string) => readonly RingEntry[];
 }
 
 export interface Admin {
@@ -37,10 +40,24 @@ async function route(request: IncomingMessage, response: ServerResponse, options
   else if (path === "/livez") answer(response, 200, "application/json", { status: "ok" });
   else if (path === "/readyz") await readiness(response, options);
   else if (path === "/v1/inbound") await answerInbound(request, response, options.inbound);
+  else if (path === "/v1/ladder") ladder(request, response, options);
   else if (path === "/metrics") {
     const { registry } = options.metrics;
     answer(response, 200, registry.contentType, await registry.metrics());
-  } else problem(response, 404, "Not Found", "here are /livez, /readyz, /metrics and /v1/inbound");
+  } else problem(response, 404, "Not Found", "here are /livez, /readyz, /metrics, /v1/inbound and /v1/ladder");
+}
+
+const longestCallId = 256;
+
+function ladder(request: IncomingMessage, response: ServerResponse, options: AdminOptions): void {
+  const callId = new URLSearchParams((request.url ?? "").split("?")[1]).get("callId") ?? "";
+  if (callId === "" || callId.length > longestCallId) {
+    problem(response, 400, "Bad Request", "callId is missing or longer than any", "message-malformed");
+    return;
+  }
+  const entries = options.ladder(callId);
+  if (entries.length > 0) answer(response, 200, "application/json", { callId, entries });
+  else problem(response, 404, "Not Found", "no message with this Call-ID is remembered");
 }
 
 async function readiness(response: ServerResponse, { unready }: AdminOptions): Promise<void> {

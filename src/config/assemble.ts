@@ -9,7 +9,7 @@ export function assemble(parsed: Parsed, folder: string): Config {
   const { insecure: _judged, publicUrl, tls, ...gateway } = parsed.gateway;
   const { secret, secrets = [], ...chain } = parsed.chain;
   const all = secret === undefined ? secrets : [secret];
-  const turn = parsed.turn;
+  const { turn, hep } = parsed;
   return deepFreeze({
     gateway: {
       ...gateway,
@@ -21,6 +21,7 @@ export function assemble(parsed: Parsed, folder: string): Config {
     ...(parsed.exchange && { exchange: parsed.exchange }),
     ...(turn?.secret !== undefined && { turn: { ...turn, secret: turn.secret } }),
     admin: parsed.admin,
+    ...(hep && { hep }),
     store: parsed.store.replace(/^sqlite:(?!:memory:)(.*)$/, (_all, path: string) => `sqlite:${resolve(folder, path)}`),
     state: parsed.state,
     drain: parsed.drain,

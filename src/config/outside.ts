@@ -12,6 +12,7 @@ const fromFiles: readonly string[] = [
   "exchange.secret",
   "turn.secret",
   "admin.operators[].secret",
+  "hep.authKey",
   "customers[].secrets[].secret",
   "customers[].keys[].secret",
   "customers[].keys[].pem",

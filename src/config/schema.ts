@@ -3,6 +3,7 @@ import { customer } from "./customer.ts";
 import { isPrivate, parseListen } from "./listen.ts";
 import {
   address,
+  collectorUrl,
   domain,
   hash,
   id,
@@ -78,6 +79,15 @@ const admin = map({
   operators: list(map({ id, secret })),
 });
 
+const hep = map({
+  url: collectorUrl,
+  captureId: whole(1, 2 ** 32 - 1).default(2001),
+  authKey: text(
+    (value) => /^[\x20-\x7e]{1,255}$/.test(value),
+    "is no key of a HEP collector: up to 255 printable ASCII characters",
+  ).optional(),
+});
+
 const databases = /^(sqlite:[^?#\n]+|postgres(ql)?:\/\/\S+)$/;
 
 /** The whole of a config file, value by value; what several values must agree on is in rules.ts. */
@@ -88,6 +98,7 @@ export const schema = map({
   exchange: exchange.optional(),
   turn: turn.optional(),
   admin: admin.prefault({}),
+  hep: hep.optional(),
   store: text((value) => databases.test(value), "is no store: write sqlite:PATH or postgres://…").default(
     "sqlite:./postern.db",
   ),

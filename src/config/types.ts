@@ -65,6 +65,8 @@ export interface Config {
   readonly turn?: { readonly urls: readonly string[]; readonly secret: string; readonly ttl: number };
   /** listen: `http://host:port`. */
   readonly admin: { readonly listen: string; readonly operators: readonly Operator[] };
+  /** A copy of every message goes to this collector. url: `udp://host:port`. */
+  readonly hep?: { readonly url: string; readonly captureId: number; readonly authKey?: string | undefined };
   /** `sqlite:<absolute path>` or `postgres://…`. */
   readonly store: string;
   /** `memory` or `redis://…`. */

@@ -65,6 +65,11 @@ export const websocketUrl = text(
   "is no WebSocket URL: write ws://host:port or wss://host:port",
 );
 
+export const collectorUrl = text(
+  (value) => is.isUrl(value, ["udp:"]) && /^udp:\/\/[^/?#@]+$/.test(value),
+  "is no address of a HEP collector: write udp://host:9060",
+);
+
 export const webUrl = text(
   (value) => is.isUrl(value, ["https:"]) || (is.isUrl(value, ["http:"]) && isLoopback(urlHost(value))),
   "is no https:// URL; http:// is taken for loopback only",

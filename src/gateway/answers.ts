@@ -2,6 +2,7 @@ import type { Nonces } from "../auth/nonce.ts";
 import { type Code, type Refusal, refuse } from "../core/errors.ts";
 import { address, type Identity } from "../core/identity.ts";
 import type { ReplyHead } from "../sip/reply.ts";
+import type { Tap } from "../telemetry/tap.ts";
 import { bearerChallenge, challenge, refusalReply } from "./challenge.ts";
 import type { Context } from "./context.ts";
 import type { Inlet, Outlet } from "./pressure.ts";
@@ -19,6 +20,7 @@ export interface AnswersParts {
   readonly inlet: Inlet;
   readonly outlet: Outlet;
   readonly nonces: Nonces;
+  readonly tap: Tap;
   readonly context: Pick<Context, "log" | "metrics">;
 }
 
@@ -36,32 +38,35 @@ export class Answers {
 
   challenge({ head, binary }: Asked, realm: string, stale: boolean): undefined {
     const { connection, address, context, nonces } = this.#parts;
+    this.#parts.tap.judged("challenged");
     context.metrics.verdict("challenged");
     context.log.debug({ connection, address, method: head.method, stale }, "challenged");
-    this.send(challenge(head, connection, realm, nonces, stale), binary);
+    this.#reply(head, challenge(head, connection, realm, nonces, stale), binary);
   }
 
   /** customer: its id, where it is proved. */
   refuse({ head, binary }: Asked, refusal: Refusal, customer?: string): undefined {
     this.#note(refusal, "refused", { customer, method: head.method });
-    this.send(refusalReply(head, this.#parts.connection, refusal), binary);
+    this.#reply(head, refusalReply(head, this.#parts.connection, refusal), binary);
   }
 
   badToken({ head, binary }: Asked, realm: string, refusal: Refusal): undefined {
     this.#note(refusal, "refused", { method: head.method });
-    this.send(bearerChallenge(head, this.#parts.connection, realm, refusal), binary);
+    this.#reply(head, bearerChallenge(head, this.#parts.connection, realm, refusal), binary);
   }
 
   /** Nobody is told: responses and ACKs have no answer. */
   drop(reason: string): undefined {
     const { connection, address, context } = this.#parts;
+    this.#parts.tap.judged("dropped", reason);
     context.log.info({ connection, address, reason }, "dropped");
   }
 
   accepted(method: string, identity: Identity): void {
     const { connection, context } = this.#parts;
     const who = { customer: identity.customer.id, user: address(identity), provedBy: identity.secret };
-    context.metrics.verdict("accepted");
+    this.#parts.tap.judged("accepted");
+    context.metrics.verdict("accepted", identity.customer.id);
     context.log.info({ connection, ...who, method, code: "accepted" }, "accepted");
   }
 
@@ -69,9 +74,15 @@ export class Answers {
     this.#note(refusal, "closed", {});
   }
 
+  #reply(head: ReplyHead, bytes: Buffer, binary: boolean): void {
+    this.#parts.tap.toClient(head, bytes);
+    this.send(bytes, binary);
+  }
+
   #note({ code, sentence }: Refusal, event: string, more: { customer?: string | undefined; method?: string }): void {
     const { connection, address, context } = this.#parts;
-    context.metrics.verdict(code);
+    this.#parts.tap.judged(code, sentence);
+    context.metrics.verdict(code, more.customer);
     context.log.info({ connection, address, ...more, code, reason: sentence }, event);
   }
 }

@@ -9,6 +9,9 @@ import { MessageRate } from "../policy/limits.ts";
 import { type ReplyHead, replyHead } from "../sip/reply.ts";
 import type { Request } from "../sip/request.ts";
 import type { Header, Message } from "../sip/scan.ts";
+import type { ConnectionState } from "../telemetry/metrics.ts";
+import { Tap } from "../telemetry/tap.ts";
+import type { About, Party } from "../telemetry/trace.ts";
 import type { Guest } from "./admission.ts";
 import { Answers, type Asked, refusals } from "./answers.ts";
 import { nowhere, type Outward } from "./chain.ts";
@@ -26,6 +29,8 @@ export interface Peer {
   readonly address: string;
   readonly port: number;
   readonly origin: string | undefined;
+  /** Where it reached the gateway. */
+  readonly gateway: Party;
 }
 
 /** Methods that exist inside a dialog only, with or without a To tag. */
@@ -58,6 +63,7 @@ interface Leave {
 /** One browser's WebSocket: each message goes down the list of verbs and ends as a reply, upstream, or nowhere. */
 export class Connection implements Guest, ClientEnd, Drainable {
   readonly id = randomBytes(8).toString("hex");
+  readonly tap: Tap;
   readonly #socket: WebSocket;
   readonly #inlet: Inlet;
   readonly #outlet: Outlet;
@@ -81,6 +87,8 @@ export class Connection implements Guest, ClientEnd, Drainable {
     this.#outlet = outlet;
     this.#peer = peer;
     this.#context = context;
+    const { metrics, trace } = context;
+    this.tap = new Tap({ connection: this.id, client: peer, gateway: peer.gateway, metrics, trace });
     this.#visitor = new Visitor({ connection: this.id, address: peer.address, origin: peer.origin, context });
     this.#answers = new Answers({
       connection: this.id,
@@ -88,6 +96,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
       inlet,
       outlet,
       nonces: this.#visitor.nonces,
+      tap: this.tap,
       context,
     });
     this.#rate = new MessageRate(context.clock);
@@ -97,6 +106,11 @@ export class Connection implements Guest, ClientEnd, Drainable {
 
   get silent(): boolean {
     return !this.#heard;
+  }
+
+  get state(): ConnectionState {
+    if (this.silent) return "silent";
+    return this.#visitor.accepted ? "accepted" : "unaccepted";
   }
 
   get reachable(): boolean {
@@ -130,7 +144,8 @@ export class Connection implements Guest, ClientEnd, Drainable {
     await this.#leg?.end(this.#viaHost);
   }
 
-  deliver(bytes: Buffer, binary: boolean, from: Inlet): void {
+  deliver(bytes: Buffer, binary: boolean, from: Inlet, about: About): void {
+    this.tap.toClient(about, bytes);
     this.#outlet.send(bytes, binary, from);
   }
 
@@ -172,6 +187,8 @@ export class Connection implements Guest, ClientEnd, Drainable {
     const parsed = parse(bytes, this.#context.limits().messageBytes);
     if (parsed.kind === "keep-alive") return parsed.ping ? this.#answers.send(pong, binary) : undefined;
     this.#hear();
+    const about = aboutOf(parsed);
+    if (about) this.tap.fromClient(about, bytes);
     if (over) return this.#slowDown(parsed, binary);
     switch (parsed.kind) {
       case "request":
@@ -240,7 +257,10 @@ export class Connection implements Guest, ClientEnd, Drainable {
 
   #ack(request: Request, binary: boolean): Promise<void> | undefined {
     const followed = this.#leg?.dialogs.judgeAck(request) ?? "nobody's";
-    if (followed === "nobody's") return undefined;
+    if (followed === "nobody's") {
+      this.tap.judged("absorbed");
+      return undefined;
+    }
     const refusal = contactRefusal(request);
     if (refusal) return this.#answers.drop(refusal.sentence);
     return this.#forward({ request, binary }, { inside: followed === "inside" });
@@ -258,6 +278,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
     const leg = this.#leg;
     const reason = leg ? judgeResponse(leg, message) : "a response before anything was accepted";
     if (!leg || reason !== undefined) return this.#answers.drop(reason ?? "");
+    this.tap.judged("accepted");
     return whenOpen(leg, () => passResponse(leg, message, binary, this.#inlet));
   }
 
@@ -291,6 +312,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
     const { outward = nowhere, inside = false, dialog, credentials = this.#visitor.credentialsIn(request) } = leave;
     leg.callWaits = request.method === "INVITE" && !inside;
     const pass = (): void => {
+      this.tap.judged("accepted");
       leg.callWaits = false;
       const [lines, now] = [this.#context.chain().lines(identity, outward), seconds(this.#context.clock)];
       const passage = { request, identity, head, outward, binary, inside, dialog, credentials, lines, now };
@@ -347,5 +369,19 @@ export class Connection implements Guest, ClientEnd, Drainable {
   #leave(code: number, reason: string): void {
     this.#socket.close(code, reason);
     setTimeout(() => this.#socket.terminate(), closeGrace).unref();
+  }
+}
+
+/** Undefined for what has no Call-ID. */
+function aboutOf(parsed: Parsed): About | undefined {
+  switch (parsed.kind) {
+    case "request":
+      return parsed.request.message;
+    case "response":
+      return parsed.message;
+    case "refused":
+      return parsed.head;
+    default:
+      return undefined;
   }
 }

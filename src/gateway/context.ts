@@ -5,6 +5,7 @@ import type { Customers } from "../core/customers.ts";
 import type { Failures } from "../policy/limits.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { Trace } from "../telemetry/trace.ts";
 import type { Admission } from "./admission.ts";
 import type { Chain } from "./chain.ts";
 import type { Legs } from "./legs.ts";
@@ -26,6 +27,7 @@ export interface Context {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly trace: Trace;
   readonly customers: () => Customers;
   readonly gatewayDomains: () => ReadonlySet<string>;
   readonly allowMissingOrigin: () => boolean;

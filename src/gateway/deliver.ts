@@ -4,6 +4,8 @@ import { type Message, scan } from "../sip/scan.ts";
 import { type Edit, splice } from "../sip/splice.ts";
 import { parseUri } from "../sip/uri.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { Tap } from "../telemetry/tap.ts";
+import type { About } from "../telemetry/trace.ts";
 import { refusalHeaders } from "./challenge.ts";
 import type { Dialogs } from "./dialogs.ts";
 import type { Inlet } from "./pressure.ts";
@@ -13,9 +15,13 @@ export interface Receiver {
   readonly dialogs: Dialogs;
   /** To tag of responses of our own to upstream. */
   readonly tag: string;
-  readonly client: { readonly reachable: boolean; deliver(bytes: Buffer, binary: boolean, from: Inlet): void };
+  readonly client: {
+    readonly reachable: boolean;
+    readonly tap: Tap;
+    deliver(bytes: Buffer, binary: boolean, from: Inlet, about: About): void;
+  };
   hasShown(user: string | undefined, host: string): boolean;
-  send(bytes: Buffer, binary: boolean, cause: Inlet): void;
+  send(bytes: Buffer, binary: boolean, cause: Inlet, about: About): void;
 }
 
 /** One message from Kamailio: responses and requests for this leg go to its client, without what is ours. */
@@ -27,8 +33,10 @@ export function deliver(leg: Receiver, bytes: Buffer, binary: boolean, from: Inl
     return;
   }
   const { message } = scanned;
+  leg.client.tap.fromUpstream(message, bytes);
   if (message.isRequest ? !admit(leg, message, binary, from, log) : !learn(leg, message, log)) return;
-  leg.client.deliver(withoutOurs(message), binary, from);
+  leg.client.tap.judgedOffer("delivered");
+  leg.client.deliver(withoutOurs(message), binary, from, message);
 }
 
 function learn(leg: Receiver, response: Message, log: Log): boolean {
@@ -45,7 +53,8 @@ function admit(leg: Receiver, request: Message, binary: boolean, from: Inlet, lo
   const shown = uri !== undefined && leg.hasShown(uri.user, uri.host);
   if (shown && leg.client.reachable && leg.dialogs.delivered(request)) return true;
   log.info({ method: request.method, shown }, "a request from upstream was not for this client");
-  if (request.method !== "ACK") leg.send(reply(replyHead(request), 480, leg.tag), binary, from);
+  leg.client.tap.judgedOffer("dropped", "not for this client");
+  if (request.method !== "ACK") leg.send(reply(replyHead(request), 480, leg.tag), binary, from, request);
   return false;
 }
 

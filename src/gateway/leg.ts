@@ -7,7 +7,8 @@ import type { ReplyHead } from "../sip/reply.ts";
 import type { Contact } from "../sip/request.ts";
 import { type Message, scan } from "../sip/scan.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { Metrics } from "../telemetry/metrics.ts";
+import type { Tap } from "../telemetry/tap.ts";
+import type { About } from "../telemetry/trace.ts";
 import type { Chain } from "./chain.ts";
 import { deliver, type Receiver } from "./deliver.ts";
 import { Dialogs } from "./dialogs.ts";
@@ -19,7 +20,9 @@ import { type Announced, type Opened, openUpstream, type UpstreamOptions } from 
 export interface ClientEnd {
   /** Its credential still stands, or a call of it goes on. */
   readonly reachable: boolean;
-  deliver(bytes: Buffer, binary: boolean, from: Inlet): void;
+  /** What passes on the leg is counted and traced as this client's. */
+  readonly tap: Tap;
+  deliver(bytes: Buffer, binary: boolean, from: Inlet, about: About): void;
   /** Upstream is gone: what it never answered is answered here. */
   unanswered(heads: readonly ReplyHead[]): void;
 }
@@ -28,7 +31,6 @@ export interface ClientEnd {
 export interface LegParts {
   readonly clock: Clock;
   readonly log: Log;
-  readonly metrics: Metrics;
   readonly upstream: () => UpstreamOptions;
   readonly chain: () => Chain;
   /** until: milliseconds; Kamailio may hold a binding under the leg's address so long. */
@@ -94,9 +96,9 @@ export class Leg implements Receiver {
   }
 
   /** cause: what is to wait where upstream is slow. */
-  send(bytes: Buffer, binary: boolean, cause: Inlet): void {
+  send(bytes: Buffer, binary: boolean, cause: Inlet, about: About): void {
     if (!this.#upstream) return;
-    this.#parts.metrics.messages.inc({ direction: "upstream" });
+    this.client.tap.toUpstream(about, bytes);
     this.#upstream.outlet.send(bytes, binary, cause);
   }
 
@@ -124,6 +126,10 @@ export class Leg implements Receiver {
     this.#registeredUntil = Math.max(this.#registeredUntil, this.#parts.clock.now() + forSeconds * 1000 + graceMs);
   }
 
+  get isRegistered(): boolean {
+    return this.#registeredUntil > this.#parts.clock.now();
+  }
+
   /** This url no longer answers: a leg on it goes to another. */
   leaveUpstream(url: string): void {
     if (this.#upstream?.url === url && !this.#ended) this.#lost(this.#upstream.socket, 1006);
@@ -149,8 +155,9 @@ export class Leg implements Receiver {
     const socket = this.#upstream?.socket ?? (await this.#openOnceMore());
     if (!socket) return false;
     socket.removeAllListeners("message");
-    const leaving = answered(socket, words.answers, (response) => farewellToLate(parts, response));
-    for (const message of words.messages) socket.send(message, { binary: false });
+    const { tap } = this.client;
+    const leaving = answered(socket, words.answers, tap, (response) => farewellToLate(parts, response));
+    for (const message of words.messages) say(socket, message, tap);
     const tidy = await leaving;
     socket.close(1000);
     return tidy;
@@ -159,7 +166,9 @@ export class Leg implements Receiver {
   async #openOnceMore(): Promise<WebSocket | undefined> {
     const { chain, upstream, log } = this.#parts;
     try {
-      return (await openUpstream(upstream(), this.announced, chain().headers(this.identity))).socket;
+      const opened = await openUpstream(upstream(), this.announced, chain().headers(this.identity));
+      this.client.tap.upstream(opened.remote);
+      return opened.socket;
     } catch (error) {
       if (!(error instanceof PosternError)) throw error;
       log.warn(
@@ -194,15 +203,13 @@ export class Leg implements Receiver {
     }
   }
 
-  #attach({ socket, url }: Opened): void {
+  #attach({ socket, url, remote }: Opened): void {
     clearTimeout(this.#retry);
+    this.client.tap.upstream(remote);
     const inlet = new Inlet(socket);
     this.#upstream = { socket, url, outlet: new Outlet(socket) };
     this.#retryMs = firstRetry;
-    socket.on("message", (data: Buffer, binary: boolean) => {
-      this.#parts.metrics.messages.inc({ direction: "downstream" });
-      this.#deliver(data, binary, inlet);
-    });
+    socket.on("message", (data: Buffer, binary: boolean) => this.#deliver(data, binary, inlet));
     socket.on("error", (error) => this.#parts.log.warn({ upstream: error.message }, "upstream socket failed"));
     socket.on("close", (code) => this.#lost(socket, code));
   }
@@ -248,7 +255,12 @@ const hostEntry = (host: string): string => `* ${host}`;
  * Whether so many final responses come before the time is up or the socket closes. late: what an answer calls for that
  * crossed our own words; as many more answers are waited for.
  */
-function answered(socket: WebSocket, count: number, late: (response: Message) => readonly Buffer[]): Promise<boolean> {
+function answered(
+  socket: WebSocket,
+  count: number,
+  tap: Tap,
+  late: (response: Message) => readonly Buffer[],
+): Promise<boolean> {
   return new Promise((resolve) => {
     let left = count;
     const timer = setTimeout(resolve, leaveMs, false);
@@ -261,12 +273,20 @@ function answered(socket: WebSocket, count: number, late: (response: Message) =>
       const scanned = scan(data, { lengthRequired: false });
       if (scanned.kind === "malformed" || scanned.message.status < 200) return;
       const { message } = scanned;
+      tap.fromUpstream(message, data);
       const more = late(message);
-      for (const bytes of more) socket.send(bytes, { binary: false });
+      for (const bytes of more) say(socket, bytes, tap);
       if (message.method === "REGISTER" && message.status >= 300) done(false);
       if (more.length === 0) left--;
       if (left <= 0) done(true);
     });
     if (left === 0) done(true);
   });
+}
+
+/** Something of our own making. */
+function say(socket: WebSocket, bytes: Buffer, tap: Tap): void {
+  const scanned = scan(bytes);
+  if (scanned.kind === "message") tap.toUpstream(scanned.message, bytes);
+  socket.send(bytes, { binary: false });
 }

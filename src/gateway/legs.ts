@@ -18,6 +18,13 @@ export class Legs {
     return size;
   }
 
+  /** Over all legs. */
+  sum(of: (leg: Leg) => number): number {
+    let sum = 0;
+    for (const legs of this.#byCustomer.values()) for (const leg of legs) sum += of(leg);
+    return sum;
+  }
+
   /** A leg for this identity, not yet open; undefined where the browser's address has no port left to announce. */
   create(
     identity: Identity,

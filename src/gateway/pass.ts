@@ -41,7 +41,7 @@ export function passRequest(leg: Leg, passage: Passage, cause: Inlet): void {
   const { lines, credentials, inside: inDialog } = passage;
   const passHeaders = toTrunk ? passed(identity) : undefined;
   const bytes = rewriteRequest({ request, identity, lines, inDialog, credentials, passHeaders, capSeconds });
-  leg.send(bytes, passage.binary, cause);
+  leg.send(bytes, passage.binary, cause, request.message);
 }
 
 function rememberRegistration(leg: Leg, { message, contacts }: Request, cap: number): void {
@@ -75,7 +75,7 @@ export function passResponse(leg: Leg, message: Message, binary: boolean, cause:
   if (contacts !== undefined && !redirects(message)) leg.show(contacts);
   leg.dialogs.answered(message);
   const narrowed = leg.dialogs.towardsTrunk(message) ? passed(leg.identity) : undefined;
-  leg.send(rewriteResponse(message, narrowed), binary, cause);
+  leg.send(rewriteResponse(message, narrowed), binary, cause, message);
 }
 
 /** Do something on an open leg, opening it first where need be; otherwise: upstream cannot be reached. */

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type Refusal, refuse } from "../core/errors.ts";
+import { plainAddress } from "./admission.ts";
 import { Connection, type Peer } from "./connection.ts";
 import type { Context } from "./context.ts";
 import { drain } from "./drain.ts";
@@ -122,9 +123,14 @@ function upgrade(request: IncomingMessage, stream: Duplex, head: Buffer, hall: H
   }
   sockets.handleUpgrade(request, stream, head, (socket) => {
     if (verdict.kind === "turned-away") turnAway(socket, verdict.refusal, address, context);
-    else welcome(socket, { address, port, origin: verdict.origin }, hall);
+    else welcome(socket, { address, port, origin: verdict.origin, gateway: reachedAt(request) }, hall);
   });
 }
+
+const reachedAt = ({ socket }: IncomingMessage): Peer["gateway"] => ({
+  address: plainAddress(socket.localAddress ?? ""),
+  port: socket.localPort ?? 0,
+});
 
 function rejectUpgrade(stream: Duplex, { status, code, sentence }: Rejected): void {
   const reason = status === 400 ? "Bad Request" : "Service Unavailable";
@@ -156,7 +162,7 @@ function welcome(socket: WebSocket, peer: Peer, hall: Hall): void {
   const connection = new Connection(socket, peer, context);
   connections.add(connection);
   context.admission.enter(peer.address, connection);
-  context.metrics.connections.inc();
+  context.metrics.connections.add(connection);
   context.log.info(
     { connection: connection.id, address: peer.address, port: peer.port, origin: peer.origin },
     "connected",
@@ -170,7 +176,7 @@ function welcome(socket: WebSocket, peer: Peer, hall: Hall): void {
     leaving.add(leave);
     void leave.finally(() => leaving.delete(leave));
     context.admission.leave(peer.address, connection);
-    context.metrics.connections.dec();
+    context.metrics.connections.delete(connection);
     context.log.debug({ connection: connection.id, code }, "disconnected");
   });
 }

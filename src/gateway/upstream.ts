@@ -20,6 +20,8 @@ export interface Opened {
   readonly socket: WebSocket;
   /** Which of the urls took it. */
   readonly url: string;
+  /** The address behind the url. */
+  readonly remote: { readonly address: string; readonly port: number };
 }
 
 /** Kamailio reassembles nothing above its own buffer, and never sends more (65,535 bytes). */
@@ -43,7 +45,7 @@ export async function openUpstream(
   );
   for (const url of candidates) {
     try {
-      return { url, socket: await openOne(new URL(url), proxyProtocol, announced, headers) };
+      return { url, ...(await openOne(new URL(url), proxyProtocol, announced, headers)) };
     } catch (error) {
       failure = explain(url, proxyProtocol, error);
     }
@@ -63,13 +65,14 @@ async function openOne(
   proxyProtocol: UpstreamOptions["proxyProtocol"],
   announced: Announced,
   headers: Record<string, string>,
-): Promise<WebSocket> {
+): Promise<Omit<Opened, "url">> {
   const signal = AbortSignal.timeout(deadline);
   const socket = await connectSocket(url, proxyProtocol === "off" ? 0 : announced.family, signal);
   try {
     if (proxyProtocol !== "off") socket.write(proxyHeader(proxyProtocol, announced, socket));
     const stream = url.protocol === "wss:" ? await secure(url, socket, signal) : socket;
-    return await upgrade(url, stream, headers, signal);
+    const remote = { address: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 };
+    return { socket: await upgrade(url, stream, headers, signal), remote };
   } catch (error) {
     socket.destroy();
     throw error;

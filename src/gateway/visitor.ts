@@ -83,7 +83,9 @@ export class Visitor {
   /** Who sent a request that proves itself; what proves somebody else than before is refused. */
   prove(request: Request): Proof {
     const asker = { realm: this.#realm, nonces: this.nonces, failures: this.#failures };
+    const began = performance.now();
     const proof = authenticate(request, asker, this.#parts.context.digest);
+    if (proof.kind !== "challenge") this.#parts.context.metrics.proved(performance.now() - began);
     if (proof.kind !== "proved") return proof;
     const refusal = this.#bindingRefusal(proof.identity);
     if (refusal) return { kind: "refused", refusal, customer: proof.identity.customer };

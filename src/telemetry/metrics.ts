@@ -1,35 +1,172 @@
-import { Counter, Gauge, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Code } from "../core/errors.ts";
+import { MessageCounts, VerdictCounts } from "./counts.ts";
+import { LagWatch } from "./lag.ts";
+import type { Way } from "./trace.ts";
 
-/** Every metric there is. No label holds what a stranger can choose. */
+/** Silent: nothing was said. Unaccepted: something was said, nothing accepted, or the credential has expired. */
+export type ConnectionState = "silent" | "unaccepted" | "accepted";
+
+/** What is asked for when the metrics are read. */
+export interface Readings {
+  readonly legs: () => number;
+  readonly dialogs: () => number;
+  readonly calls: () => number;
+  readonly registrations: () => number;
+  readonly draining: () => boolean;
+  /** Upstream url → whether it takes legs. */
+  readonly upstreams: () => Promise<ReadonlyMap<string, boolean>>;
+  /** Undefined where HEP is off. */
+  readonly hep: () => HepCounts | undefined;
+}
+
+export interface HepCounts {
+  readonly sent: number;
+  /** By reason. */
+  readonly dropped: Readonly<Record<string, number>>;
+}
+
+export interface MetricsOptions {
+  readonly readings: Readings;
+  readonly version: string;
+}
+
+const authBuckets = [5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 0.1, 1];
+
+/**
+ * Every metric there is, in base units. No label holds what a stranger can choose, and none a user. What is counted for
+ * every message is a plain number until somebody reads it.
+ */
 export class Metrics {
   readonly registry = new Registry();
-  readonly connections = this.#gauge("postern_connections", "Open WebSocket connections of clients.");
-  readonly messages = this.#counter("postern_messages_total", "SIP messages relayed.", ["direction"]);
-  readonly verdicts = this.#counter("postern_verdicts_total", "Verdicts on requests and connections.", ["code"]);
+  /** Those that are open now, for their states. */
+  readonly connections = new Set<{ readonly state: ConnectionState }>();
+  readonly #messages = new MessageCounts();
+  readonly #verdicts = new VerdictCounts();
+  readonly #lag = new LagWatch();
+  readonly #authDuration: Histogram;
 
-  /** Counts that are asked for when the metrics are read. */
-  constructor({ legs }: { legs: () => number }) {
-    const gauge = { name: "postern_legs", help: "Legs: upstream connections of proved identities." };
-    new Gauge({
-      ...gauge,
+  constructor({ readings, version }: MetricsOptions) {
+    this.#told();
+    this.#authDuration = new Histogram({
+      name: "postern_auth_duration_seconds",
+      help: "Time to prove a credential, refused ones too; a request without one is not counted.",
+      buckets: authBuckets,
       registers: [this.registry],
+    });
+    this.#state(readings);
+    this.#hep(readings.hep);
+    this.#process(version);
+  }
+
+  /** A SIP message passed. */
+  message(way: Way, method: string): void {
+    this.#messages.add(way, method);
+  }
+
+  /** code: a refusal, `accepted` or `challenged`. customer: its id, only where it is proved. */
+  verdict(code: Code | "accepted" | "challenged", customer?: string): void {
+    this.#verdicts.add(code, customer);
+  }
+
+  /** A credential was proved or refused within so many milliseconds. */
+  proved(milliseconds: number): void {
+    this.#authDuration.observe(milliseconds / 1000);
+  }
+
+  close(): void {
+    this.#lag.stop();
+  }
+
+  #told(): void {
+    const [messages, verdicts] = [this.#messages, this.#verdicts];
+    const names = ["direction", "method"];
+    this.#counter("postern_messages_total", "SIP messages that passed.", names, (counter) => {
+      for (const { direction, method, count } of messages) {
+        counter.inc({ direction: direction.replace("-", "_"), method }, count);
+      }
+    });
+    const help = "Verdicts on requests and connections; customer only after the proof.";
+    this.#counter("postern_verdicts_total", help, ["code", "customer"], (counter) => {
+      for (const { labels, count } of verdicts) counter.inc(labels, count);
+    });
+  }
+
+  #state({ legs, dialogs, calls, registrations, draining, upstreams }: Readings): void {
+    this.#gauge("postern_connections", "Open WebSocket connections of clients.", ["state"], (gauge) => {
+      const count = { silent: 0, unaccepted: 0, accepted: 0 };
+      for (const { state } of this.connections) count[state]++;
+      for (const [state, number] of Object.entries(count)) gauge.set({ state }, number);
+    });
+    this.#number("postern_legs", "Legs: upstream connections of proved identities.", legs);
+    this.#number("postern_dialogs", "Dialogs of clients, early ones too.", dialogs);
+    this.#number("postern_calls", "Calls that ring or stand.", calls);
+    this.#number("postern_registrations", "Legs with a binding at upstream.", registrations);
+    this.#number("postern_draining", "1 while no new connections and calls are taken.", () => Number(draining()));
+    this.#gauge("postern_upstream_up", "1 where the upstream url takes legs.", ["url"], async (gauge) => {
+      const states = await upstreams();
+      gauge.reset();
+      for (const [url, up] of states) gauge.set({ url }, Number(up));
+    });
+  }
+
+  #hep(counts: () => HepCounts | undefined): void {
+    this.#counter("postern_hep_packets_total", "HEP packets handed to the network.", [], (counter) => {
+      counter.inc(counts()?.sent ?? 0);
+    });
+    this.#counter("postern_hep_dropped_total", "HEP packets that were not sent.", ["reason"], (counter) => {
+      for (const [reason, count] of Object.entries(counts()?.dropped ?? {})) counter.inc({ reason }, count);
+    });
+  }
+
+  #process(version: string): void {
+    const lag = this.#lag;
+    const help = "How late the event loop was since the metrics were last read.";
+    this.#gauge("postern_event_loop_lag_seconds", help, ["quantile"], (gauge) => {
+      const { median, p99, max } = lag.read();
+      for (const [quantile, value] of Object.entries({ 0.5: median, 0.99: p99, 1: max }))
+        gauge.set({ quantile }, value);
+    });
+    this.#number("postern_process_resident_memory_bytes", "Resident memory.", () => process.memoryUsage.rss());
+    this.#number("postern_process_start_time_seconds", "Unix time of the start.", () => performance.timeOrigin / 1000);
+    this.#counter("postern_process_cpu_seconds_total", "CPU time, user and system.", [], (counter) => {
+      const { user, system } = process.cpuUsage();
+      counter.inc((user + system) / 1e6);
+    });
+    this.#gauge("postern_build_info", "1, with what runs here.", ["version", "node"], (gauge) => {
+      gauge.set({ version, node: process.version }, 1);
+    });
+  }
+
+  #number(name: string, help: string, read: () => number): void {
+    this.#gauge(name, help, [], (gauge) => gauge.set(read()));
+  }
+
+  #gauge(name: string, help: string, labelNames: string[], read: (gauge: Gauge) => void | Promise<void>): void {
+    const registers = [this.registry];
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers,
       collect() {
-        this.set(legs());
+        return read(this);
       },
     });
   }
 
-  /** code: a refusal, `accepted` or `challenged`. */
-  verdict(code: Code | "accepted" | "challenged"): void {
-    this.verdicts.inc({ code });
-  }
-
-  #gauge(name: string, help: string): Gauge {
-    return new Gauge({ name, help, registers: [this.registry] });
-  }
-
-  #counter<T extends string>(name: string, help: string, labelNames: T[]): Counter<T> {
-    return new Counter({ name, help, labelNames, registers: [this.registry] });
+  /** What is counted elsewhere is told anew each time. */
+  #counter(name: string, help: string, labelNames: string[], tell: (counter: Counter) => void): void {
+    const registers = [this.registry];
+    new Counter({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect() {
+        this.reset();
+        tell(this);
+      },
+    });
   }
 }

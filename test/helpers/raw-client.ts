@@ -91,6 +91,7 @@ export class RawClient {
     const origin = options.origin === undefined ? {} : { origin: options.origin };
     const socket = new WebSocket(url + (options.path ?? "/"), options.protocols ?? ["sip"], {
       ...origin,
+      handshakeTimeout: 5_000,
       ...options.ws,
     });
     return new Promise((resolve, reject) => {

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { version } from "../telemetry/version.ts";
 import { registerCheck } from "./check.ts";
 import { registerClient } from "./client.ts";
 import { registerDoctor } from "./doctor.ts";
 import { registerHealth } from "./health.ts";
 import { registerInit } from "./init.ts";
+import { registerLadder } from "./ladder.ts";
 import { registerMint } from "./mint.ts";
 import { registerServe } from "./serve.ts";
 import { registerVerify } from "./verify.ts";
@@ -23,17 +24,13 @@ function postern(): Command {
     registerCheck,
     registerDoctor,
     registerHealth,
+    registerLadder,
     registerMint,
     registerVerify,
     registerClient,
   ])
     register(program);
   return program;
-}
-
-function version(): string {
-  const about: { version: string } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
-  return about.version;
 }
 
 async function run(argv: readonly string[]): Promise<number> {

@@ -6,6 +6,8 @@ export interface LadderEntry {
   readonly to: string;
   /** The whole message; credentials are masked. */
   readonly message: string;
+  /** What was decided about it, where that is known. */
+  readonly verdict?: string;
 }
 
 /** A header's first value, unfolded lines only. */
@@ -30,6 +32,9 @@ export function label(message: string): string {
   return [status, words, `(${method})`, code].filter(Boolean).join(" ").replace(control, "?");
 }
 
+const noted = ({ message, verdict }: LadderEntry): string =>
+  verdict === undefined ? label(message) : `${label(message)} [${verdict.replace(control, "?")}]`;
+
 // Fit for a terminal: what the far end sent may hold escape sequences.
 const control = /[\x00-\x1f\x7f-\x9f]/g;
 
@@ -40,7 +45,7 @@ function shorten(text: string): string {
 
 /** The entries as a text ladder: names on top, one arrow a line, seconds since the first at the left. */
 export function renderLadder(entries: readonly LadderEntry[], names: readonly string[] = namesOf(entries)): string {
-  const arrows = entries.toSorted((a, b) => a.at - b.at).map((entry) => ({ ...entry, text: label(entry.message) }));
+  const arrows = entries.toSorted((a, b) => a.at - b.at).map((entry) => ({ ...entry, text: noted(entry) }));
   const start = arrows[0]?.at ?? 0;
   const column = columns(names, arrows);
   const width = (column.get(names.at(-1) ?? "") ?? 0) + 1;

@@ -359,9 +359,9 @@ function callId(value: string): string {
 function nameAddr(value: string, what: string): Address {
   const parsed = parseAddress(value);
   if (parsed.kind === "malformed") return fail(`${what}: ${parsed.reason}`);
-  if (!parsed.address.params.has("tag")) return parsed.address;
   // Kamailio cannot read an escape there, and closes the leg over it.
   if (value.includes("\\", parsed.address.paramsStart)) return fail(`${what}: a backslash in a parameter`);
+  if (!parsed.address.params.has("tag")) return parsed.address;
   const span = paramSpan(value, parsed.address.paramsStart, "tag");
   const isToken = span !== undefined && /^[A-Za-z0-9\-.!%*_+`'~]{1,256}$/.test(value.slice(span.start, span.end));
   return isToken ? parsed.address : fail(`${what}: the tag is not a token`);

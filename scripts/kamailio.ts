@@ -23,6 +23,10 @@ export interface KamailioSettings {
   readonly report?: string;
   /** Instead of kamailio/kamailio.cfg. */
   readonly configuration?: string;
+  /** Further settings of local.cfg, by name: texts and whole numbers; true where only being defined counts. */
+  readonly defines?: Readonly<Record<string, string | number | true>>;
+  /** Further lines of local.cfg, for a configuration of its own. */
+  readonly lines?: readonly string[];
 }
 
 /** A process that was started, with what it has said so far on stdout and stderr. */
@@ -69,6 +73,8 @@ function localConfig(settings: KamailioSettings): string {
     `#!define DATABASE ${quote(`sqlite:///${join(settings.dir, "kamailio.sqlite")}`)}`,
     settings.proxyProtocol ? "" : "#!define WITHOUT_PROXY_PROTOCOL",
     settings.report ? "#!define TEST_REPORT" : "",
+    ...Object.entries(settings.defines ?? {}).map(([name, value]) => define(name, value)),
+    ...(settings.lines ?? []),
     ...settings.ws.map((address) => `listen=tcp:${address}`),
     ...settings.udp.map((address) => `listen=udp:${address}`),
     "children=1",
@@ -76,6 +82,9 @@ function localConfig(settings: KamailioSettings): string {
     "",
   ].join("\n");
 }
+
+const define = (name: string, value: string | number | true): string =>
+  value === true ? `#!define ${name}` : `#!define ${name} ${typeof value === "string" ? quote(value) : value}`;
 
 /** A string of Kamailio's configuration. Throws RangeError for what would end the line. */
 function quote(text: string): string {
@@ -124,7 +133,7 @@ function supervise(child: ChildProcess): RunningKamailio {
     return ended;
   };
   const stop = async (): Promise<void> => {
-    if (child.pid !== undefined && child.exitCode === null) process.kill(child.pid, "SIGTERM");
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) process.kill(child.pid, "SIGTERM");
     const timer = setTimeout(() => signal("SIGKILL"), 3_000);
     await ended;
     clearTimeout(timer);

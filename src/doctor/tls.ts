@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
 import type { Config } from "../config.ts";
 import { type Finding, fail, ok, type System, warn } from "./finding.ts";
 
@@ -46,7 +47,8 @@ function nameOf(leaf: X509Certificate, { listen, publicUrl }: Config["gateway"])
   const host = new URL(publicUrl).hostname.replace(/^\[|\]$/g, "");
   if (publicUrl === listen) return [];
   const check = "certificate name";
-  if (leaf.checkHost(host) ?? leaf.checkIP(host)) return [ok(check, `is for ${host}, the host of gateway.publicUrl`)];
+  if (isIP(host) === 0 ? leaf.checkHost(host) : leaf.checkIP(host))
+    return [ok(check, `is for ${host}, the host of gateway.publicUrl`)];
   return [
     fail(check, `is not for ${host}, the host of gateway.publicUrl`, "get one for that name: browsers refuse it"),
   ];

@@ -33,11 +33,10 @@ address() {
 # The line of a file as a string of Kamailio's configuration. One newline at the end is dropped, as the gateway does.
 quoted() {
   [ -r "$1" ] || fail "$1 is not there, or not for this user"
-  [ "$(wc -c <"$1")" -ge 16 ] || fail "$1 has fewer than 16 bytes"
-  sed -e '$s/\r$//' "$1" | LC_ALL=C awk '
-    NR > 1 || /[\r\001-\010\013-\037]/ { exit 1 }
-    { gsub(/[\\"]/, "\\\\&"); line = $0 }
-    END { if (NR != 1) exit 1; printf "\"%s\"", line }' || fail "$1 is not one line of text"
+  [ "$(tr -d '\r\n' <"$1" | wc -c)" -ge 16 ] || fail "$1 has fewer than 16 bytes"
+  controls=$(sed '$s/\r$//' "$1" | LC_ALL=C tr -cd '\000-\010\013-\037' | wc -c)
+  [ "$controls" -eq 0 ] && [ "$(sed -n '$=' "$1")" -eq 1 ] || fail "$1 is not one line of text"
+  sed -e 's/\r$//' -e 's/[\\"]/\\&/g' -e 's/.*/"&"/' "$1"
 }
 
 algorithm() {

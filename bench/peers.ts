@@ -37,7 +37,8 @@ export async function forkPeer(name: string, file: string, args: readonly string
   return { name, url: `ws://127.0.0.1:${port}`, pids: [child.pid!], settle };
 }
 
-const answerOf = (child: ChildProcess): Promise<unknown[]> =>
+/** Rejects where the child ends instead. */
+export const answerOf = (child: ChildProcess): Promise<unknown[]> =>
   Promise.race([
     once(child, "message"),
     once(child, "exit").then(([code]) => {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Kind, LoadClient } from "./load.ts";
-import { endAll, forkPeer } from "./peers.ts";
+import { answerOf, endAll, forkPeer } from "./peers.ts";
 import { manyClients } from "./plan.ts";
 
 /** `node bench/profile.ts [register|info|refused] [REQUESTS]`: where the gateway's time goes, function by function. */
@@ -16,6 +16,7 @@ const shown = 45;
 interface Profile {
   readonly nodes: readonly {
     readonly id: number;
+    readonly children?: readonly number[];
     readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
   }[];
   readonly samples: readonly number[];
@@ -29,7 +30,7 @@ async function record(dir: string): Promise<Profile> {
     execArgv: ["--cpu-prof", `--cpu-prof-dir=${dir}`],
     stdio: ["ignore", "inherit", "ignore", "ipc"],
   });
-  const [{ port }] = (await once(gateway, "message")) as [{ port: number }];
+  const [{ port }] = (await answerOf(gateway)) as [{ port: number }];
   const clients = Array.from({ length: manyClients }, (_, at) => new LoadClient(`ws://127.0.0.1:${port}`, at));
   await Promise.all(clients.map(async (client) => work(client)));
   gateway.disconnect();
@@ -43,15 +44,32 @@ async function work(client: LoadClient): Promise<void> {
   for (const request of client.prepare(kind, Math.ceil(requests / manyClients))) await client.ask(request);
 }
 
-/** Self time of each function in its file, microseconds. */
-function selfTimes({ nodes, samples, timeDeltas }: Profile): Map<string, number> {
+interface Times {
+  /** Microseconds in the function itself, and in it and all that it calls. */
+  readonly self: Map<string, number>;
+  readonly whole: Map<string, number>;
+}
+
+function timesOf({ nodes, samples, timeDeltas }: Profile): Times {
   const names = new Map(nodes.map(({ id, callFrame }) => [id, nameOf(callFrame)]));
-  const times = new Map<string, number>();
+  const callers = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)));
+  const [self, whole] = [new Map<string, number>(), new Map<string, number>()];
   for (const [at, id] of samples.entries()) {
-    const name = names.get(id) ?? "?";
-    times.set(name, (times.get(name) ?? 0) + (timeDeltas[at] ?? 0));
+    const time = timeDeltas[at] ?? 0;
+    add(self, names.get(id) ?? "?", time);
+    for (const name of stackOf(id, callers, names)) add(whole, name, time);
   }
-  return times;
+  return { self, whole };
+}
+
+const add = (times: Map<string, number>, name: string, time: number): unknown =>
+  times.set(name, (times.get(name) ?? 0) + time);
+
+/** Every function on the stack, once. */
+function stackOf(leaf: number, callers: ReadonlyMap<number, number>, names: ReadonlyMap<number, string>): Set<string> {
+  const stack = new Set<string>();
+  for (let id: number | undefined = leaf; id !== undefined; id = callers.get(id)) stack.add(names.get(id) ?? "?");
+  return stack;
 }
 
 function nameOf({ functionName, url, lineNumber }: Profile["nodes"][number]["callFrame"]): string {
@@ -59,18 +77,24 @@ function nameOf({ functionName, url, lineNumber }: Profile["nodes"][number]["cal
   return `${functionName || "(anonymous)"} ${file}${file === "" ? "" : `:${lineNumber + 1}`}`;
 }
 
+function print(title: string, times: Map<string, number>, total: number): void {
+  console.log(`\n${title}`);
+  const sorted = [...times].sort(([, one], [, other]) => other - one).slice(0, shown);
+  for (const [name, time] of sorted) {
+    const [each, share] = [(time / requests).toFixed(2).padStart(6), ((100 * time) / total).toFixed(1).padStart(5)];
+    console.log(`${each} µs ${share} %  ${name}`);
+  }
+}
+
 const dir = mkdtempSync(join(tmpdir(), "postern-profile-"));
 try {
-  const times = selfTimes(await record(dir));
-  times.delete("(idle) ");
-  const total = [...times.values()].reduce((sum, time) => sum + time, 0);
-  console.log(`${kind}: ${(total / requests).toFixed(1)} µs for each request, the profiler's own cost in it\n`);
-  const sorted = [...times].sort(([, one], [, other]) => other - one);
-  for (const [name, time] of sorted.slice(0, shown)) {
-    console.log(
-      `${(time / requests).toFixed(2).padStart(6)} µs ${((100 * time) / total).toFixed(1).padStart(5)} %  ${name}`,
-    );
-  }
+  const { self, whole } = timesOf(await record(dir));
+  self.delete("(idle) ");
+  const total = [...self.values()].reduce((sum, time) => sum + time, 0);
+  console.log(`${kind}: ${(total / requests).toFixed(1)} µs for each request, the profiler's own cost in it`);
+  print("in the function itself", self, total);
+  const ours = [...whole].filter(([name]) => name.includes(" src/") || name.includes(" node_modules/"));
+  print("with all that it calls", new Map(ours), total);
 } finally {
   endAll();
   rmSync(dir, { recursive: true, force: true });

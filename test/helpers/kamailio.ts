@@ -25,6 +25,9 @@ export interface KamailioOptions {
   readonly wsPort?: number;
   /** Instead of kamailio/kamailio.cfg. */
   readonly configuration?: string;
+  /** Of local.cfg. */
+  readonly defines?: NonNullable<KamailioSettings["defines"]>;
+  readonly lines?: readonly string[];
 }
 
 /** One message that Kamailio received (in) or sent (out). HTTP upgrades have proto "tcp", what follows them "ws". */
@@ -84,6 +87,8 @@ export async function startKamailio(options: KamailioOptions): Promise<Kamailio>
     proxyProtocol: options.haproxy ?? true,
     ...(options.report === false ? {} : { report }),
     ...(options.configuration ? { configuration: options.configuration } : {}),
+    ...(options.defines ? { defines: options.defines } : {}),
+    ...(options.lines ? { lines: options.lines } : {}),
   });
   const saw = reporter(running);
   const wsUrls = hosts.map((host) => `ws://${bracket(host)}:${wsPort}`);

@@ -9,6 +9,7 @@ export interface GrantOptions {
   /** Unix seconds; default one minute from now. */
   readonly expiry?: number;
   readonly trunk?: string;
+  readonly trunk2?: string;
   readonly caller?: string;
   /** Seconds. */
   readonly max?: number;
@@ -22,7 +23,7 @@ export function grant(options: GrantOptions): Record<"X-Postern-Grant" | "X-Post
   const fields = [
     `${expiry}:${options.user}@${options.domain}`,
     `trunk=${options.trunk ?? ""}`,
-    "trunk2=",
+    `trunk2=${options.trunk2 ?? ""}`,
     `caller=${options.caller ?? ""}`,
     `max=${options.max ?? ""}`,
     `customer=${options.customer ?? "acme"}`,

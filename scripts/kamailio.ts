@@ -133,7 +133,8 @@ function supervise(child: ChildProcess): RunningKamailio {
     return ended;
   };
   const stop = async (): Promise<void> => {
-    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) process.kill(child.pid, "SIGTERM");
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+      process.kill(child.pid, "SIGTERM");
     const timer = setTimeout(() => signal("SIGKILL"), 3_000);
     await ended;
     clearTimeout(timer);

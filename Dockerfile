@@ -19,8 +19,8 @@ RUN npm ci --omit=dev --include=optional --ignore-scripts --no-audit --no-fund -
 COPY LICENSE ./
 COPY src ./src
 COPY kamailio/local.cfg.example ./kamailio/
-COPY deploy/docker/make-secrets.sh ./deploy/
-RUN chmod 755 src/cli/main.ts deploy/make-secrets.sh \
+COPY deploy/docker/make-secrets.sh deploy/docker/entrypoint.sh ./deploy/
+RUN chmod 755 src/cli/main.ts deploy/*.sh \
  && chmod -R u=rwX,go=rX /out
 
 FROM ${BASE}
@@ -41,5 +41,5 @@ EXPOSE 8088
 STOPSIGNAL SIGTERM
 # Whether it runs, not whether Kamailio does: what is restarted for another's fault loses its calls.
 HEALTHCHECK --interval=15s --timeout=6s --start-period=10s --retries=3 CMD ["postern", "health", "--live"]
-ENTRYPOINT ["postern"]
+ENTRYPOINT ["/usr/lib/postern/deploy/entrypoint.sh"]
 CMD ["serve", "-c", "/etc/postern/postern.yaml"]

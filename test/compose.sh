@@ -173,6 +173,9 @@ if grep -qFf "$work/secrets" "$work/visible.log"; then fail "a secret shows in i
 say "ok: no secret shows in inspect, history or logs"
 if run_compose exec -T kamailio ls /run/secrets/customers >/dev/null 2>&1; then fail "Kamailio has the customers' secrets"; fi
 say "ok: Kamailio has no customer's secret"
+# 404: Kamailio may ask, and the number is nobody's. Anyone else would get 403.
+asked=$(run_compose exec -T kamailio bash -c 'exec 3<>/dev/tcp/gateway-upstream/8089; printf "GET /v1/inbound?source=192.0.2.1&number=%%2B3225887000 HTTP/1.1\r\nHost: gateway-upstream\r\nConnection: close\r\n\r\n" >&3; head -n 1 <&3' | tr -d '\r')
+expect "Kamailio may ask the gateway whose number it is" "$asked" "HTTP/1.1 404 Not Found"
 wait_until healthy postern
 wait_until healthy kamailio
 say "ok: both health checks are good"

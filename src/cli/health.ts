@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { print, say } from "./outcome.ts";
 
 interface Options {
@@ -20,12 +20,19 @@ const deadline = 5_000;
 /** Characters of an answer that are looked at. */
 const longest = 4_096;
 
+/** A container's environment names its own, so that health checks and people need not. */
+export const adminOption = (): Option =>
+  new Option("--admin <url>", "where it has admin.listen")
+    .env("POSTERN_ADMIN")
+    .argParser(httpUrl)
+    .default("http://127.0.0.1:8089");
+
 /** `postern health`: for a container's health check, and for scripts that wait until the gateway can serve. */
 export function registerHealth(program: Command): void {
   program
     .command("health")
     .description("ask a running gateway how it is: exit 0 ready, 1 not ready or not there")
-    .option("--admin <url>", "where it has admin.listen", httpUrl, "http://127.0.0.1:8089")
+    .addOption(adminOption())
     .option("--live", "ask only whether it runs, not whether it can serve: what a restart depends on")
     .option("--json", "print {ok, status, sentence}")
     .action(async (options: Options) => {

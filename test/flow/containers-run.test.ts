@@ -72,6 +72,29 @@ describe("make-secrets.sh", () => {
   });
 });
 
+describe("the gateway's entrypoint", () => {
+  const script = join(root, "deploy/docker/entrypoint.sh");
+  const bin = join(dir, "bin");
+  mkdirSync(bin);
+  writeFileSync(join(bin, "postern"), '#!/bin/sh\necho "$POSTERN_PRIVATE_ADDRESS $*"\n', { mode: 0o755 });
+  const run = (env: Record<string, string>) =>
+    spawnSync("sh", [script, "serve", "-c", "a b"], {
+      env: { PATH: `${bin}:${process.env.PATH}`, ...env },
+      encoding: "utf8",
+    });
+
+  it("tells postern the address that its private name has, and passes what it was given", () => {
+    expect(run({ POSTERN_PRIVATE_NAME: "localhost" })).toMatchObject({ status: 0, stdout: "127.0.0.1 serve -c a b\n" });
+    expect(run({})).toMatchObject({ status: 0, stdout: " serve -c a b\n" });
+  });
+
+  it("says that the name is not known, and starts nothing", () => {
+    const { status, stdout, stderr } = run({ POSTERN_PRIVATE_NAME: "nobody.invalid" });
+    expect([status, stdout]).toEqual([1, ""]);
+    expect(stderr).toContain("nobody.invalid in POSTERN_PRIVATE_NAME is not known");
+  });
+});
+
 /** Folders as the image has them, the user's own; the repository itself may be where no other user may look. */
 function kamailioRoot(name: string, secret: string | undefined): NodeJS.ProcessEnv & { folder: string } {
   const folder = join(dir, name);
@@ -214,7 +237,7 @@ function assemble(image: string): void {
     symlinkSync(`/lib/${where}/${basename(link)}`, join(image, link));
   writeFileSync(join(image, "usr/local/bin/node"), "");
   const config = readFileSync(join(root, "deploy/docker/postern/postern.yaml"), "utf8");
-  const local = config.replace("ws://0.0.0.0:8088", "ws://127.0.0.1:0").replace("127.0.0.1:8089", "127.0.0.1:0");
+  const local = config.replace("ws://0.0.0.0:8088", "ws://127.0.0.1:0").replace(":8089", ":0");
   writeFileSync(join(image, "etc/postern/postern.yaml"), local);
   for (const file of ["chain/secret", "customers/acme"])
     writeFileSync(join(image, "run/secrets", file), `secret for ${file}\n`);
@@ -272,8 +295,7 @@ describe("docker-compose.yml, really", () => {
     { timeout: 600_000 },
     async () => {
       const child = start("sh", [script], { cwd: root });
-      let said = "";
-      for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => void (said += chunk));
+      const said = listen(child);
       const [exit] = (await once(child, "exit")) as [number | null];
       expect(exit, said()).toBe(0);
     },

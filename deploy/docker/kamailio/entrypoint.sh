@@ -6,6 +6,7 @@
 #   LISTEN_WS         host:port for gateways; a name is looked up, so that every network has an alias of this container
 #   LISTEN_SIP        host:port for trunks, UDP
 #   ADVERTISE_SIP     host:port by which trunks reach LISTEN_SIP, behind NAT
+#   POSTERN_ADMIN     http://host:port of the gateway's admin.listen, which knows whose number a call from a trunk is for
 #   SHARED_MEMORY     megabytes: 128 and another 35 for every 1,000 legs
 set -eu
 umask 077
@@ -58,6 +59,8 @@ if [ -n "${ADVERTISE_SIP:-}" ]; then
   case $ADVERTISE_SIP in *[!][A-Za-z0-9.:-]*) fail "ADVERTISE_SIP takes host:port" ;; esac
   advertise=" advertise $ADVERTISE_SIP"
 fi
+admin=${POSTERN_ADMIN:-}
+case $admin in *[!][A-Za-z0-9.:/-]*) fail "POSTERN_ADMIN takes http://host:port" ;; esac
 
 cd "$run"
 rm -f local.cfg
@@ -67,6 +70,7 @@ rm -f local.cfg
   printf '#!define CHAIN_ALGORITHM %s\n' "$hash"
   printf '#!define DATABASE "sqlite:///%s"\n' "$data/kamailio.sqlite"
   printf 'listen=tcp:%s\nlisten=udp:%s%s\n' "$ws" "$sip" "$advertise"
+  [ -z "$admin" ] || printf '#!define POSTERN_ADMIN "%s"\n' "$admin"
   printf 'children=%s\ntcp_children=%s\n' "${CHILDREN:-4}" "${CHILDREN:-4}"
 } >local.cfg
 unset new former

@@ -1,0 +1,24 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const page = readFileSync(join(root, "docs/security.md"), "utf8");
+const table = /^\| file in test\/attack \|.*\n\|-.*\n((?:\|.*\n)+)/m.exec(page)?.[1] ?? "";
+const named = [...table.matchAll(/^\| `([a-z-]+)` \| (.*) \|$/gm)];
+const files = readdirSync(join(root, "test/attack")).map((file) => file.replace(/\.test\.ts$/, ""));
+
+describe("docs/security.md", () => {
+  it("says of each attack test what it tries, and of no other", () => {
+    expect(files.length).toBeGreaterThan(8);
+    expect(named.map(([, file]) => file).toSorted()).toEqual(files.toSorted());
+    expect(named.filter(([, , tries = ""]) => tries.length < 20)).toEqual([]);
+  });
+
+  it("names other tests that exist", () => {
+    const paths = [...page.matchAll(/`(test\/[a-z0-9/.*-]+)`/g)].map(([, path = ""]) => path);
+    expect(paths.length).toBeGreaterThan(3);
+    for (const path of paths) expect(existsSync(join(root, path.replace(/\/[^/]*\*.*$/, ""))), path).toBe(true);
+  });
+});

@@ -122,10 +122,8 @@ export class Metrics {
   #process(version: string): void {
     const lag = this.#lag;
     const help = "How late the event loop was since the metrics were last read.";
-    this.#gauge("postern_event_loop_lag_seconds", help, ["quantile"], (gauge) => {
-      const { median, p99, max } = lag.read();
-      for (const [quantile, value] of Object.entries({ 0.5: median, 0.99: p99, 1: max }))
-        gauge.set({ quantile }, value);
+    this.#gauge("postern_event_loop_lag_seconds", help, ["stat"], (gauge) => {
+      for (const [stat, value] of Object.entries(lag.read())) gauge.set({ stat }, value);
     });
     this.#number("postern_process_resident_memory_bytes", "Resident memory.", () => process.memoryUsage.rss());
     this.#number("postern_process_start_time_seconds", "Unix time of the start.", () => performance.timeOrigin / 1000);

@@ -19,6 +19,29 @@ export interface TrunkOptions {
   readonly hold?: number;
 }
 
+/** A call from outside. */
+export interface CallerOptions {
+  /** 127.0.0.x. */
+  readonly host: string;
+  readonly to: { readonly host: string; readonly port: number };
+  readonly number: string;
+  /** "call" hangs up after hold ms, "call-and-wait" is hung up on. */
+  readonly scenario: "call" | "call-and-wait";
+  /** Milliseconds from the ACK to its BYE; default 300. */
+  readonly hold?: number;
+  readonly sdp?: "webrtc" | "plain";
+}
+
+export interface Caller {
+  readonly port: number;
+  /** Resolves with what SIPp ends with: 0 where all went as the scenario has it. */
+  readonly ended: Promise<number | null>;
+  /** What it received, raw, oldest first. */
+  messages(): string[];
+  waitFor(predicate: (message: string) => boolean, timeoutMs?: number): Promise<string>;
+  stop(): Promise<void>;
+}
+
 export interface Trunk {
   /** For a customer's `trunk`. */
   readonly uri: string;
@@ -34,6 +57,21 @@ export interface Trunk {
 /** A customer's trunk: SIPp on UDP. Resolves when it is bound. */
 export async function startTrunk(options: TrunkOptions): Promise<Trunk> {
   const { host } = options;
+  const { port, sipp, ...observed } = await launch(options, options.rtpEcho ? ["-rtp_echo"] : []);
+  await bound(port, sipp.fault);
+  return { uri: `sip:${host.includes(":") ? `[${host}]` : host}:${port}`, host, port, ...observed };
+}
+
+/** Someone beyond a trunk who calls: SIPp on UDP, one call. */
+export async function startCaller(options: CallerOptions): Promise<Caller> {
+  const { to, number } = options;
+  const { port, sipp, ...observed } = await launch(options, [`${to.host}:${to.port}`, "-s", number, "-m", "1"]);
+  return { port, ended: sipp.ended, ...observed };
+}
+
+/** SIPp with a scenario and free ports of its own. */
+async function launch(options: TrunkOptions | CallerOptions, more: readonly string[]) {
+  const { host } = options;
   const port = await freePort(host);
   const media = await freePort(host);
   const dir = temporaryDir("trunk");
@@ -42,18 +80,16 @@ export async function startTrunk(options: TrunkOptions): Promise<Trunk> {
   writeFileSync(join(dir, "scenario.xml"), scenario(options, media));
   const args = [
     ...["-sf", "scenario.xml", "-i", host, "-p", `${port}`, "-mi", host, "-mp", `${media}`],
-    ...["-ci", host, "-cp", `${await freePort(host)}`, ...(options.rtpEcho ? ["-rtp_echo"] : [])],
+    ...["-ci", host, "-cp", `${await freePort(host)}`, ...more],
     ...["-nostdin", "-trace_msg", "-message_file", trace, "-trace_err", "-error_file", join(dir, "errors.log")],
   ];
   const sipp = run(args, dir);
-  await bound(port, sipp.fault);
   let kept: string[] | undefined;
   return {
-    uri: `sip:${host.includes(":") ? `[${host}]` : host}:${port}`,
-    host,
     port,
+    sipp,
     messages: () => kept ?? parseTrace(trace),
-    waitFor: (predicate, timeoutMs = 5_000) => waitFor(trace, predicate, timeoutMs),
+    waitFor: (predicate: (message: string) => boolean, timeoutMs = 5_000) => waitFor(trace, predicate, timeoutMs),
     stop: async () => {
       await sipp.kill();
       kept ??= parseTrace(trace);
@@ -65,6 +101,8 @@ export async function startTrunk(options: TrunkOptions): Promise<Trunk> {
 interface Sipp {
   /** Why it is not running any more, if so. */
   fault(): string | undefined;
+  /** With its exit code; null where a signal ended it. */
+  readonly ended: Promise<number | null>;
   kill(): Promise<void>;
 }
 
@@ -82,18 +120,22 @@ function run(args: readonly string[], cwd: string): Sipp {
       said += String(error);
       resolve();
     });
-  }).then(() => void process.off("exit", kill));
+  }).then(() => {
+    process.off("exit", kill);
+    return child.exitCode;
+  });
   const gone = (): boolean => child.exitCode !== null || child.pid === undefined;
   return {
     fault: () => (gone() ? `sipp ended with ${child.exitCode}: ${said}` : undefined),
-    kill: () => {
+    ended,
+    kill: async () => {
       kill();
-      return ended;
+      await ended;
     },
   };
 }
 
-function scenario(options: TrunkOptions, media: number): string {
+function scenario(options: TrunkOptions | CallerOptions, media: number): string {
   const sdp = readFileSync(join(scenarios, `${options.sdp ?? "webrtc"}.sdp`), "latin1").trimEnd();
   return readFileSync(join(scenarios, `${options.scenario}.xml`), "latin1")
     .replaceAll("@SDP@", sdp.replaceAll("\n", "\n      "))

@@ -1,0 +1,213 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { chainSecret, globexSecret, startGateway, type TestGateway } from "../helpers/gateway.ts";
+import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
+import { freePort } from "../helpers/ports.ts";
+import { credential, RawClient, status, unique } from "../helpers/raw-client.ts";
+import { header, headers, isReply, recordRoutes, reply, request, tagOf, uriOf } from "../helpers/raw-sip.ts";
+import { type Caller, type CallerOptions, startCaller } from "../helpers/trunk.ts";
+import { openUdpSink, type UdpSink } from "../helpers/udp-sink.ts";
+
+/** Both customers are behind it. */
+const border = "127.0.0.8";
+let kamailio: Kamailio;
+let gateway: TestGateway;
+const browsers: RawClient[] = [];
+const callers: Caller[] = [];
+const sinks: UdpSink[] = [];
+
+beforeAll(async () => {
+  const wsPort = await freePort();
+  gateway = await startGateway({
+    upstreamUrls: [`ws://127.0.0.1:${wsPort}`],
+    trunk: `sip:${border}:5060`,
+    acme: '    inbound: { "+3225887000": reception, "+3225887001": nobody-there }\n',
+    globex: '    inbound: { "4930100": front }\n',
+  });
+  kamailio = await startKamailio({ chainSecret, wsPort, defines: { POSTERN_ADMIN: gateway.adminUrl } });
+});
+afterEach(async () => {
+  for (const browser of browsers.splice(0)) browser.close();
+  await Promise.all(callers.splice(0).map((caller) => caller.stop()));
+  await Promise.all(sinks.splice(0).map((sink) => sink.close()));
+});
+afterAll(async () => {
+  await gateway?.close();
+  await kamailio?.stop();
+});
+
+async function browser(address: string, secret?: string): Promise<RawClient> {
+  const client = await RawClient.connect(gateway.gatewayUrl);
+  browsers.push(client);
+  const answered = await client.register(address, credential(address, secret ? { secret } : {}));
+  expect(status(answered), answered).toBe(200);
+  return client;
+}
+
+async function call(options: Partial<CallerOptions> = {}): Promise<Caller> {
+  const all = { host: border, to: kamailio.udp, number: "+3225887000", scenario: "call", ...options } as const;
+  const caller = await startCaller(all);
+  callers.push(caller);
+  return caller;
+}
+
+const isInvite = (message: string): boolean => message.startsWith("INVITE ");
+const answerOf = (invite: string, user: string): string =>
+  reply(invite, { status: "200 OK", tag: "b", contact: `<sip:${user}@${user}.invalid;transport=ws>`, body: "v=0\r\n" });
+
+/** INVITE by hand, where a refusal is what counts. */
+async function invite(source: string, number: string): Promise<{ answer: string; callId: string; ms: number }> {
+  const sink = await openUdpSink(source);
+  sinks.push(sink);
+  const callId = `in-${unique()}`;
+  const since = Date.now();
+  sink.send(text(sink, number, callId), kamailio.udp);
+  const answer = await sink.waitFor((message) => /^SIP\/2\.0 [2-6]/.test(message));
+  return { answer, callId, ms: Date.now() - since };
+}
+
+const text = (sink: UdpSink, number: string, callId: string, method = "INVITE"): string =>
+  request({
+    method,
+    uri: `sip:${number}@${kamailio.udp.host}:${kamailio.udp.port}`,
+    from: "+4412345@outside.example",
+    to: `${number}@${kamailio.udp.host}`,
+    fromTag: "o",
+    callId,
+    cseq: 1,
+    branch: `z9hG4bK${callId}`,
+    viaHost: `${sink.host}:${sink.port}`,
+    viaTransport: "UDP",
+    contact: `<sip:+4412345@${sink.host}:${sink.port}>`,
+  });
+
+describe("a call from a trunk", () => {
+  it("arrives at the user of its number, with what a trunk may say and nothing of ours, and the trunk hangs up", async () => {
+    const reception = await browser("reception@acme.example");
+    const caller = await call();
+    const rang = await reception.take(isInvite);
+    expect(rang.startsWith("INVITE sip:reception@reception.invalid;transport=ws SIP/2.0\r\n")).toBe(true);
+    expect(header(rang, "From")).toMatch(/^"Outside" <sip:\+4412345@127\.0\.0\.8:\d+>;tag=/);
+    expect(headers(rang, "P-Asserted-Identity")).toEqual([`"Outside" <sip:+4412345@${border}>`]);
+    expect(header(rang, "X-Trunk-Context")).toBe("kept");
+    expect(header(rang, "Organization")).toBeUndefined();
+    expect(rang).not.toMatch(/postern/i);
+    reception.send(reply(rang, { status: "180 Ringing", tag: "b" }));
+    reception.send(answerOf(rang, "reception"));
+    await reception.take((message) => message.startsWith("ACK "));
+    const bye = await reception.take((message) => message.startsWith("BYE "));
+    reception.send(reply(bye, { status: "200 OK" }));
+    expect(await caller.ended).toBe(0);
+    for (const message of caller.messages()) expect(message).not.toMatch(/postern/i);
+  });
+
+  it("is hung up by the page", async () => {
+    const reception = await browser("reception@acme.example");
+    const caller = await call({ scenario: "call-and-wait" });
+    const rang = await reception.take(isInvite);
+    reception.send(answerOf(rang, "reception"));
+    const ack = await reception.take((message) => message.startsWith("ACK "));
+    const hangUp = {
+      method: "BYE",
+      uri: uriOf(header(rang, "Contact")),
+      from: uriOf(header(ack, "To")).slice(4),
+      to: uriOf(header(ack, "From")).slice(4),
+      fromTag: "b",
+      toTag: tagOf(header(ack, "From")),
+      callId: header(rang, "Call-ID") ?? "",
+      cseq: 1,
+      viaHost: "reception.invalid",
+      contact: "<sip:reception@reception.invalid;transport=ws>",
+      routes: recordRoutes(rang),
+    };
+    expect(status(await reception.ask(hangUp))).toBe(200);
+    expect(await caller.ended).toBe(0);
+  });
+
+  it("is told apart by its number where two customers are behind one address", async () => {
+    const [reception, front] = [
+      await browser("reception@acme.example"),
+      await browser("front@globex.example", globexSecret),
+    ];
+    await call({ number: "+3225887000" });
+    await reception.take(isInvite);
+    await call({ number: "4930100" });
+    await front.take(isInvite);
+    expect(reception.received.filter(isInvite)).toEqual([]);
+  });
+
+  it.each(["3225887000", "+32-2.588(70)00", "003225887000", "%2B3225887000"])("reaches %s too", async (number) => {
+    const reception = await browser("reception@acme.example");
+    const sink = await openUdpSink(border);
+    sinks.push(sink);
+    sink.send(text(sink, number, `in-${unique()}`), kamailio.udp);
+    await reception.take(isInvite);
+  });
+
+  it("hides whom the trunk asserts from the page where the caller wants that", async () => {
+    const reception = await browser("reception@acme.example");
+    const sink = await openUdpSink(border);
+    sinks.push(sink);
+    const private_ = "P-Asserted-Identity: <sip:+44@x>\r\nPrivacy: id\r\nContent-Length:";
+    sink.send(text(sink, "+3225887000", `in-${unique()}`).replace("Content-Length:", private_), kamailio.udp);
+    const rang = await reception.take(isInvite);
+    expect(header(rang, "P-Asserted-Identity")).toBeUndefined();
+    expect(header(rang, "Privacy")).toBe("id");
+  });
+
+  it("is cancelled by the trunk, and by nobody else", async () => {
+    const reception = await browser("reception@acme.example");
+    const sink = await openUdpSink(border);
+    sinks.push(sink);
+    const callId = `in-${unique()}`;
+    sink.send(text(sink, "+3225887000", callId), kamailio.udp);
+    const rang = await reception.take(isInvite);
+    reception.send(reply(rang, { status: "180 Ringing", tag: "b" }));
+    await sink.waitFor((message) => isReply(message, 180, "INVITE"));
+    sink.send(text(sink, "+3225887000", callId, "CANCEL"), kamailio.udp);
+    const cancel = await reception.take((message) => message.startsWith("CANCEL "));
+    reception.send(reply(cancel, { status: "200 OK", tag: "b" }));
+    reception.send(reply(rang, { status: "487 Request Terminated", tag: "b" }));
+    await sink.waitFor((message) => isReply(message, 487, "INVITE"));
+  });
+});
+
+describe("a call from outside that nobody is to get", () => {
+  const lineOf = (callId: string): string =>
+    kamailio
+      .log()
+      .split("\n")
+      .find((line) => line.includes(callId) && !line.includes("TEST-REPORT")) ?? "";
+
+  it.each([
+    ["nobody's number", border, "+3225887999", 404, /to \+3225887999 refused: nobody's number/],
+    ["no number", border, "reception", 404, /refused: reception is no number/],
+    [
+      "a source that is no trunk",
+      "127.0.0.77",
+      "+3225887000",
+      403,
+      /from 127\.0\.0\.77 .* no trunk of the number's owner/,
+    ],
+    ["nobody there", border, "+3225887001", 480, /^$/],
+  ])("%s: is answered at once", async (_name, source, number, expected, line) => {
+    const reception = await browser("reception@acme.example");
+    const { answer, callId, ms } = await invite(source, number);
+    expect(status(answer)).toBe(expected);
+    expect(ms).toBeLessThan(1_000);
+    expect(lineOf(callId)).toMatch(line);
+    expect(reception.received.filter(isInvite)).toEqual([]);
+  });
+
+  it("is logged by the gateway too, with its reason", async () => {
+    await invite("127.0.0.77", "+3225887000");
+    const line = gateway.log().findLast((one) => one.msg === "a call from outside was refused");
+    expect(line).toMatchObject({ source: "127.0.0.77", number: "+3225887000", status: 403 });
+  });
+
+  it.each(["MESSAGE", "SUBSCRIBE", "REGISTER"])("%s from a trunk is 403", async (method) => {
+    const sink = await openUdpSink(border);
+    sinks.push(sink);
+    sink.send(text(sink, "+3225887000", `in-${unique()}`, method), kamailio.udp);
+    await sink.waitFor((message) => isReply(message, 403, method));
+  });
+});

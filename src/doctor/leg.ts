@@ -57,6 +57,8 @@ export type Taken =
   | { readonly kind: "taken" }
   | { readonly kind: "refused" }
   | { readonly kind: "status"; readonly status: string }
+  /** wss:// and a certificate that this machine does not believe. */
+  | { readonly kind: "untrusted"; readonly reason: string }
   /** No answer that is HTTP. */
   | { readonly kind: "mute"; readonly reason: string };
 
@@ -79,9 +81,13 @@ export async function tryLeg({ url, family }: Target, attempt: Attempt): Promise
 function verdict({ cause, message }: PosternError): Taken {
   const reason = cause instanceof Error ? cause.message : message;
   const status = /^Unexpected server response: (\d{3})$/.exec(reason)?.[1];
-  if (status === undefined) return { kind: "mute", reason };
+  if (status === undefined) return { kind: isUntrusted(cause) ? "untrusted" : "mute", reason };
   return status === "403" ? { kind: "refused" } : { kind: "status", status };
 }
+
+/** OpenSSL's names for why a chain is not verified, and Node's for a wrong name. */
+const isUntrusted = (cause: unknown): boolean =>
+  cause instanceof Error && "code" in cause && /CERT|^UNABLE_TO_/.test(String(cause.code));
 
 /** No browser has one of these (RFC 5737, RFC 3849): whoever announced a browser's address might be sent its calls. */
 const nobodysAddress = { 4: { address: "192.0.2.1", port: 1024 }, 6: { address: "2001:db8::1", port: 1024 } } as const;

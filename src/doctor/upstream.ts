@@ -51,12 +51,21 @@ async function checkLeg(
       return [upgraded(url), ...proxyTaken(url, proxyProtocol), await explainRefusal({ url, chain, now, takes })];
     case "status":
       return [noUpgrade(url, taken.status)];
+    case "untrusted":
+      return [untrusted(url, taken.reason.split(";", 1)[0] ?? "")];
     case "mute":
       return [await explainSilence(target, taken.reason, proxyProtocol, (grant) => tryLeg(target, grant), right)];
   }
 }
 
 const upgraded = (url: string): Finding => ok(`WebSocket ${url}`, "answers the upgrade as Kamailio does");
+
+const untrusted = (url: string, reason: string): Finding =>
+  fail(
+    `TLS ${url}`,
+    `its certificate is not believed: ${reason}`,
+    "give Kamailio one of a known authority for that name, or the gateway its own: NODE_EXTRA_CA_CERTS=ca.pem",
+  );
 
 const noUpgrade = (url: string, status: string): Finding =>
   fail(

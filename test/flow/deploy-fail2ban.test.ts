@@ -1,4 +1,6 @@
 import { spawnSync } from "node:child_process";
+import { cpSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startPostern } from "../helpers/cli.ts";
@@ -9,12 +11,14 @@ import { answer, code, credential, RawClient, type RawClientOptions, status, uni
 import { type RequestParts, request } from "../helpers/raw-sip.ts";
 import { type Served, served } from "../helpers/served.ts";
 
-const filter = fileURLToPath(new URL("../../deploy/fail2ban/filter.d/postern.conf", import.meta.url));
-const program = fileURLToPath(new URL("../helpers/fail2ban-regex.sh", import.meta.url));
+const deploy = fileURLToPath(new URL("../../deploy/fail2ban", import.meta.url));
+const filter = join(deploy, "filter.d/postern.conf");
+const program = fileURLToPath(new URL("../helpers/fail2ban.sh", import.meta.url));
 const unavailable = 69;
 
-const regex = (...args: readonly string[]) =>
+const fail2ban = (...args: readonly string[]) =>
   spawnSync("sh", [program, ...args], { encoding: "utf8", timeout: 120_000 });
+const regex = (...args: readonly string[]) => fail2ban("fail2ban-regex", ...args);
 const version = regex("--version");
 const why = version.status === unavailable ? ` (skipped: ${version.stderr.trim().split("\n").at(-1)})` : "";
 
@@ -171,6 +175,22 @@ describe.skipIf(version.status === unavailable)(`the fail2ban filter on a gatewa
     expect(log.split(victim).length).toBeGreaterThan(4);
     expect(counted(log)).not.toContain(victim);
     expect(await times("127.0.0.31")).toBe(4);
+  });
+
+  it("has a jail that fail2ban takes", () => {
+    const place = join(folder.path, "fail2ban");
+    cpSync(fail2ban("config").stdout.trim(), place, { recursive: true });
+    // Debian's own jail wants a log of sshd.
+    rmSync(join(place, "jail.d"), { recursive: true });
+    cpSync(deploy, place, { recursive: true });
+    const tested = () => fail2ban("fail2ban-client", "-c", place, "-t").status;
+    expect(tested()).toBe(0);
+    const dumped = fail2ban("fail2ban-client", "-c", place, "-d").stdout;
+    expect(dumped).toContain("['add', 'postern', 'systemd']");
+    expect(dumped).toContain("['set', 'postern', 'maxretry', 100]");
+    const jail = readFileSync(join(place, "jail.d/postern.conf"), "utf8");
+    folder.write("fail2ban/jail.d/postern.conf", jail.replace(/^filter .*$/m, "filter = absent"));
+    expect(tested()).not.toBe(0);
   });
 
   it("reads the same lines as journald gives them", async () => {

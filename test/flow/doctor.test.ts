@@ -1,6 +1,9 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer, type Server } from "node:net";
+import { join } from "node:path";
+import { createServer as createTlsServer } from "node:tls";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { examine } from "../../src/doctor/doctor.ts";
 import type { Finding } from "../../src/doctor/finding.ts";
@@ -176,6 +179,14 @@ describe("postern doctor before what is no Kamailio", () => {
     expect(failed(findings)).toEqual([`WebSocket ${url}: answers the upgrade with HTTP 404`]);
   });
 
+  it("but has a certificate of its own making says so", async () => {
+    folder.certificate("upstream");
+    const [cert, key] = ["cert", "key"].map((name) => readFileSync(join(folder.path, `upstream-${name}.pem`)));
+    const url = (await listening(createTlsServer({ cert, key }))).replace("ws:", "wss:");
+    const { findings } = await doctor({ urls: [url], proxyProtocol: "off" });
+    expect(failed(findings)).toEqual([`TLS ${url}: its certificate is not believed: self-signed certificate`]);
+  });
+
   it("nor a name that is known", async () => {
     const { findings } = await doctor({ urls: ["ws://kamailio.invalid:5080"] });
     expect(failed(findings)).toEqual(["upstream ws://kamailio.invalid:5080: the name is not known"]);
@@ -222,10 +233,14 @@ describe("postern doctor beside a running gateway", () => {
     expect(failed(well.findings)).toEqual([]);
     expect(sentence(well.findings, "gateway.listen")?.found).toMatch(/is taken, and a gateway runs$/);
     expect(sentence(well.findings, "running gateway")?.found).toBe("answers on admin.listen and is ready");
-    closing.shift();
     await kamailio.kill();
+    // Its answer is good for two seconds.
+    const readiness = async () => (await fetch(`${gateway.adminUrl}/readyz`)).status;
+    await expect.poll(readiness, { timeout: 5_000 }).toBe(503);
     const ill = await doctor({ urls: [wsUrl], ...places });
     expect(ill.exit).toBe(1);
+    const unready = sentence(ill.findings, "running gateway");
+    expect(unready).toMatchObject({ state: "warn", found: expect.stringMatching(/is not ready: .*nobody listens/) });
   });
 
   it("tells a port that another program has", async () => {

@@ -1,12 +1,16 @@
 #!/bin/sh
-# fail2ban-regex ARG…: the one that is installed, else Debian's, unpacked under .cache: nothing is installed, no daemon
-# can start. Exit 69 (EX_UNAVAILABLE) with a sentence on stderr where neither can be had.
+# fail2ban.sh PROGRAM ARG…: runs fail2ban-regex or fail2ban-client, the one that is installed, else Debian's, unpacked under
+# .cache: nothing is installed, no daemon can start. fail2ban.sh config: where its configuration lies. Exit 69
+# (EX_UNAVAILABLE) with a sentence on stderr where neither can be had.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
-if command -v fail2ban-regex >/dev/null; then exec fail2ban-regex "$@"; fi
+if command -v fail2ban-regex >/dev/null; then
+  if [ "$1" = config ]; then echo /etc/fail2ban; exit; fi
+  exec "$@"
+fi
 
 cache=$root/.cache/fail2ban
-fail() { echo "fail2ban-regex: $1" >&2; exit 69; }
+fail() { echo "fail2ban: $1" >&2; exit 69; }
 
 # With lists of its own where the system has none: this asks for no rights.
 fetch() {
@@ -25,4 +29,6 @@ if [ ! -x "$cache/usr/bin/fail2ban-regex" ]; then
   (cd "$work" && fetch && dpkg -x fail2ban_*.deb "$work/unpacked") >&2 || fail "apt-get could not bring the package"
   rm -rf "$cache" && mv "$work/unpacked" "$cache" && rm -rf "$work"
 fi
-PYTHONPATH=$cache/usr/lib/python3/dist-packages exec /usr/bin/python3 "$cache/usr/bin/fail2ban-regex" "$@"
+if [ "$1" = config ]; then echo "$cache/etc/fail2ban"; exit; fi
+program=$1; shift
+PYTHONPATH=$cache/usr/lib/python3/dist-packages exec /usr/bin/python3 "$cache/usr/bin/$program" "$@"

@@ -76,7 +76,7 @@ start_daemon() {
   tries=0
   until docker info >/dev/null 2>&1; do
     tries=$((tries + 1))
-    kill -0 "$daemon" 2>/dev/null && [ $tries -lt 120 ] || { tail -n 5 "$work/dockerd.log" >&2; cannot "dockerd does not start (see above)"; }
+    kill -0 "$daemon" 2>/dev/null && [ $tries -lt 120 ] || cannot "dockerd does not start: $(tail -n 1 "$work/dockerd.log")"
     sleep 0.25
   done
 }
@@ -89,7 +89,7 @@ find_base() {
   command -v debootstrap >/dev/null && [ "$(id -u)" = 0 ] || cannot "no registry gives $base, and debootstrap or root is missing"
   say "no registry gives $base: making it by debootstrap"
   debootstrap --variant=minbase bookworm "$work/base" >"$work/debootstrap.log" 2>&1 ||
-    { tail -n 3 "$work/debootstrap.log" >&2; cannot "debootstrap failed (see above)"; }
+    cannot "debootstrap failed: $(tail -n 1 "$work/debootstrap.log")"
   # How this machine reaches archives and registries: whom it trusts beside the usual authorities, and apt's settings.
   mkdir -p "$work/base/usr/local/share/ca-certificates"
   cp /usr/local/share/ca-certificates/*.crt "$work/base/usr/local/share/ca-certificates/" 2>/dev/null || true

@@ -27,6 +27,8 @@ if [ ! -x "$cache/usr/bin/fail2ban-regex" ]; then
   trap 'rm -rf "$work"' EXIT
   mkdir -p "$work"
   (cd "$work" && fetch && dpkg -x fail2ban_*.deb "$work/unpacked") >&2 || fail "apt-get could not bring the package"
+  # A link that the package sets right when it is installed; dangling, it troubles what walks this tree.
+  rm -f "$work/unpacked/usr/bin/fail2ban-python"
   rm -rf "$cache" && mv "$work/unpacked" "$cache" && rm -rf "$work"
 fi
 if [ "$1" = config ]; then echo "$cache/etc/fail2ban"; exit; fi

@@ -1,6 +1,6 @@
 #!/bin/sh
 # run.sh [--with-servers] SCRIPT [ARG…]: runs a TypeScript file of this checkout under Node 24 after its own set-up: the npm
-# packages of the lock file and, with --with-servers, Kamailio and SIPp. What is done is not done again. Words go to stderr.
+# packages of the lock file and, with --with-servers, Kamailio, SIPp and promtool. What is done is not done again. Words go to stderr.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 servers=no

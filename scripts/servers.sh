@@ -1,15 +1,16 @@
 #!/bin/sh
-# servers.sh: installs Kamailio with its modules, SIPp and openssl from the Debian or Ubuntu archive where they are absent.
+# servers.sh: installs Kamailio with its modules, SIPp, openssl and promtool (of Prometheus) from the Debian or Ubuntu archive where they are absent.
 set -eu
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 packages="kamailio kamailio-websocket-modules kamailio-autheph-modules kamailio-tls-modules kamailio-outbound-modules
-  kamailio-sqlite-modules kamailio-json-modules kamailio-utils-modules sip-tester openssl"
+  kamailio-sqlite-modules kamailio-json-modules kamailio-utils-modules sip-tester openssl prometheus"
 modules="websocket auth_ephemeral tls outbound db_sqlite json utils"
 
 # Looks at what is there, not at the package list: a Kamailio built by hand serves as well.
 missing() {
   command -v sipp >/dev/null || { echo sipp; return; }
   command -v openssl >/dev/null || { echo openssl; return; }
+  command -v promtool >/dev/null || { echo promtool; return; }
   command -v kamailio >/dev/null || { echo kamailio; return; }
   dir=$(kamailio -I 2>/dev/null | sed -n 's/^ *Default paths to modules: *//p' | cut -d: -f1)
   for module in $modules; do
@@ -28,12 +29,15 @@ elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then sudo="sudo -n"
 else fail "neither root nor sudo without a password is at hand"
 fi
 
-echo "postern: installing Kamailio and SIPp with apt-get" >&2
-# The package would start its own Kamailio on port 5060 now and at every boot. policy-rc.d is Debian's way to say no.
+echo "postern: installing Kamailio, SIPp and promtool with apt-get" >&2
+# The packages would start their own Kamailio and Prometheus, now and at every boot. policy-rc.d is Debian's way to say no.
 status=0
 $sudo env DEBIAN_FRONTEND=noninteractive sh -eu -c '
   policy=/usr/sbin/policy-rc.d
-  had=$(command -v kamailio || true)
+  new=
+  for service in kamailio prometheus; do
+    if ! command -v "$service" >/dev/null; then new="$new $service"; fi
+  done
   if [ ! -e "$policy" ]; then
     trap "rm -f $policy" EXIT
     trap "exit 1" HUP INT TERM
@@ -42,10 +46,10 @@ $sudo env DEBIAN_FRONTEND=noninteractive sh -eu -c '
   fi
   apt-get update -q
   apt-get install -q -y --no-install-recommends -o Dpkg::Options::=--force-confold "$@"
-  if [ -z "$had" ]; then
-    update-rc.d kamailio disable
-    if [ -d /run/systemd/system ]; then systemctl stop kamailio.service; fi
-  fi
+  for service in $new; do
+    update-rc.d "$service" disable
+    if [ -d /run/systemd/system ]; then systemctl stop "$service.service"; fi
+  done
 ' servers $wanted </dev/null >&2 || status=$?
 [ $status = 0 ] || fail "apt-get failed (see above)"
 

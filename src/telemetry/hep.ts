@@ -1,4 +1,4 @@
-import { isIPv4 } from "node:net";
+import { isIPv6 } from "node:net";
 import ipaddr from "ipaddr.js";
 import type { Party } from "./trace.ts";
 
@@ -52,7 +52,7 @@ export const largestPacket = 65_507;
  */
 export function hepPacket(parts: HepParts): Buffer | undefined {
   const { from, to, at, authKey } = parts;
-  const v4 = isIPv4(from.address) && isIPv4(to.address);
+  const v4 = !isIPv6(from.address) && !isIPv6(to.address);
   const second = Math.floor(at / 1e6);
   const chunks: [number, Buffer][] = [
     [chunk.family, u8(v4 ? familyIPv4 : familyIPv6)],
@@ -102,9 +102,12 @@ function u32(value: number): Buffer {
   return bytes;
 }
 
-/** An address as 4 bytes, or as 16 where one of both ends needs them: an IPv4 one is mapped (RFC 4291 §2.5.5.2). */
+/**
+ * An address as 4 bytes, or as 16 where one of both ends needs them: an IPv4 one is mapped (RFC 4291 §2.5.5.2). A socket
+ * that has just been closed has none: 0.0.0.0.
+ */
 function packed(address: string, v4: boolean): Buffer {
-  const parsed = ipaddr.parse(address);
+  const parsed = ipaddr.isValid(address) ? ipaddr.parse(address) : ipaddr.parse("0.0.0.0");
   const wide = !v4 && parsed instanceof ipaddr.IPv4 ? parsed.toIPv4MappedAddress() : parsed;
   return Buffer.from(wide.toByteArray());
 }

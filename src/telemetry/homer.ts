@@ -13,7 +13,11 @@ export interface HomerOptions {
   readonly captureId: number;
   readonly authKey?: string | undefined;
   readonly log: Log;
+  readonly connect?: (url: string) => Promise<Collector>;
 }
+
+/** What is needed of a connected UDP socket. */
+export type Collector = Pick<Socket, "send" | "getSendQueueSize" | "close" | "on">;
 
 /** Bytes that may wait in the socket; what comes on top is dropped. */
 const mostQueued = 1024 * 1024;
@@ -30,7 +34,7 @@ export class Homer implements TraceListener {
   readonly #options: HomerOptions;
   readonly #dropped = { queue: 0, size: 0, unreachable: 0 };
   #sent = 0;
-  #socket: Socket | undefined;
+  #socket: Collector | undefined;
   #retry: NodeJS.Timeout | undefined;
   #complainedAt = 0;
   #closed = false;
@@ -45,8 +49,9 @@ export class Homer implements TraceListener {
 
   /** Resolves when the first attempt is over; where it failed, others follow. */
   async open(): Promise<void> {
+    const { url, connect = connected } = this.#options;
     try {
-      const socket = await connected(this.#options.url);
+      const socket = await connect(url);
       if (this.#closed) {
         socket.close();
         return;

@@ -48,6 +48,11 @@ describe("a HEP3 packet", () => {
     expect(decodeHep(packet)).toMatchObject({ family: 10, destination: "::ffff:c000:201 8088" });
   });
 
+  it("shows 0.0.0.0 for an end that has no address any more", () => {
+    const packet = hepPacket(parts({ to: { address: "", port: 0 } }))!;
+    expect(decodeHep(packet)).toMatchObject({ source: "203.0.113.7 4711", destination: "0.0.0.0 0" });
+  });
+
   it("has no key where none is given", () => {
     const decoded = decodeHep(hepPacket(parts({ authKey: undefined }))!);
     expect(decoded.authKey).toBeUndefined();

@@ -63,7 +63,9 @@ function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown";
   if (error.name === "TimeoutError") return `nothing within ${deadline / 1000} s`;
   const { cause } = error;
-  return cause instanceof Error && "code" in cause ? String(cause.code) : error.message;
+  if (!(cause instanceof Error)) return error.message;
+  // Without a code: fetch itself refused, as it does some ports.
+  return "code" in cause ? String(cause.code) : cause.message;
 }
 
 export function httpUrl(value: string): string {

@@ -321,6 +321,18 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
       /is no public key in PEM form/,
     ],
   ],
+  hep: [
+    [after("hep: {}"), "hep.url", 3, /is required/],
+    [after("hep: { url: 127.0.0.1:9060 }"), "hep.url", 3, /is no address of a HEP collector/],
+    [after("hep: { url: tcp://127.0.0.1:9060 }"), "hep.url", 3, /is no address of a HEP collector/],
+    [after("hep: { url: udp://127.0.0.1:9060/path }"), "hep.url", 3, /is no address of a HEP collector/],
+    [after("hep: { url: udp://a:b@127.0.0.1:9060 }"), "hep.url", 3, /is no address of a HEP collector/],
+    [after("hep: { url: udp://a, captureId: 4294967296 }"), "hep.captureId", 3, /must be at most/],
+    [after("hep: { url: udp://a, captureId: 0 }"), "hep.captureId", 3, /must be at least/],
+    [after('hep: { url: udp://a, authKey: "" }'), "hep.authKey", 3, /is no key of a HEP collector/],
+    [after("hep: { url: udp://a, authKey: file:none }"), "hep.authKey", 3, /that is not there/],
+    [after("hep: { url: udp://a, captureID: 1 }"), "hep.captureID", 3, /did you mean captureId/],
+  ],
   "the other values of a customer": [
     [after("customers:\n  - id: Acme"), "customers[0].id", 4, /is no customer id/],
     [after("customers:\n  - id: a|b"), "customers[0].id", 4, /is no customer id/],

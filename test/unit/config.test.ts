@@ -118,6 +118,21 @@ describe("the config that names every key", () => {
   });
 });
 
+describe("hep", () => {
+  it("is off where it is not named", () => expect(folder.config(least).hep).toBeUndefined());
+
+  it("has a capture id and may have a key from a file", () => {
+    folder.write("hep.key", "key of homer\n");
+    const hep = (text: string) => folder.config(`${least}hep: ${text}\n`).hep;
+    expect(hep("{ url: udp://homer.example }")).toEqual({ url: "udp://homer.example", captureId: 2001 });
+    expect(hep('{ url: "udp://[::1]:9061", captureId: 7, authKey: file:hep.key }')).toEqual({
+      url: "udp://[::1]:9061",
+      captureId: 7,
+      authKey: "key of homer",
+    });
+  });
+});
+
 describe("the least config", () => {
   it("gets the documented defaults", () => {
     const config: Config = folder.config(`${least}customers: [{ id: acme, domains: [ACME.example] }]\n`);

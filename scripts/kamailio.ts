@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
@@ -12,7 +13,7 @@ const schemas = ["standard-create.sql", "usrloc-create.sql", "dialog-create.sql"
 export interface KamailioSettings {
   /** Absolute; made if absent. A database that is there already is kept. */
   readonly dir: string;
-  /** `host:port`, IPv6 in brackets. */
+  /** `host:port`, IPv6 in brackets. For the second instance these are for trunks on TCP. */
   readonly ws: readonly string[];
   readonly udp: readonly string[];
   /** Newest first, one or two. */
@@ -23,6 +24,8 @@ export interface KamailioSettings {
   readonly report?: string;
   /** Instead of kamailio/kamailio.cfg. */
   readonly configuration?: string;
+  /** What the configuration includes as its settings; local.cfg by default. The second instance's speaks no HTTP. */
+  readonly localName?: "local.cfg" | "edge-local.cfg";
   /** Further settings of local.cfg, by name: texts and whole numbers; true where only being defined counts. */
   readonly defines?: Readonly<Record<string, string | number | true>>;
   /** Further lines of local.cfg, for a configuration of its own. */
@@ -55,7 +58,7 @@ export function createDatabase(file: string, schemaDir = "/usr/share/kamailio/db
 /** Writes local.cfg and the database into settings.dir. */
 export function prepareKamailio(settings: KamailioSettings): void {
   mkdirSync(settings.dir, { recursive: true });
-  const local = join(settings.dir, "local.cfg");
+  const local = join(settings.dir, settings.localName ?? "local.cfg");
   writeFileSync(local, localConfig(settings), { mode: 0o600 });
   chmodSync(local, 0o600);
   if (settings.report) copyFileSync(settings.report, join(settings.dir, "test-report.cfg"));
@@ -162,7 +165,7 @@ const died = (child: ChildProcess): Promise<never> =>
 async function ready(settings: KamailioSettings, deadline: number): Promise<void> {
   const until = Date.now() + deadline;
   for (const address of settings.ws) {
-    while (!(await answers(address))) {
+    while (!(await (settings.localName === "edge-local.cfg" ? answersSip(address) : answers(address)))) {
       if (Date.now() > until) throw new Error(`no answer on ${address} within ${deadline} ms`);
       await new Promise((resolve) => setTimeout(resolve, 30));
     }
@@ -179,4 +182,29 @@ const answers = (address: string): Promise<boolean> =>
     asked.on("timeout", () => asked.destroy());
     asked.on("error", () => resolve(false));
     asked.end();
+  });
+
+/** OPTIONS over TCP; any answer. */
+const answersSip = (address: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const { hostname, port } = new URL(`http://${address}`);
+    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ""), port: Number(port), timeout: 1_000 });
+    socket.on("timeout", () => socket.destroy());
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => resolve(false));
+    socket.on("data", () => {
+      resolve(true);
+      socket.destroy();
+    });
+    const lines = [
+      `OPTIONS sip:${address} SIP/2.0`,
+      "Via: SIP/2.0/TCP probe.invalid;branch=z9hG4bKprobe",
+      "Max-Forwards: 1",
+      "From: <sip:probe@probe.invalid>;tag=probe",
+      `To: <sip:${address}>`,
+      "Call-ID: probe",
+      "CSeq: 1 OPTIONS",
+      "Content-Length: 0",
+    ];
+    socket.write(`${lines.join("\r\n")}\r\n\r\n`);
   });

@@ -28,6 +28,7 @@ export interface KamailioOptions {
   /** Of local.cfg. */
   readonly defines?: NonNullable<KamailioSettings["defines"]>;
   readonly lines?: readonly string[];
+  readonly localName?: NonNullable<KamailioSettings["localName"]>;
 }
 
 /** One message that Kamailio received (in) or sent (out). HTTP upgrades have proto "tcp", what follows them "ws". */
@@ -89,6 +90,7 @@ export async function startKamailio(options: KamailioOptions): Promise<Kamailio>
     ...(options.configuration ? { configuration: options.configuration } : {}),
     ...(options.defines ? { defines: options.defines } : {}),
     ...(options.lines ? { lines: options.lines } : {}),
+    ...(options.localName ? { localName: options.localName } : {}),
   });
   const saw = reporter(running);
   const wsUrls = hosts.map((host) => `ws://${bracket(host)}:${wsPort}`);
@@ -139,7 +141,8 @@ function reporter(running: RunningKamailio): () => Seen[] {
 }
 
 /** How the start was waited for. An upgrade is none. */
-const isProbe = (message: Seen): boolean => message.method === "GET" && message.header("Upgrade") === undefined;
+const isProbe = (message: Seen): boolean =>
+  (message.method === "GET" && message.header("Upgrade") === undefined) || message.header("Call-ID") === "probe";
 
 function waitFor(
   running: RunningKamailio,

@@ -10,6 +10,8 @@ const scenarios = fileURLToPath(new URL("../fixtures/sipp/", import.meta.url));
 export interface TrunkOptions {
   /** 127.0.0.x or ::1. */
   readonly host: string;
+  /** Default udp. */
+  readonly transport?: "udp" | "tcp";
   readonly scenario: "answer" | "answer-and-hangup" | "busy" | "ringing" | "silent" | "unavailable";
   /** What it answers with: a DTLS answer to the first audio line of a browser's offer (default), or plain RTP. */
   readonly sdp?: "webrtc" | "plain";
@@ -23,6 +25,8 @@ export interface TrunkOptions {
 export interface CallerOptions {
   /** 127.0.0.x. */
   readonly host: string;
+  /** Default udp. */
+  readonly transport?: "udp" | "tcp";
   readonly to: { readonly host: string; readonly port: number };
   readonly number: string;
   /** "call" hangs up after hold ms, "call-and-wait" is hung up on. */
@@ -54,15 +58,16 @@ export interface Trunk {
   stop(): Promise<void>;
 }
 
-/** A customer's trunk: SIPp on UDP. Resolves when it is bound. */
+/** A customer's trunk: SIPp. Resolves when it is bound. */
 export async function startTrunk(options: TrunkOptions): Promise<Trunk> {
   const { host } = options;
   const { port, sipp, ...observed } = await launch(options, options.rtpEcho ? ["-rtp_echo"] : []);
   await bound(port, sipp.fault);
-  return { uri: `sip:${host.includes(":") ? `[${host}]` : host}:${port}`, host, port, ...observed };
+  const transport = options.transport === "tcp" ? ";transport=tcp" : "";
+  return { uri: `sip:${host.includes(":") ? `[${host}]` : host}:${port}${transport}`, host, port, ...observed };
 }
 
-/** Someone beyond a trunk who calls: SIPp on UDP, one call. */
+/** Someone beyond a trunk who calls: SIPp, one call. */
 export async function startCaller(options: CallerOptions): Promise<Caller> {
   const { to, number } = options;
   const { port, sipp, ...observed } = await launch(options, [`${to.host}:${to.port}`, "-s", number, "-m", "1"]);
@@ -80,7 +85,7 @@ async function launch(options: TrunkOptions | CallerOptions, more: readonly stri
   writeFileSync(join(dir, "scenario.xml"), scenario(options, media));
   const args = [
     ...["-sf", "scenario.xml", "-i", host, "-p", `${port}`, "-mi", host, "-mp", `${media}`],
-    ...["-ci", host, "-cp", `${await freePort(host)}`, ...more],
+    ...["-ci", host, "-cp", `${await freePort(host)}`, ...(options.transport === "tcp" ? ["-t", "t1"] : []), ...more],
     ...["-nostdin", "-trace_msg", "-message_file", trace, "-trace_err", "-error_file", join(dir, "errors.log")],
   ];
   const sipp = run(args, dir);
@@ -140,16 +145,18 @@ function scenario(options: TrunkOptions | CallerOptions, media: number): string 
   return readFileSync(join(scenarios, `${options.scenario}.xml`), "latin1")
     .replaceAll("@SDP@", sdp.replaceAll("\n", "\n      "))
     .replaceAll("@MEDIA@", `${media}`)
-    .replaceAll("[hold]", `${options.hold ?? 300}`);
+    .replaceAll("[hold]", `${options.hold ?? 300}`)
+    .replaceAll("[local_port]>", options.transport === "tcp" ? "[local_port];transport=tcp>" : "[local_port]>");
 }
 
-/** SIPp does not say when it listens; the system's table of UDP sockets does. */
+/** SIPp does not say when it listens; the system's tables of sockets do. */
 async function bound(port: number, fault: () => string | undefined): Promise<void> {
   const entry = new RegExp(`:${port.toString(16).toUpperCase().padStart(4, "0")} `);
   for (const until = Date.now() + 10_000; Date.now() < until; ) {
     const failed = fault();
     if (failed) throw new Error(failed);
-    if (entry.test(readFileSync("/proc/net/udp", "latin1") + readFileSync("/proc/net/udp6", "latin1"))) return;
+    const tables = ["udp", "udp6", "tcp"].map((name) => readFileSync(`/proc/net/${name}`, "latin1"));
+    if (entry.test(tables.join(""))) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   throw new Error(`sipp did not bind port ${port} within 10 s`);
@@ -180,7 +187,7 @@ function waitFor(trace: string, predicate: (message: string) => boolean, timeout
 function parseTrace(trace: string): string[] {
   const text = readFileSync(trace, "latin1");
   const messages: string[] = [];
-  for (const found of text.matchAll(/^UDP message received \[(\d+)\] bytes ?:\r?\n\r?\n/gm)) {
+  for (const found of text.matchAll(/^(?:UDP|TCP) message received \[(\d+)\] bytes ?:\r?\n\r?\n/gm)) {
     const start = found.index + found[0].length;
     const message = text.slice(start, start + Number(found[1]));
     if (message.length === Number(found[1])) messages.push(message);

@@ -1,0 +1,193 @@
+import { readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { startGateway, type TestGateway } from "../helpers/gateway.ts";
+import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
+import { callOf, Legs, withinCall } from "../helpers/legs.ts";
+import { freePort } from "../helpers/ports.ts";
+import { credential, RawClient, status, unique } from "../helpers/raw-client.ts";
+import { header, headers, isReply, reply, request } from "../helpers/raw-sip.ts";
+import { startCaller } from "../helpers/trunk.ts";
+import { openUdpSink } from "../helpers/udp-sink.ts";
+
+const directory = fileURLToPath(new URL("../../kamailio/", import.meta.url));
+const chainSecret = "0123456789abcdef0123456789abcdef";
+let core: Kamailio;
+let edge: Kamailio;
+let gateway: TestGateway;
+let port = 56_000;
+const legs = new Legs(() => core);
+
+beforeAll(async () => {
+  const [wsPort, udpPort, edgePort] = [await freePort(), await freePort(), await freePort()];
+  gateway = await startGateway({
+    upstreamUrls: [`ws://127.0.0.1:${wsPort}`],
+    chainSecret,
+    trunk: "sip:127.0.0.14:5060;transport=tcp",
+    acme: '    inbound: { "+3225887000": reception }\n',
+  });
+  const defines = { POSTERN_ADMIN: gateway.adminUrl, EDGE: `sip:127.0.0.1:${edgePort}`, TRUNK_PATIENCE: 1_500 };
+  core = await startKamailio({ chainSecret, wsPort, udpPort, defines });
+  edge = await startKamailio({
+    chainSecret,
+    udpPort: edgePort,
+    haproxy: false,
+    configuration: `${directory}edge.cfg`,
+    localName: "edge-local.cfg",
+    defines: { CORE: `sip:127.0.0.1:${udpPort}` },
+  });
+});
+afterEach(() => legs.close());
+afterAll(async () => {
+  await gateway?.close();
+  await edge?.stop();
+  await core?.stop();
+});
+
+const caller = "+3225887000";
+
+describe("a trunk on TCP, through the second instance", () => {
+  it("gets a call and its end by the page, over TCP alone", async () => {
+    const trunk = await legs.trunk("answer", { transport: "tcp", host: "127.0.0.14" });
+    const alice = await legs.open("alice", port++);
+    const call = callOf("alice", "+1900", { trunk: trunk.uri, caller });
+    alice.send(call.invite);
+    const ok = await alice.waitFor((message) => isReply(message, 200, "INVITE"));
+    const invite = await trunk.waitFor((message) => message.startsWith("INVITE "));
+    expect(invite.startsWith(`INVITE sip:+1900@127.0.0.14:${trunk.port};transport=tcp SIP/2.0\r\n`)).toBe(true);
+    expect(header(invite, "Via")).toMatch(/^SIP\/2\.0\/TCP /);
+    expect(headers(invite, "P-Asserted-Identity")).toEqual(["<sip:+3225887000@127.0.0.14>"]);
+    alice.send(withinCall(call, ok, "ACK"));
+    await trunk.waitFor((message) => message.startsWith("ACK "));
+    alice.send(withinCall(call, ok, "BYE"));
+    await alice.waitFor((message) => isReply(message, 200, "BYE"));
+    for (const message of trunk.messages()) expect(message).not.toMatch(/^x-postern|alice@acme/im);
+  });
+
+  it("hangs up itself", async () => {
+    const trunk = await legs.trunk("answer-and-hangup", { transport: "tcp", host: "127.0.0.14", hold: 50 });
+    const alice = await legs.open("alice", port++);
+    const call = callOf("alice", "+1900", { trunk: trunk.uri, caller });
+    alice.send(call.invite);
+    const ok = await alice.waitFor((message) => isReply(message, 200, "INVITE"));
+    alice.send(withinCall(call, ok, "ACK"));
+    const bye = await alice.waitFor((message) => message.startsWith("BYE "));
+    alice.send(reply(bye, { status: "200 OK" }));
+    await trunk.waitFor((message) => isReply(message, 200, "BYE"));
+  });
+
+  it("is left for the second trunk where nobody listens", async () => {
+    const second = await legs.trunk("answer");
+    const alice = await legs.open("alice", port++);
+    const trunk = `sip:127.0.0.14:${await freePort("127.0.0.14")};transport=tcp`;
+    alice.send(callOf("alice", "+1900", { trunk, trunk2: second.uri, caller }).invite);
+    await alice.waitFor((message) => isReply(message, 200, "INVITE"));
+  });
+
+  it("calls a page, and is known by the address that it connected from", async () => {
+    const reception = await RawClient.connect(gateway.gatewayUrl);
+    const answered = await reception.register("reception@acme.example", credential("reception@acme.example"));
+    expect(status(answered)).toBe(200);
+    const to = { host: "127.0.0.1", port: edge.wsPort };
+    const outside = await startCaller({ host: "127.0.0.14", transport: "tcp", to, number: caller, scenario: "call" });
+    const rang = await reception.take((message) => message.startsWith("INVITE "));
+    expect(rang).not.toMatch(/postern/i);
+    const contact = "<sip:reception@reception.invalid;transport=ws>";
+    reception.send(reply(rang, { status: "200 OK", tag: "b", contact, body: "v=0\r\n" }));
+    await reception.take((message) => message.startsWith("ACK "));
+    const bye = await reception.take((message) => message.startsWith("BYE "));
+    reception.send(reply(bye, { status: "200 OK" }));
+    expect(await outside.ended).toBe(0);
+    await outside.stop();
+    reception.close();
+  });
+
+  it("is refused where it is nobody's, whatever source it claims", async () => {
+    const callId = `edge-${unique()}`;
+    const answer = await overTcp(inviteOf(callId, ["X-Postern-Source: 127.0.0.14"]), "127.0.0.15");
+    expect(answer).toMatch(/^SIP\/2\.0 403 /);
+    expect(core.log()).toContain("call from 127.0.0.15 to +3225887000 refused");
+  });
+});
+
+describe("the second instance", () => {
+  it("takes nothing over UDP but from the first", async () => {
+    const stranger = await openUdpSink("127.0.0.16");
+    const callId = `edge-${unique()}`;
+    stranger.send(inviteOf(callId), edge.udp);
+    await edge.waitFor((seen) => seen.way === "in" && seen.header("Call-ID") === callId);
+    await expect.poll(() => edge.log()).toContain("UDP is for the first instance");
+    expect(stranger.received()).toEqual([]);
+    await stranger.close();
+  });
+
+  it("sends a trunk's requests nowhere but to the first", async () => {
+    const elsewhere = await openUdpSink("127.0.0.17");
+    const routes = [`<sip:127.0.0.1:${edge.wsPort};transport=tcp;lr>`, `<sip:${elsewhere.host}:${elsewhere.port};lr>`];
+    const bye = inviteOf(
+      `edge-${unique()}`,
+      routes.map((route) => `Route: ${route}`),
+    )
+      .replace(/^INVITE/, "BYE")
+      .replace("1 INVITE", "1 BYE")
+      .replace(/^(To: .*)$/m, "$1;tag=x");
+    expect(await overTcp(bye, "127.0.0.15")).toMatch(/^SIP\/2\.0 481 /);
+    const message = inviteOf(`edge-${unique()}`, [])
+      .replace(/^INVITE/, "MESSAGE")
+      .replace("1 INVITE", "1 MESSAGE");
+    expect(await overTcp(message, "127.0.0.15")).toMatch(/^SIP\/2\.0 403 /);
+    expect(elsewhere.received()).toEqual([]);
+    await elsewhere.close();
+  });
+
+  it("alone is believed by the first what source a call has", async () => {
+    const stranger = await openUdpSink("127.0.0.16");
+    const claim = inviteOf(`edge-${unique()}`, ["X-Postern-Source: 127.0.0.14"]);
+    stranger.send(claim.replace("127.0.0.16:9;", `127.0.0.16:${stranger.port};`), core.udp);
+    await stranger.waitFor((message) => isReply(message, 403, "INVITE"));
+    expect(core.log()).toContain("call from 127.0.0.16 to +3225887000 refused");
+    await stranger.close();
+  });
+
+  it("has an example of its settings, and one for TLS", () => {
+    const example = readFileSync(`${directory}edge-local.cfg.example`, "utf8");
+    expect(example).toMatch(/^#!define CORE "sip:127\.0\.0\.1:5060"$/m);
+    expect(example).toMatch(/^listen=udp:127\.0\.0\.1:/m);
+    expect(example).toMatch(/^listen=tcp:/m);
+    expect(readFileSync(`${directory}tls.cfg.example`, "utf8")).toMatch(/^\[client:default\]$/m);
+  });
+});
+
+const inviteOf = (callId: string, extra: string[] = []): string =>
+  request({
+    method: "INVITE",
+    uri: `sip:${caller}@127.0.0.1`,
+    from: "+44@outside.example",
+    to: `${caller}@127.0.0.1`,
+    fromTag: "o",
+    callId,
+    cseq: 1,
+    viaHost: "127.0.0.16:9",
+    viaTransport: "UDP",
+    extra,
+  });
+
+/** Sends one request over TCP and returns the first final response. */
+function overTcp(message: string, from: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: "127.0.0.1", port: edge.wsPort, localAddress: from });
+    let received = "";
+    const timer = setTimeout(() => reject(new Error(`no answer, only: ${received}`)), 5_000);
+    socket.on("error", reject);
+    socket.on("data", (data) => {
+      received += data.toString();
+      const final = /SIP\/2\.0 [2-6][\s\S]*/.exec(received)?.[0];
+      if (final === undefined) return;
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(final);
+    });
+    socket.write(message.replace("SIP/2.0/UDP", "SIP/2.0/TCP"));
+  });
+}

@@ -8,6 +8,8 @@ export interface Header {
   readonly valueStart: number;
   readonly valueEnd: number;
   readonly end: number;
+  /** Over several lines (RFC 3261 §7.3.1). */
+  readonly folded: boolean;
 }
 
 export type Scanned =
@@ -24,6 +26,8 @@ const bounds = { headers: 256, name: 256, method: 32, uri: 2048, value: 8192, ca
 /** One SIP message, in place: an index over the bytes it came in, with what every verdict needs parsed once. */
 export class Message {
   readonly bytes: Buffer;
+  /** The start line and the header fields as latin1, so that offsets are those of bytes. */
+  readonly head: string;
   readonly headers: readonly Header[];
   /** Empty for a response. */
   readonly requestUri: string;
@@ -43,6 +47,7 @@ export class Message {
 
   constructor(parts: MessageParts) {
     this.bytes = parts.bytes;
+    this.head = parts.head;
     this.headers = parts.headers;
     this.requestUri = parts.requestUri;
     this.status = parts.status;
@@ -68,7 +73,7 @@ export class Message {
 
   /** The value of a header field, folding turned into spaces byte for byte, so that offsets in it hold. */
   value(header: Header): string {
-    return unfolded(this.bytes, header.valueStart, header.valueEnd);
+    return fieldValue(this.head, header);
   }
 
   /** The comma-separated values of every header field of that name, in order, each with its byte offset. */
@@ -112,40 +117,63 @@ const compact: ReadonlyMap<string, string> = new Map([
   ["y", "identity"],
 ]);
 
-/** Fields that a second parser could take from another line than we did, were there two. */
-const single = new Set([
-  "from",
-  "to",
-  "call-id",
-  "cseq",
-  "max-forwards",
-  "content-length",
-  "content-type",
-  "expires",
-  "event",
-  "refer-to",
-  "referred-by",
-  "replaces",
-  "join",
-  "rack",
-  "rseq",
-  "session-expires",
-  "min-se",
+/** Fields that a second parser could take from another line than we did, were there two: each a bit. */
+const single: ReadonlyMap<string, number> = new Map(
+  [
+    "from",
+    "to",
+    "call-id",
+    "cseq",
+    "max-forwards",
+    "content-length",
+    "content-type",
+    "expires",
+    "event",
+    "refer-to",
+    "referred-by",
+    "replaces",
+    "join",
+    "rack",
+    "rseq",
+    "session-expires",
+    "min-se",
+  ].map((name, bit) => [name, 1 << bit]),
+);
+
+interface Spelling {
+  readonly written: string;
+  readonly name: string;
+}
+
+/** Names as clients write them, by length and first letter, so that the usual ones are read without a copy. */
+const spelled: readonly (readonly Spelling[] | undefined)[] = spellings([
+  "Via,Max-Forwards,To,From,Call-ID,CSeq,Contact,Expires,Allow,Supported,User-Agent,Content-Length,Content-Type,Route",
+  "Record-Route,Authorization,Proxy-Authorization,Session-Expires,Min-SE,Require,Event,Refer-To,Referred-By,Replaces",
+  "X-Postern-Grant,X-Postern-Token,P-Asserted-Identity,WWW-Authenticate,Proxy-Authenticate,Server,Accept,RAck,RSeq",
 ]);
 
-/** Names as clients write them, so that the usual ones cost one look-up. Never grows. */
-const spelled = new Map<string, string>(
-  [
-    "Via,Max-Forwards,To,From,Call-ID,CSeq,Contact,Expires,Allow,Supported,User-Agent,Content-Length,Content-Type,Route",
-    "Record-Route,Authorization,Proxy-Authorization,Session-Expires,Min-SE,Require,Event,Refer-To,Referred-By,Replaces",
-    "X-Postern-Grant,X-Postern-Token,P-Asserted-Identity,WWW-Authenticate,Proxy-Authenticate,Server,Accept,RAck,RSeq",
-  ].flatMap((line) => line.split(",").map((name): [string, string] => [name, name.toLowerCase()])),
-);
+function spellings(lines: readonly string[]): Spelling[][] {
+  const found: Spelling[][] = [];
+  for (const written of lines.flatMap((line) => line.split(","))) {
+    const slot = slotOf(written.length, written.charCodeAt(0));
+    found[slot] = [...(found[slot] ?? []), { written, name: written.toLowerCase() }];
+  }
+  return Array.from(found, (slot) => slot ?? []);
+}
+
+/** Of a name of so many characters that begins with this one. */
+function slotOf(length: number, first: number): number {
+  return (length << 7) | first;
+}
 
 /** Characters of `token` (RFC 3261 §25.1) but for `%`: an escape in a name is read differently by different parsers. */
 const nameByte = new Uint8Array(128);
 for (const c of "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!*_+`'~")
   nameByte[c.charCodeAt(0)] = 1;
+
+/** Bytes of a line: all but controls, tab excepted. */
+const lineByte = new Uint8Array(256).fill(1, 32).fill(0, 127, 128);
+lineByte[9] = 1;
 
 const CR = 13;
 const LF = 10;
@@ -173,10 +201,11 @@ export function scan(bytes: Buffer, options: ScanOptions = { lengthRequired: tru
 }
 
 function scanMessage(bytes: Buffer, options: ScanOptions): Message {
+  const head = headOf(bytes);
   const headersStart = endOfLine(bytes, 0, "the start line");
-  const start = startLine(bytes, headersStart - 2);
-  const { headers, bodyStart } = indexHeaders(bytes, headersStart);
-  const found = essentials(bytes, headers);
+  const start = startLine(head, headersStart - 2);
+  const { headers, bodyStart } = indexHeaders(bytes, head, headersStart);
+  const found = essentials(head, headers);
   const cseq = parseCSeq(found.cseq);
   if (start.status === 0 && cseq.method !== start.method) fail("the CSeq method is not that of the start line");
   checkLength(bytes, found.contentLength, bodyStart, options);
@@ -184,6 +213,7 @@ function scanMessage(bytes: Buffer, options: ScanOptions): Message {
   if (Number(found.maxForwards ?? 70) > 255) fail("Max-Forwards is above 255");
   return new Message({
     bytes,
+    head,
     headers,
     requestUri: start.uri,
     status: start.status,
@@ -198,16 +228,18 @@ function scanMessage(bytes: Buffer, options: ScanOptions): Message {
   });
 }
 
+/** Everything before the body in one string: the strings that verdicts need are slices of it. */
+function headOf(bytes: Buffer): string {
+  const end = bytes.indexOf("\r\n\r\n", 0, "latin1");
+  return bytes.toString("latin1", 0, end < 0 ? bytes.length : end + 4);
+}
+
 /** Past the CRLF that ends the line which begins at from. */
 function endOfLine(bytes: Buffer, from: number, what: string): number {
   const limit = Math.min(bytes.length, from + bounds.value);
-  for (let at = from; at < limit; at++) {
-    const byte = bytes[at]!;
-    if (byte >= SP && byte !== 127) continue;
-    if (byte === HT) continue;
-    if (byte === CR && bytes[at + 1] === LF) return at + 2;
-    return fail(badByte(byte, what));
-  }
+  let at = from;
+  while (at < limit && lineByte[bytes[at]!] === 1) at++;
+  if (at < limit) return bytes[at] === CR && bytes[at + 1] === LF ? at + 2 : fail(badByte(bytes[at]!, what));
   return fail(limit === bytes.length ? `${what} does not end in CRLF` : `${what} is longer than ${bounds.value} bytes`);
 }
 
@@ -226,8 +258,8 @@ interface StartLine {
 const requestLine = /^([A-Za-z0-9\-.!*_+`'~]{1,32}) ([!#-;=?-Z[\]_a-z~%]{1,2048}) SIP\/2\.0$/;
 const statusLine = /^SIP\/2\.0 ([1-6]\d\d) /;
 
-function startLine(bytes: Buffer, end: number): StartLine {
-  const line = bytes.toString("latin1", 0, Math.min(end, bounds.uri + bounds.method + 16));
+function startLine(head: string, end: number): StartLine {
+  const line = head.slice(0, Math.min(end, bounds.uri + bounds.method + 16));
   const status = statusLine.exec(line);
   if (status) return { status: Number(status[1]), method: "", uri: "" };
   const request = requestLine.exec(line);
@@ -236,37 +268,38 @@ function startLine(bytes: Buffer, end: number): StartLine {
 }
 
 /** Index every header field up to the empty line. */
-function indexHeaders(bytes: Buffer, from: number): { headers: Header[]; bodyStart: number } {
+function indexHeaders(bytes: Buffer, head: string, from: number): { headers: Header[]; bodyStart: number } {
   const headers: Header[] = [];
   let at = from;
   while (!(bytes[at] === CR && bytes[at + 1] === LF)) {
     if (at >= bytes.length) fail("the empty line after the headers is missing");
     if (headers.length === bounds.headers) fail(`more than ${bounds.headers} header fields`);
-    const header = indexHeader(bytes, at);
+    const header = indexHeader(bytes, head, at);
     headers.push(header);
     at = header.end;
   }
   return { headers, bodyStart: at + 2 };
 }
 
-function indexHeader(bytes: Buffer, start: number): Header {
+function indexHeader(bytes: Buffer, head: string, start: number): Header {
   let at = start;
   while (at < bytes.length && at - start <= bounds.name && nameByte[bytes[at]!] === 1) at++;
   if (at === start) fail("a header line does not begin with a name");
-  const name = canonical(bytes.toString("latin1", start, at));
+  const name = canonical(head, start, at);
   while (bytes[at] === SP || bytes[at] === HT) at++;
   if (bytes[at] !== COLON) fail("a header line has no colon after its name");
-  const end = endOfField(bytes, at + 1);
+  const line = endOfLine(bytes, at + 1, "a header field");
+  const end = endOfField(bytes, at + 1, line);
   let valueStart = at + 1;
   let valueEnd = end - 2;
   while (valueStart < valueEnd && isSpace(bytes[valueStart]!)) valueStart++;
   while (valueEnd > valueStart && isSpace(bytes[valueEnd - 1]!)) valueEnd--;
-  return { name, start, valueStart, valueEnd, end };
+  return { name, start, valueStart, valueEnd, end, folded: end !== line };
 }
 
-/** The end of a field whose value may be folded over lines (RFC 3261 §7.3.1). */
-function endOfField(bytes: Buffer, from: number): number {
-  let end = endOfLine(bytes, from, "a header field");
+/** The end of a field whose value may be folded over lines (RFC 3261 §7.3.1). line: the end of its first one. */
+function endOfField(bytes: Buffer, from: number, line: number): number {
+  let end = line;
   while (bytes[end] === SP || bytes[end] === HT) {
     const next = endOfLine(bytes, end, "a header field");
     let text = end;
@@ -280,16 +313,16 @@ function endOfField(bytes: Buffer, from: number): number {
 
 const isSpace = (byte: number): boolean => byte === SP || byte === HT || byte === CR || byte === LF;
 
-function canonical(name: string): string {
-  const known = spelled.get(name);
-  if (known !== undefined) return known;
-  const lower = name.toLowerCase();
+function canonical(head: string, start: number, end: number): string {
+  const usual = spelled[slotOf(end - start, head.charCodeAt(start))];
+  if (usual) for (const { written, name } of usual) if (head.startsWith(written, start)) return name;
+  const lower = head.slice(start, end).toLowerCase();
   return compact.get(lower) ?? lower;
 }
 
-function unfolded(bytes: Buffer, start: number, end: number): string {
-  const text = bytes.toString("latin1", start, end);
-  return text.includes("\r") ? text.replaceAll("\r\n", "  ") : text;
+function fieldValue(head: string, { valueStart, valueEnd, folded }: Header): string {
+  const text = head.slice(valueStart, valueEnd);
+  return folded ? text.replaceAll("\r\n", "  ") : text;
 }
 
 interface Essentials {
@@ -302,34 +335,60 @@ interface Essentials {
   readonly maxForwards: string | undefined;
 }
 
-function essentials(bytes: Buffer, headers: readonly Header[]): Essentials {
-  const first = new Map<string, string>();
-  for (const header of headers) {
-    if ((header.name === "from" || header.name === "to") && isFolded(bytes, header)) {
-      fail(`${header.name} is folded over lines`);
-    }
-    if (first.has(header.name)) {
-      if (single.has(header.name)) fail(`more than one ${header.name}`);
-    } else if (header.name === "via" || single.has(header.name)) {
-      first.set(header.name, unfolded(bytes, header.valueStart, header.valueEnd));
-    }
-  }
-  const need = (name: string): string => first.get(name) ?? fail(`no ${name}`);
+/** The first field of each name that every message needs. */
+interface Firsts {
+  via?: Header;
+  from?: Header;
+  to?: Header;
+  "call-id"?: Header;
+  cseq?: Header;
+  "content-length"?: Header;
+  "max-forwards"?: Header;
+}
+
+function essentials(head: string, headers: readonly Header[]): Essentials {
+  const first = firsts(headers);
+  const value = (header: Header | undefined): string | undefined => header && fieldValue(head, header);
+  const need = (name: keyof Firsts): string => value(first[name]) ?? fail(`no ${name}`);
   return {
     from: need("from"),
     to: need("to"),
     callId: need("call-id"),
     cseq: need("cseq"),
     via: need("via"),
-    contentLength: first.get("content-length"),
-    maxForwards: first.get("max-forwards"),
+    contentLength: value(first["content-length"]),
+    maxForwards: value(first["max-forwards"]),
   };
 }
 
-/** Kamailio cannot read every fold in From and To that the grammar allows, and drops what it cannot read unanswered. */
-function isFolded(bytes: Buffer, { start, valueEnd }: Header): boolean {
-  const at = bytes.indexOf(CR, start);
-  return at >= 0 && at < valueEnd;
+function firsts(headers: readonly Header[]): Firsts {
+  const first: Firsts = {};
+  let seen = 0;
+  for (const header of headers) {
+    const { name } = header;
+    // Kamailio cannot read every fold in From and To that the grammar allows, and drops what it cannot read unanswered.
+    if (header.folded && (name === "from" || name === "to")) fail(`${name} is folded over lines`);
+    const bit = single.get(name) ?? 0;
+    if ((seen & bit) !== 0) fail(`more than one ${name}`);
+    seen |= bit;
+    takeFirst(first, header);
+  }
+  return first;
+}
+
+function takeFirst(first: Firsts, header: Header): void {
+  switch (header.name) {
+    case "via":
+      first.via ??= header;
+      break;
+    case "from":
+    case "to":
+    case "call-id":
+    case "cseq":
+    case "content-length":
+    case "max-forwards":
+      first[header.name] = header;
+  }
 }
 
 function parseCSeq(value: string): { number: number; method: string } {
@@ -362,10 +421,16 @@ function nameAddr(value: string, what: string): Address {
   // Kamailio cannot read an escape there, and closes the leg over it.
   if (value.includes("\\", parsed.address.paramsStart)) return fail(`${what}: a backslash in a parameter`);
   if (!parsed.address.params.has("tag")) return parsed.address;
+  if (isPlainToken(parsed.address.params.get("tag")!, value)) return parsed.address;
   const span = paramSpan(value, parsed.address.paramsStart, "tag");
-  const isToken = span !== undefined && /^[A-Za-z0-9\-.!%*_+`'~]{1,256}$/.test(value.slice(span.start, span.end));
+  const isToken = span !== undefined && tagToken.test(value.slice(span.start, span.end));
   return isToken ? parsed.address : fail(`${what}: the tag is not a token`);
 }
+
+const tagToken = /^[A-Za-z0-9\-.!%*_+`'~]{1,256}$/;
+
+/** Where nothing is quoted, a parameter is read as it is written. */
+const isPlainToken = (tag: string, value: string): boolean => !value.includes('"') && tagToken.test(tag);
 
 function topVia(value: string): Via {
   const first: Value[] = [];
@@ -376,6 +441,10 @@ function topVia(value: string): Via {
 
 /** Split at commas outside quotes and angle brackets. */
 function splitCommas(text: string, start: number, into: Value[]): void {
+  if (!text.includes(",") && !text.includes('"')) {
+    pushTrimmed(text, 0, text.length, start, into);
+    return;
+  }
   let quoted = false;
   let angle = false;
   let from = 0;

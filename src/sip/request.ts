@@ -33,7 +33,7 @@ const malformed = (reason: string): ReadRequest => ({ kind: "malformed", reason 
 export function readRequest(message: Message): ReadRequest {
   const uri = parseUri(message.requestUri);
   const from = parseUri(message.from.uri);
-  const to = parseUri(message.to.uri);
+  const to = message.to.uri === message.from.uri ? from : parseUri(message.to.uri);
   if (!uri || !from || !to) return malformed("the Request-URI, From or To cannot be read as a URI");
   const password =
     "a URI holds user:password; give the plain user, as in sip:alice@acme.example, and the credential apart";
@@ -56,7 +56,9 @@ function readableExpiry(message: Message, contacts: "*" | readonly Contact[]): b
   if (expires && !/^\d{1,10}$/.test(message.value(expires))) return false;
   if (contacts === "*") return true;
   return contacts.every(({ text, address }) => {
-    if (!address.params.has("expires")) return true;
+    const written = address.params.get("expires");
+    if (written === undefined) return true;
+    if (!text.includes('"')) return /^\d{1,10}$/.test(written);
     const span = paramSpan(text, address.paramsStart, "expires");
     return span !== undefined && /^\d{1,10}$/.test(text.slice(span.start, span.end));
   });

@@ -14,7 +14,7 @@ export function splice(bytes: Buffer, edits: readonly Edit[]): Buffer {
   let at = 0;
   for (const edit of edits) {
     at += bytes.copy(result, at, from, edit.start);
-    at += result.write(edit.text, at, "latin1");
+    if (edit.text !== "") at += result.write(edit.text, at, "latin1");
     from = edit.end;
   }
   bytes.copy(result, at, from);

@@ -45,8 +45,14 @@ const anyUri = /^([a-z][a-z0-9+.-]{0,31}):(.+)$/i;
 const userCharacters = /^(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/]|%[0-9A-Fa-f]{2})*$/;
 const uriText = /^[!-~]+$/;
 
+/** As clients and Kamailio write nearly all of them: no escape, no port, no headers, nothing in upper case but the user. */
+const usualUri =
+  /^sip:(?:([A-Za-z0-9\-_.!~*'()+]{1,64})@)?([a-z0-9](?:[a-z0-9.-]{0,253}[a-z0-9.])?)(;[a-z0-9;=-]{1,256})?$/;
+
 /** Parse a URI, undefined where it is none that we are sure to read as others do. */
 export function parseUri(text: string): Uri | undefined {
+  const usual = usualUri.exec(text);
+  if (usual) return usualFrom(usual);
   if (text.length > maxUri || !uriText.test(text) || /[<>"`\\^{}|]/.test(text)) return undefined;
   const sip = sipUri.exec(text);
   if (sip) return sipFrom(sip);
@@ -56,6 +62,11 @@ export function parseUri(text: string): Uri | undefined {
   if (!any || /^(sips?|tel)$/i.test(any[1]!)) return undefined;
   const scheme = any[1]!.toLowerCase();
   return { scheme, user: undefined, hasPassword: false, host: "", port: undefined, params: none, headers: undefined };
+}
+
+function usualFrom([, user, host = "", paramText]: RegExpExecArray): Uri | undefined {
+  const params = uriParams(paramText);
+  return params && { scheme: "sip", user, hasPassword: false, host, port: undefined, params, headers: undefined };
 }
 
 function sipFrom(match: RegExpExecArray): Uri | undefined {

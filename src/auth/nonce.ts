@@ -35,6 +35,7 @@ export class Nonces {
   #issued = 0;
   /** The nonce whose seal was found right last: check and use ask for the same one, one after the other. */
   #sealed = "";
+  #sealedSequence = 0;
   /** Used nonces: sequence → highest nc. */
   readonly #used = new Map<number, number>();
   /** Highest sequence dropped from `used`: at or below it only what is remembered is good. */
@@ -75,13 +76,19 @@ export class Nonces {
 
   /** The sequence of a nonce that is this connection's own and not forgotten. */
   #sequenceOf(nonce: string): number | undefined {
+    const sequence = nonce === this.#sealed ? this.#sealedSequence : this.#unseal(nonce);
+    if (sequence === undefined) return undefined;
+    return sequence > this.#forgotten || this.#used.has(sequence) ? sequence : undefined;
+  }
+
+  #unseal(nonce: string): number | undefined {
     const parts = grammar.exec(nonce);
     if (parts === null) return undefined;
     const [, stamp = "", counted = "", seal = ""] = parts;
-    if (nonce !== this.#sealed && !sameText(seal, this.#key.seal(stamp, this.#connectionId))) return undefined;
+    if (!sameText(seal, this.#key.seal(stamp, this.#connectionId))) return undefined;
     this.#sealed = nonce;
-    const sequence = Number.parseInt(counted, 16);
-    return sequence > this.#forgotten || this.#used.has(sequence) ? sequence : undefined;
+    this.#sealedSequence = Number.parseInt(counted, 16);
+    return this.#sealedSequence;
   }
 
   #forgetOldest(): void {

@@ -223,7 +223,7 @@ export class Dialogs {
     if (!transaction || transaction.callId !== response.callId) return;
     transaction.status = Math.max(transaction.status, response.status);
     const dialog = transaction.dialog ?? this.#learnAsCaller(response, transaction);
-    if (dialog) this.#progress(dialog, response, contactOf(response), transaction.dialog !== undefined);
+    if (dialog) this.#progress(dialog, response, contactOf, transaction.dialog !== undefined);
     if (response.status < 200) return;
     if (response.status >= 300) this.#endEarly(transaction);
     if (response.method === "INVITE") transaction.until = this.#clock.now() + linger;
@@ -289,7 +289,7 @@ export class Dialogs {
     if (!transaction) return;
     transaction.status = Math.max(transaction.status, response.status);
     const dialog = transaction.dialog ?? this.#learnAsCallee(response, transaction);
-    if (dialog) this.#progress(dialog, response, transaction.contact, transaction.dialog !== undefined);
+    if (dialog) this.#progress(dialog, response, () => transaction.contact, transaction.dialog !== undefined);
     if (response.status >= 300) this.#endEarlyCallee(transaction);
     if (response.status >= 200) {
       // A 2xx to INVITE is sent again by the client until its ACK comes (RFC 3261 §13.3.1.4).
@@ -338,9 +338,10 @@ export class Dialogs {
   }
 
   #learnAsCaller(response: Message, transaction: ClientTransaction): Dialog | undefined {
+    if (!canMake(response)) return undefined;
     const remoteTag = response.to.params.get("tag");
     const target = contactOf(response);
-    if (!canMake(response) || remoteTag === undefined || target === undefined) return undefined;
+    if (remoteTag === undefined || target === undefined) return undefined;
     const known = this.#dialogs.get(dialogKey(response.callId, transaction.fromTag, remoteTag));
     if (!known && !this.#mayFork(transaction.forks, remoteTag)) return undefined;
     const routes = routeUris(response, "record-route")?.reverse() ?? [];
@@ -383,10 +384,18 @@ export class Dialogs {
     return dialog;
   }
 
-  /** inside: the response answers a request inside the dialog, rather than the one that makes it. */
-  #progress(dialog: Dialog, response: Message, target: string | undefined, inside: boolean): void {
+  /**
+   * targetOf: asked only where the response can move the target. inside: the response answers a request inside the
+   * dialog, rather than the one that makes it.
+   */
+  #progress(
+    dialog: Dialog,
+    response: Message,
+    targetOf: (response: Message) => string | undefined,
+    inside: boolean,
+  ): void {
     const success = response.status >= 200 && response.status < 300;
-    if (success && target !== undefined && refreshesTarget.has(response.method)) refresh(dialog, target);
+    if (success && refreshesTarget.has(response.method)) refresh(dialog, targetOf(response));
     if (!inside && success) dialog.confirmed = true;
     if (success && dialog.method !== "INVITE") dialog.until = this.#clock.now() + subscription;
     const over = (response.method === "BYE" && response.status >= 200) || (inside && response.status === 481);
@@ -470,8 +479,8 @@ function contactOf(message: Message): string | undefined {
   return contacts === undefined || contacts === "*" || contacts.length !== 1 ? undefined : contacts[0]!.address.uri;
 }
 
-function refresh(dialog: Dialog, target: string): void {
-  if (dialog.target === target) return;
+function refresh(dialog: Dialog, target: string | undefined): void {
+  if (target === undefined || dialog.target === target) return;
   dialog.previousTarget = dialog.target;
   dialog.target = target;
 }

@@ -87,9 +87,10 @@ function capExpires({ message, contacts }: Request, cap: number): Edit[] {
   }
   let bare = false;
   for (const { text, start, address: contact } of contacts) {
-    const span = paramSpan(text, contact.paramsStart, "expires");
-    if (!span) bare = true;
-    else if (Number(text.slice(span.start, span.end)) > cap) {
+    const written = contact.params.get("expires");
+    if (written === undefined) bare = true;
+    const span = Number(written) > cap ? paramSpan(text, contact.paramsStart, "expires") : undefined;
+    if (span) {
       edits.push({ start: start + span.start, end: start + span.end, text: String(cap) });
     }
   }

@@ -69,6 +69,8 @@ export class Leg implements Receiver {
   #registration: Registration | undefined;
   /** `user@host` and hosts of the Contacts that the client has shown, newest last. */
   readonly #shown = new Set<string>();
+  /** The Contact URI whose entries are the newest of them. */
+  #newest = "";
 
   constructor(identity: Identity, announced: Announced, client: ClientEnd, parts: LegParts) {
     this.identity = identity;
@@ -105,7 +107,9 @@ export class Leg implements Receiver {
   /** Remember what the client said it can be reached at. */
   show(contacts: "*" | readonly Contact[]): void {
     if (contacts === "*") return;
-    for (const { uri } of contacts) {
+    for (const { uri, address: contact } of contacts) {
+      if (contact.uri === this.#newest) continue;
+      this.#newest = contact.uri;
       this.#remember(hostEntry(uri.host));
       this.#remember(`${uri.user ?? ""}@${uri.host}`);
     }
@@ -121,8 +125,10 @@ export class Leg implements Receiver {
 
   /** A REGISTER that binds for so many seconds has gone upstream. */
   registers(registration: Registration, forSeconds: number): void {
-    const contacts = new Set([...(this.#registration?.contacts ?? []), ...registration.contacts]);
-    this.#registration = { ...registration, contacts: [...contacts].slice(-maxBindings) };
+    const known = this.#registration?.contacts ?? [];
+    const fresh = registration.contacts.filter((uri) => !known.includes(uri));
+    const contacts = fresh.length === 0 ? known : [...new Set([...known, ...fresh])].slice(-maxBindings);
+    this.#registration = { ...registration, contacts };
     this.#registeredUntil = Math.max(this.#registeredUntil, this.#parts.clock.now() + forSeconds * 1000 + graceMs);
   }
 

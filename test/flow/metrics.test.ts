@@ -117,7 +117,10 @@ describe("what stands", () => {
     const lines = ["postern_legs", "postern_registrations", "postern_dialogs", "postern_calls"];
     const before = await Promise.all(lines.map(metric));
     const grown = async (): Promise<number[]> => (await Promise.all(lines.map(metric))).map((n, at) => n - before[at]!);
-    const user = await scene.user("standing");
+    const user = await scene.stranger("standing");
+    expect(status(await user.prove("OPTIONS", "sip:acme.example"))).toBe(200);
+    expect(await grown()).toEqual([1, 0, 0, 0]);
+    expect(status(await user.client.register(user.address, user.given))).toBe(200);
     expect(await grown()).toEqual([1, 1, 0, 0]);
     const callId = `c-${unique()}`;
     expect(status(await user.prove("INVITE", "sip:+3225887001@acme.example", { callId }))).toBe(200);

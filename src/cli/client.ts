@@ -70,6 +70,7 @@ async function perform(options: Options, registers: boolean, run: Run): Promise<
 }
 
 const register: Run = async (agent, { duration }) => {
+  agent.onIncoming = (call) => call.answer();
   const outcome = await within(agent.registered, registerDeadline, "no answer to REGISTER");
   if (outcome.ok) await sleep(duration * 1000);
   return flat(outcome);

@@ -27,7 +27,7 @@ export function registerInit(program: Command): void {
     .option("--domain <domain>", "its SIP domain", "acme.example")
     .option("--dir <folder>", "where to write", ".")
     .option("--force", "replace files that are there, and the secrets in them")
-    .option("--json", "print {config, kamailio, servlet, jssip}")
+    .option("--json", "print {config, kamailio, secret, servlet, jssip}")
     .action(init);
 }
 
@@ -37,19 +37,22 @@ function init(options: Options): void {
   if (!isCustomerId(customer)) usage("--customer takes a-z, 0-9 and _ . -, beginning with a letter or digit");
   if (!isDomain(domain)) usage("--domain takes a host name like acme.example");
   const chainSecret = newSecret();
-  const config = { path: join(dir, "postern.yaml"), text: configText(customer, domain, chainSecret, newSecret()) };
+  const customerSecret = newSecret();
+  const config = { path: join(dir, "postern.yaml"), text: configText(customer, domain, chainSecret, customerSecret) };
+  const secret = { path: join(dir, `${customer}.secret`), text: `${customerSecret}\n` };
   const kamailio = { path: join(dir, "kamailio-local.cfg"), text: kamailioText(kamailioExample(), chainSecret) };
-  const taken = force ? undefined : [config, kamailio].find(({ path }) => existsSync(path));
+  const taken = force ? undefined : [config, kamailio, secret].find(({ path }) => existsSync(path));
   if (taken) failure(`${taken.path} is there already; --force replaces it, and the secrets in it`);
   try {
     mkdirSync(dir, { recursive: true });
-    for (const target of [config, kamailio]) write(target, force);
+    for (const target of [config, kamailio, secret]) write(target, force);
   } catch (error) {
     failure(`cannot write to ${dir}: ${error instanceof Error && "code" in error ? error.code : "unknown"}`);
   }
   const written = {
     config: config.path,
     kamailio: kamailio.path,
+    secret: secret.path,
     servlet: servletText(domain),
     jssip: jssipText(domain),
   };
@@ -60,6 +63,7 @@ function init(options: Options): void {
 interface Written {
   readonly config: string;
   readonly kamailio: string;
+  readonly secret: string;
   readonly servlet: string;
   readonly jssip: string;
 }
@@ -67,9 +71,7 @@ interface Written {
 function report(written: Written): void {
   say(`wrote ${written.config}: try it by  postern check -c ${written.config}`);
   say(`wrote ${written.kamailio}: local.cfg for Kamailio, with the chain secret`);
-  say(
-    `The web site needs the secret at customers[0].secrets[0] of ${written.config}, as SIP_SECRET in its environment.`,
-  );
+  say(`wrote ${written.secret}: the customer's secret, for its web site, as SIP_SECRET in its environment`);
   process.stdout.write(`${written.servlet}\n${written.jssip}`);
 }
 

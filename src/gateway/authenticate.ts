@@ -86,7 +86,7 @@ function judge(
   return proof.kind === "stale" ? { kind: "challenge", stale: true } : proof;
 }
 
-const plain = (reason: string): string => `Authorization: ${reason.replace(/["\\]/g, "'")}`;
+const plain = (reason: string): string => `in Authorization, ${reason.replace(/["\\]/g, "'")}`;
 
 /** Header fields that carry a credential meant for us: never forwarded, and never more than one. */
 export function ownCredentials(message: Message, realm: string): Credential[] {

@@ -15,6 +15,7 @@ const untrusted = new Set([
   "identity",
   "alert-info",
   "answer-mode",
+  "priv-answer-mode",
 ]);
 
 const isUntrusted = (name: string): boolean =>

@@ -78,8 +78,8 @@ describe("postern init", () => {
     const dir = fresh();
     const { exit } = await postern(["init", "--dir", dir]);
     expect(exit).toBe(0);
-    expect(readdirSync(dir).sort()).toEqual(["kamailio-local.cfg", "postern.yaml"]);
-    expect(readdirSync(dir).map((name) => mode(join(dir, name)))).toEqual([0o600, 0o600]);
+    expect(readdirSync(dir).sort()).toEqual(["acme.secret", "kamailio-local.cfg", "postern.yaml"]);
+    expect(readdirSync(dir).map((name) => mode(join(dir, name)))).toEqual([0o600, 0o600, 0o600]);
     const { exit: checked, stderr } = await postern(["check", "-c", join(dir, "postern.yaml")]);
     expect([checked, stderr]).toEqual([0, "ok\n"]);
   });
@@ -135,7 +135,7 @@ describe("postern init", () => {
     expect(stderr).toMatch(/^wrote .*postern\.yaml[\s\S]*wrote .*kamailio-local\.cfg/);
   });
 
-  it.each(["postern.yaml", "kamailio-local.cfg"])("never overwrites %s without --force", async (name) => {
+  it.each(["postern.yaml", "kamailio-local.cfg", "acme.secret"])("never overwrites %s without --force", async (name) => {
     const dir = fresh();
     writeFileSync(join(dir, name), "mine\n");
     const { exit, stdout, stderr } = await postern(["init", "--dir", dir]);
@@ -151,7 +151,7 @@ describe("postern init", () => {
     writeFileSync(config, "mine\n");
     chmodSync(config, 0o644);
     expect((await postern(["init", "--dir", dir, "--force"])).exit).toBe(0);
-    expect([mode(config), readdirSync(dir).length]).toEqual([0o600, 2]);
+    expect([mode(config), readdirSync(dir).length]).toEqual([0o600, 3]);
     expect(loadConfig(config, {}).kind).toBe("config");
   });
 

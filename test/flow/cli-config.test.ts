@@ -135,15 +135,18 @@ describe("postern init", () => {
     expect(stderr).toMatch(/^wrote .*postern\.yaml[\s\S]*wrote .*kamailio-local\.cfg/);
   });
 
-  it.each(["postern.yaml", "kamailio-local.cfg", "acme.secret"])("never overwrites %s without --force", async (name) => {
-    const dir = fresh();
-    writeFileSync(join(dir, name), "mine\n");
-    const { exit, stdout, stderr } = await postern(["init", "--dir", dir]);
-    expect([exit, stdout]).toEqual([1, ""]);
-    expect(stderr).toBe(`error: ${join(dir, name)} is there already; --force replaces it, and the secrets in it\n`);
-    expect(readdirSync(dir)).toEqual([name]);
-    expect(readFileSync(join(dir, name), "utf8")).toBe("mine\n");
-  });
+  it.each(["postern.yaml", "kamailio-local.cfg", "acme.secret"])(
+    "never overwrites %s without --force",
+    async (name) => {
+      const dir = fresh();
+      writeFileSync(join(dir, name), "mine\n");
+      const { exit, stdout, stderr } = await postern(["init", "--dir", dir]);
+      expect([exit, stdout]).toEqual([1, ""]);
+      expect(stderr).toBe(`error: ${join(dir, name)} is there already; --force replaces it, and the secrets in it\n`);
+      expect(readdirSync(dir)).toEqual([name]);
+      expect(readFileSync(join(dir, name), "utf8")).toBe("mine\n");
+    },
+  );
 
   it("replaces both with --force, the wider mode of an old file too", async () => {
     const dir = fresh();

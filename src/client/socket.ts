@@ -125,6 +125,8 @@ export class SipSocket {
   #receive(data: string): void {
     this.#trace(data, false);
     this.ondata(data);
+    // Only now, for what came may have been a challenge that was answered meanwhile.
+    if (this.#open.size === 0) this.#settle();
   }
 
   #lost(closed: Closed): void {
@@ -157,6 +159,5 @@ export class SipSocket {
     const key = `${header(message, "Call-ID")} ${header(message, "CSeq")}`;
     if (sent) this.#open.add(key);
     else if (!message.startsWith("SIP/2.0 1")) this.#open.delete(key);
-    if (this.#open.size === 0) this.#settle();
   }
 }

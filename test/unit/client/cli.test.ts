@@ -42,6 +42,8 @@ describe("postern client register", () => {
       "REGISTER sip:acme.example SIP/2.0",
       "SIP/2.0 200 OK",
     ]);
+    expect(starts.at(-1), "the answer to the un-REGISTER").toBe("SIP/2.0 200 OK");
+    expect(starts).toHaveLength(8);
     expect(out).not.toContain("2000000000:alice");
     expect(exit).toBe(0);
   });

@@ -1,7 +1,10 @@
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
+import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { ConfigFolder } from "../helpers/config-file.ts";
 import { startGateway, type TestGateway } from "../helpers/gateway.ts";
 import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
 import { callOf, Legs, withinCall } from "../helpers/legs.ts";
@@ -148,6 +151,39 @@ describe("the second instance", () => {
     await stranger.waitFor((message) => isReply(message, 403, "INVITE"));
     expect(core.log()).toContain("call from 127.0.0.16 to +3225887000 refused");
     await stranger.close();
+  });
+
+  it("takes calls over TLS with the example's tls.cfg, and hands them to the first", async () => {
+    const folder = new ConfigFolder();
+    folder.certificate("edge");
+    const [cert, key] = [join(folder.path, "edge-cert.pem"), join(folder.path, "edge-key.pem")];
+    const example = readFileSync(`${directory}tls.cfg.example`, "utf8")
+      .replace(/^certificate = .*$/m, `certificate = ${cert}`)
+      .replace(/^private_key = .*$/m, `private_key = ${key}`)
+      .replace(/^ca_list = .*$/m, `ca_list = ${cert}`);
+    const tlsPort = await freePort();
+    const secure = await startKamailio({
+      chainSecret,
+      haproxy: false,
+      memory: 64,
+      configuration: `${directory}edge.cfg`,
+      localName: "edge-local.cfg",
+      defines: {
+        CORE: `sip:127.0.0.1:${core.udp.port}`,
+        WITH_TLS: true,
+        TLS_CONFIG: folder.write("tls.cfg", example),
+      },
+      lines: [`listen=tls:127.0.0.1:${tlsPort}`],
+    });
+    const callId = `edge-${unique()}`;
+    const socket = connect({ host: "127.0.0.1", port: tlsPort, localAddress: "127.0.0.15" });
+    const stream = connectTls({ socket, servername: "localhost", ca: readFileSync(cert) });
+    stream.write(inviteOf(callId).replace("SIP/2.0/UDP", "SIP/2.0/TLS"));
+    const seen = await core.waitFor((one) => one.header("Call-ID") === callId && one.method === "INVITE");
+    expect(seen.headers("X-Postern-Source")).toEqual(["127.0.0.15"]);
+    stream.destroy();
+    await secure.stop();
+    folder.remove();
   });
 
   it("has an example of its settings, and one for TLS", () => {

@@ -28,6 +28,7 @@ export interface KamailioOptions {
   /** Of local.cfg. */
   readonly defines?: NonNullable<KamailioSettings["defines"]>;
   readonly lines?: readonly string[];
+  readonly memory?: number;
   readonly localName?: NonNullable<KamailioSettings["localName"]>;
 }
 
@@ -90,6 +91,7 @@ export async function startKamailio(options: KamailioOptions): Promise<Kamailio>
     ...(options.configuration ? { configuration: options.configuration } : {}),
     ...(options.defines ? { defines: options.defines } : {}),
     ...(options.lines ? { lines: options.lines } : {}),
+    ...(options.memory ? { memory: options.memory } : {}),
     ...(options.localName ? { localName: options.localName } : {}),
   });
   const saw = reporter(running);

@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { WebSocket } from "ws";
 
 export interface GrantOptions {
@@ -49,6 +50,8 @@ export interface UpstreamOptions {
   /** The address announced by PROXY v1; without it no PROXY line is sent. */
   readonly announce?: { readonly host: string; readonly port: number };
   readonly subprotocol?: string;
+  /** PEM that a wss: url is believed by. */
+  readonly ca?: Buffer;
 }
 
 /** A raw leg: what the gateway does towards Kamailio, and nothing else. */
@@ -80,15 +83,16 @@ export function openUpstream(options: UpstreamOptions): Promise<Opened> {
   });
 }
 
-function announced({ url, announce }: UpstreamOptions): ReturnType<typeof connect> {
-  const { hostname, port } = new URL(url);
+/** The PROXY line comes before TLS. */
+function announced({ url, announce, ca }: UpstreamOptions): Socket {
+  const { hostname, port, protocol } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, "");
   const socket = connect({ host, port: Number(port) });
   if (announce) {
     const family = host.includes(":") ? "TCP6" : "TCP4";
     socket.write(`PROXY ${family} ${announce.host} ${host} ${announce.port} ${port}\r\n`);
   }
-  return socket;
+  return protocol === "wss:" ? connectTls({ socket, servername: "localhost", ...(ca && { ca }) }) : socket;
 }
 
 function clientOf(socket: WebSocket): UpstreamClient {

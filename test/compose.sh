@@ -39,6 +39,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/postern-compose-XXXXXX")
 name=postern-test-$$
 daemon=
 made_base=
+made_key=
 
 run_compose() { $compose -p "$name" --profile demo "$@"; }
 
@@ -56,6 +57,7 @@ tear_down() {
     kill "$daemon" 2>/dev/null || true
     wait "$daemon" || true
     umount "$work"/exec/netns/* 2>/dev/null || true
+    [ -z "$made_key" ] || rm -f "$made_key"
   fi
   rm -rf "$work"
   exit $status
@@ -66,7 +68,10 @@ trap 'exit 1' HUP INT TERM
 start_daemon() {
   say "starting a Docker daemon of its own"
   socket=$work/docker.sock
-  dockerd --data-root "$work/data" --exec-root "$work/exec" --pidfile "$work/docker.pid" -H "unix://$socket" \
+  [ -e /etc/docker/key.json ] || made_key=/etc/docker/key.json
+  # Not what the machine's own is set to, which may contradict the options.
+  echo '{}' >"$work/daemon.json"
+  dockerd --config-file "$work/daemon.json" --data-root "$work/data" --exec-root "$work/exec" --pidfile "$work/docker.pid" -H "unix://$socket" \
     --bridge=none --iptables=false --ip6tables=false --ip-masq=false ${POSTERN_STORAGE_DRIVER:+-s "$POSTERN_STORAGE_DRIVER"} \
     >"$work/dockerd.log" 2>&1 &
   daemon=$!

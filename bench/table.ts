@@ -1,5 +1,5 @@
 import type { MemoryRow } from "./memory.ts";
-import type { Row } from "./series.ts";
+import { median, type Row } from "./series.ts";
 
 export interface Series {
   readonly title: string;
@@ -21,7 +21,17 @@ export function seriesTable({ title, behind, rows }: Series): string {
     row.p50.toFixed(2),
     row.p99.toFixed(2),
   ]);
-  return table(title, [...head, "p50 ms", "p99 ms"], lines);
+  return table(title, [...head, "p50 ms", "p99 ms"], lines) + growth(rows);
+}
+
+/** What more customers cost: Postern with the most to Postern with the fewest, turn by turn. */
+function growth(rows: readonly Row[]): string {
+  const posterns = rows.filter(({ name }) => name.startsWith("Postern"));
+  const [fewest, most] = [posterns[0], posterns.at(-1)];
+  if (!fewest || !most || fewest === most) return "";
+  const ratios = most.turns.map(({ cpu }, at) => cpu / fewest.turns[at]!.cpu);
+  const [least, highest] = [Math.min(...ratios).toFixed(2), Math.max(...ratios).toFixed(2)];
+  return `\n${most.name}, to ${fewest.name}: ×${median(ratios).toFixed(2)} (${least}–${highest})\n`;
 }
 
 export function memoryTable(title: string, rows: readonly MemoryRow[]): string {

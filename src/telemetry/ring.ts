@@ -53,7 +53,7 @@ export class Ring implements TraceListener {
   }
 
   message(traced: Traced, bytes: Buffer): void {
-    if (bytes.length > this.#block.length) return;
+    if (bytes.length === 0 || bytes.length > this.#block.length) return;
     const start = this.#reserve(bytes.length);
     bytes.copy(this.#block, start);
     this.#slots[(this.#first + this.#count) % this.#slots.length] = { traced, start, end: start + bytes.length };

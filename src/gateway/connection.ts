@@ -16,7 +16,7 @@ import type { Guest } from "./admission.ts";
 import { Answers, type Asked, refusals } from "./answers.ts";
 import { nowhere, type Outward } from "./chain.ts";
 import type { Context } from "./context.ts";
-import type { Dialog } from "./dialogs.ts";
+import type { Dialog } from "./dialog-table.ts";
 import type { Drainable } from "./drain.ts";
 import { closing } from "./handshake.ts";
 import type { ClientEnd, Leg } from "./leg.ts";

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { reply } from "../sip/reply.ts";
 import type { Message } from "../sip/scan.ts";
-import type { Dialogs, Hangup } from "./dialogs.ts";
+import type { Dialogs } from "./dialogs.ts";
+import type { Hangup } from "./transactions.ts";
 
 /** A REGISTER that bound something: what is needed to take it back. Header values as they were written. */
 export interface Registration {

@@ -5,7 +5,7 @@ import type { ReplyHead } from "../sip/reply.ts";
 import { type Contact, type Request, readContacts } from "../sip/request.ts";
 import type { Header, Message } from "../sip/scan.ts";
 import type { Outward } from "./chain.ts";
-import type { Dialog } from "./dialogs.ts";
+import type { Dialog } from "./dialog-table.ts";
 import { bindingCap, rewriteRequest, rewriteResponse } from "./forward.ts";
 import type { Leg } from "./leg.ts";
 import type { Inlet } from "./pressure.ts";

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { bounds, type Dialog, Dialogs } from "../../../src/gateway/dialogs.ts";
+import { type Dialog, maxDialogs } from "../../../src/gateway/dialog-table.ts";
+import { bounds, Dialogs } from "../../../src/gateway/dialogs.ts";
 import { replyHead } from "../../../src/sip/reply.ts";
 import { readOf, scanned, sip, type Written } from "../../helpers/sip-text.ts";
 
@@ -716,7 +717,7 @@ describe("what the client answers", () => {
 
 describe("bounds", () => {
   it("has room for so many dialogs", () => {
-    for (let i = 0; i < bounds.dialogs; i++) {
+    for (let i = 0; i < maxDialogs; i++) {
       expect(table.hasRoom("INVITE")).toBe(true);
       call({ branch: `x${i}`, callId: `x${i}` });
     }
@@ -725,7 +726,7 @@ describe("bounds", () => {
     call({ branch: "y", callId: "y" });
     deliver(incoming({ callId: "z" }));
     respond(ours(200, { callId: "z" }));
-    expect(table.size).toBe(bounds.dialogs);
+    expect(table.size).toBe(maxDialogs);
     expect(judge(inside({ callId: "y" }))).not.toBe("dialog");
   });
 

@@ -1,0 +1,135 @@
+import type { ReplyHead } from "../sip/reply.ts";
+import type { Request } from "../sip/request.ts";
+import { routeUris } from "../sip/request.ts";
+import type { Message } from "../sip/scan.ts";
+import { type Dialog, sameRoutes, sameUri } from "./dialog-table.ts";
+
+/** A request of the client that upstream has yet to answer, or an INVITE that may still be acknowledged. */
+export interface ClientTransaction {
+  readonly head: ReplyHead;
+  readonly callId: string;
+  readonly cseq: number;
+  readonly fromTag: string;
+  readonly fromUri: string;
+  readonly requestUri: string;
+  readonly routes: readonly string[];
+  readonly dialog: Dialog | undefined;
+  readonly toTrunk: boolean;
+  /** Remote tags of the dialogs it made: one that has ended is not made again by a response that comes once more. */
+  readonly forks: Set<string>;
+  status: number;
+  until: number;
+}
+
+/** A request that was delivered to the client and waits for its answer. */
+export interface ServerTransaction {
+  readonly head: ReplyHead;
+  readonly callId: string;
+  readonly fromTag: string;
+  readonly fromUri: string;
+  readonly toUri: string;
+  readonly toTag: string | undefined;
+  readonly contact: string | undefined;
+  readonly recordRoutes: readonly string[];
+  readonly viaHost: string;
+  /** Every Via value but the topmost, whose parameters a client may add to (RFC 3581). */
+  readonly vias: readonly string[];
+  readonly dialog: Dialog | undefined;
+  /** Local tags of the dialogs it made. */
+  readonly forks: Set<string>;
+  status: number;
+  until: number;
+}
+
+/** What it takes to end a call in the client's place. */
+export interface Hangup {
+  readonly requestUri: string;
+  readonly routes: readonly string[];
+  readonly from: string;
+  readonly to: string;
+  readonly callId: string;
+  readonly cseq: number;
+  /** Of the INVITE, for a CANCEL: branch and sent-by must be its own. */
+  readonly via: string;
+}
+
+export interface Unfinished {
+  readonly byes: readonly Hangup[];
+  readonly cancels: readonly Hangup[];
+  /** INVITEs that the client was to answer. */
+  readonly ringing: readonly ReplyHead[];
+}
+
+/** An ACK or CANCEL that follows an INVITE inside or outside a dialog, or none that we know. */
+export type Followed = "inside" | "outside" | "nobody's";
+
+const viaValues = 32;
+
+/** A transaction is known by its branch and method (RFC 3261 §17.1.3); the ACK to a non-2xx by its INVITE's. */
+export const transactionKey = (message: Message): string =>
+  `${message.via.branch} ${message.method === "ACK" ? "INVITE" : message.method}`;
+
+/** Whether an ACK or CANCEL is its INVITE's in everything that says where it goes. */
+export function follows(request: Request, invite: ClientTransaction): boolean {
+  const { message } = request;
+  return (
+    message.callId === invite.callId &&
+    message.cseq === invite.cseq &&
+    request.fromTag === invite.fromTag &&
+    message.requestUri === invite.requestUri &&
+    (invite.dialog === undefined || sameRoutes(message, invite.routes))
+  );
+}
+
+export const sideOf = (invite: ClientTransaction): Followed => (invite.dialog ? "inside" : "outside");
+
+/**
+ * Why a client's response does not answer this request: it takes over the request's Vias, tags and routes
+ * (RFC 3261 §8.2.6). Undefined where it does.
+ */
+export function answerFault(transaction: ServerTransaction, response: Message): string | undefined {
+  const sameCall = transaction.callId === response.callId && transaction.fromTag === response.from.params.get("tag");
+  if (!sameCall) return "Call-ID or From tag is not the request's";
+  if (!sameUri(response.from.uri, transaction.fromUri) || !sameUri(response.to.uri, transaction.toUri)) {
+    return "From or To is not the request's";
+  }
+  if (transaction.toTag !== undefined && transaction.toTag !== response.to.params.get("tag")) {
+    return "To tag is not the request's";
+  }
+  if (response.via.host !== transaction.viaHost || !sameList(viasBelow(response), transaction.vias))
+    return "the Via list is not the request's";
+  const routes = routeUris(response, "record-route");
+  if (!routes || (routes.length > 0 && !sameList(routes, transaction.recordRoutes))) {
+    return "Record-Route is not the request's";
+  }
+  return response.header("path") ? "Path is not the request's" : undefined;
+}
+
+export const byeOf = ({ target, routes, local, remote, callId, localCseq }: Dialog): Hangup => ({
+  requestUri: target,
+  routes,
+  from: local,
+  to: remote,
+  callId,
+  cseq: localCseq + 1,
+  via: "",
+});
+
+export const cancelOf = ({ head, requestUri, callId, cseq }: ClientTransaction): Hangup => ({
+  requestUri,
+  routes: [],
+  from: head.from,
+  to: head.to,
+  callId,
+  cseq,
+  via: head.via[0]!,
+});
+
+const sameList = (one: readonly string[], other: readonly string[]): boolean =>
+  one.length === other.length && one.every((value, at) => value === other[at]);
+
+export const viasBelow = (message: Message): string[] =>
+  message
+    .values("via")
+    .slice(1, viaValues)
+    .map(({ text }) => text);

@@ -19,7 +19,7 @@ export const full: Plan = {
 
 /** About a minute. */
 export const quick: Plan = {
-  turns: 3,
+  turns: 5,
   requests: { many: 3_200, one: 500 },
   customers: [1, 100_000],
   secrets: [1, 1_000],

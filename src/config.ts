@@ -1,2 +1,2 @@
 export { loadConfig } from "./config/load.ts";
-export type { ChainConfig, Config, Fault, GatewayConfig, GatewayLimits, Loaded, Operator } from "./config/types.ts";
+export type { ChainConfig, Config, Fault, GatewayConfig, Loaded, Operator } from "./config/types.ts";

@@ -1,4 +1,5 @@
 import type { Customer, HashName } from "../core/identity.ts";
+import type { Limits } from "../core/limits.ts";
 
 /** What stands wrong in a config file and where. The message never holds a value of the file, so no secret. */
 export interface Fault {
@@ -7,17 +8,6 @@ export interface Fault {
   /** From 1: the line of the key, or of the nearest one above it that exists. */
   readonly line: number;
   readonly message: string;
-}
-
-/** All limits: 0 means none. */
-export interface GatewayLimits {
-  readonly messageBytes: number;
-  readonly preAuthSeconds: number;
-  readonly connectionsPerAddress: number;
-  readonly failuresPerMinute: number;
-  readonly messagesPerSecond: number;
-  /** How long calls and binding outlive a browser's socket, seconds; 0: not at all. */
-  readonly goneSeconds: number;
 }
 
 export interface GatewayConfig {
@@ -31,7 +21,7 @@ export interface GatewayConfig {
   readonly domains: readonly string[];
   readonly trustedProxies: readonly string[];
   readonly proxyProtocol: boolean;
-  readonly limits: GatewayLimits;
+  readonly limits: Limits;
 }
 
 export interface ChainConfig {

@@ -3,8 +3,9 @@ import { once } from "node:events";
 import { connect, isIP } from "node:net";
 import type { Config } from "../config.ts";
 import { PosternError } from "../core/errors.ts";
-import type { HashName, Identity } from "../core/identity.ts";
+import type { HashName } from "../core/identity.ts";
 import { Chain } from "../gateway/chain.ts";
+import { nobody } from "../gateway/probe.ts";
 import { openUpstream } from "../gateway/upstream.ts";
 
 /** Milliseconds to connect. */
@@ -91,26 +92,3 @@ const isUntrusted = (cause: unknown): boolean =>
 
 /** No browser has one of these (RFC 5737, RFC 3849): whoever announced a browser's address might be sent its calls. */
 const nobodysAddress = { 4: { address: "192.0.2.1", port: 1024 }, 6: { address: "2001:db8::1", port: 1024 } } as const;
-
-/** Whose leg it is: nobody's customer, who sends nothing. */
-const nobody: Identity = {
-  customer: {
-    id: "postern",
-    domains: [],
-    secrets: [],
-    origins: [],
-    maxTtl: 0,
-    clockSkew: 0,
-    callFrom: [],
-    numbers: [],
-    dial: [],
-    methods: [],
-    inbound: {},
-    passHeaders: [],
-    limits: { connections: 0, calls: 0, callSeconds: 0 },
-  },
-  user: "doctor",
-  domain: "postern.invalid",
-  secret: "",
-  expiry: 0,
-};

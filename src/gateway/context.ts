@@ -2,6 +2,7 @@ import type { DigestAuthenticator } from "../auth/digest.ts";
 import type { NonceKey } from "../auth/nonce.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
+import type { Limits } from "../core/limits.ts";
 import type { Failures } from "../policy/limits.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -10,17 +11,6 @@ import type { Admission } from "./admission.ts";
 import type { Chain } from "./chain.ts";
 import type { Legs } from "./legs.ts";
 import type { UpstreamOptions } from "./upstream.ts";
-
-/** All limits: 0 means none. */
-export interface Limits {
-  readonly messageBytes: number;
-  readonly preAuthSeconds: number;
-  readonly connectionsPerAddress: number;
-  readonly failuresPerMinute: number;
-  readonly messagesPerSecond: number;
-  /** How long a leg outlives its browser's socket; 0: not at all. */
-  readonly goneSeconds: number;
-}
 
 /** What every connection works with. Functions are asked anew each time, for a reload may change what they say. */
 export interface Context {

@@ -18,7 +18,7 @@ const freshFor = 2_000;
 const answerMs = 2_000;
 
 /** Whose leg a probe is: nobody's customer. */
-const nobody: Identity = {
+export const nobody: Identity = {
   customer: {
     id: "postern",
     domains: [],

@@ -38,6 +38,27 @@ export class Admission {
   }
 }
 
+/** Counts TCP connections per address, those that are not upgraded yet too: each may hold a descriptor for a while. */
+export class Doorway {
+  readonly #standing = new Map<string, number>();
+
+  /** Whether one more may come in; leave() when it is closed. limit: 0 for none. */
+  enter(address: string, limit: number): boolean {
+    const key = addressKey(address);
+    const standing = (this.#standing.get(key) ?? 0) + 1;
+    if (limit > 0 && standing > limit) return false;
+    this.#standing.set(key, standing);
+    return true;
+  }
+
+  leave(address: string): void {
+    const key = addressKey(address);
+    const standing = (this.#standing.get(key) ?? 1) - 1;
+    if (standing === 0) this.#standing.delete(key);
+    else this.#standing.set(key, standing);
+  }
+}
+
 /** One key for all addresses that one subscriber of an IPv6 network has. */
 export function addressKey(address: string): string {
   if (!isIPv6(address)) return address;

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import { createServer as createTlsServer, Server as TlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type Refusal, refuse } from "../core/errors.ts";
-import { plainAddress } from "./admission.ts";
+import { Doorway, plainAddress } from "./admission.ts";
 import { Connection, type Peer } from "./connection.ts";
 import type { Context } from "./context.ts";
 import { drain } from "./drain.ts";
@@ -57,10 +57,12 @@ export async function openGateway(options: GatewayOptions, context: Context): Pr
     leaving: new Set(),
     hurry: new AbortController(),
     sources: options.sources,
+    doorway: new Doorway(),
     context,
   };
   server.on("upgrade", (request, socket, head) => upgrade(request, socket, head, hall));
   if (options.proxyProtocol) options.sources.readHeaders(server);
+  server.prependListener("connection", (socket) => stepIn(socket, hall));
   const pinging = setInterval(() => pingAll(sockets), pingEvery);
   pinging.unref();
   const url = await listen(server, options.listen);
@@ -108,7 +110,22 @@ interface Hall {
   readonly sources: Sources;
   /** Connections that are over and whose legs take their leave of Kamailio. */
   readonly leaving: Set<Promise<void>>;
+  readonly doorway: Doorway;
   readonly context: Context;
+}
+
+/** Half of what an address may have is for connections that are no WebSocket yet, or never become one. */
+const crowding = 2;
+
+function stepIn(socket: Socket, { doorway, sources, context }: Hall): void {
+  const address = plainAddress(socket.remoteAddress ?? "");
+  if (sources.isProxy(address)) return;
+  if (doorway.enter(address, crowding * context.limits().connectionsPerAddress)) {
+    socket.once("close", () => doorway.leave(address));
+  } else {
+    context.log.debug({ address }, "too many connections of one address");
+    socket.destroy();
+  }
 }
 
 function upgrade(request: IncomingMessage, stream: Duplex, head: Buffer, hall: Hall): void {

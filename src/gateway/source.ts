@@ -45,6 +45,11 @@ export class Sources {
     return forwardedFor(String(forwarded), peer, this.#options.trusted());
   }
 
+  /** Whether many browsers may stand behind this address. */
+  isProxy(address: string): boolean {
+    return this.#options.trusted()(address);
+  }
+
   /** Read the PROXY header of each connection before the server sees it. */
   readHeaders(server: Server): void {
     const listeners = server.listeners("connection") as ((socket: Socket) => void)[];

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
 import { chainSecret, globexSecret, startGateway, type TestGateway } from "../helpers/gateway.ts";
@@ -102,6 +102,31 @@ describe("an upgrade that is refused", () => {
     await gateways.pop()!.close();
     expect(Date.now() - asked).toBeLessThan(4_000);
     socket.destroy();
+  });
+});
+
+describe("TCP connections that never become a WebSocket", () => {
+  const knock = async (gateway: TestGateway, localAddress: string): Promise<"open" | "closed"> => {
+    const { port } = new URL(gateway.gatewayUrl);
+    const socket = connect({ host: "127.0.0.1", port: Number(port), localAddress });
+    await once(socket, "connect");
+    knocking.push(socket);
+    const closed = once(socket.resume(), "close").then(() => "closed" as const);
+    return Promise.race([closed, new Promise<"open">((resolve) => setTimeout(resolve, 200, "open"))]);
+  };
+  const knocking: Socket[] = [];
+  afterEach(() => {
+    for (const socket of knocking.splice(0)) socket.destroy();
+  });
+
+  it("are closed above twice what an address may have, and others come in", async () => {
+    const gateway = await gatewayWith({ gateway: "  limits: { connectionsPerAddress: 2 }" });
+    const outcomes: string[] = [];
+    for (let at = 0; at < 6; at++) outcomes.push(await knock(gateway, "127.0.0.77"));
+    expect(outcomes).toEqual(["open", "open", "open", "open", "closed", "closed"]);
+    const neighbour = await RawClient.connect(gateway.gatewayUrl);
+    expect(status(await neighbour.register("alice@acme.example", credential("alice@acme.example")))).toBe(200);
+    neighbour.close();
   });
 });
 

@@ -63,8 +63,12 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
   const ring = new Ring();
   const homer = config.hep && new Homer({ ...config.hep, log });
   const trace = new Trace(clock, homer ? [ring, homer] : [ring]);
-  const upstreams = () => upstreamStates(upstream().urls, health, () => probe());
-  const readings = { ...legReadings(legs), upstreams, draining: () => state.draining, hep: () => homer?.counts };
+  const readings = {
+    ...legReadings(legs),
+    upstreams: () => health.states,
+    draining: () => state.draining,
+    hep: () => homer?.counts,
+  };
   const metrics = new Metrics({ version: version(), readings });
   const context = compose(state, { legs, health, log, clock, metrics, trace });
   const probe = upstreamProbe({ clock, upstream: context.upstream, chain, announcements });
@@ -116,16 +120,6 @@ const legReadings = (legs: Legs): Pick<Readings, "legs" | "dialogs" | "calls" | 
   registrations: () => legs.sum((leg) => Number(leg.isRegistered)),
 });
 
-/** One url alone is not watched: what a leg would find now stands for it. */
-async function upstreamStates(
-  urls: readonly string[],
-  health: Health,
-  unready: () => Promise<string | undefined>,
-): Promise<ReadonlyMap<string, boolean>> {
-  const [only = ""] = urls;
-  return urls.length > 1 ? health.states : new Map([[only, (await unready()) === undefined]]);
-}
-
 const derive = (config: Config, clock: Clock): Live => ({
   config,
   customers: new Customers(config.customers),
@@ -154,7 +148,8 @@ function compose(state: { live: Live; draining: boolean }, { health, ...parts }:
     draining: () => state.draining,
     upstream: () => {
       const { upstream } = state.live.config;
-      return upstream.urls.length === 1 ? upstream : { ...upstream, urls: health.order(upstream.urls) };
+      if (upstream.urls.length > 1) return { ...upstream, urls: health.order(upstream.urls) };
+      return { ...upstream, note: (url, up) => health.note(url, up) };
     },
     chain: () => state.live.chain,
     digest: new DigestAuthenticator({ customers: () => state.live.customers, clock }),

@@ -45,6 +45,11 @@ export class Health {
     return this.#up;
   }
 
+  /** Whether a leg was taken, where only one url is left to legs to find out about. */
+  note(url: string, up: boolean): void {
+    this.#up.set(url, up);
+  }
+
   async #round(): Promise<void> {
     const { urls } = this.#options.upstream();
     for (const known of this.#up.keys()) if (!urls.includes(known)) this.#up.delete(known);

@@ -14,6 +14,8 @@ export interface Announced {
 export interface UpstreamOptions {
   readonly urls: readonly string[];
   readonly proxyProtocol: "v1" | "v2" | "off";
+  /** Told of each attempt. */
+  readonly note?: (url: string, up: boolean) => void;
 }
 
 export interface Opened {
@@ -33,7 +35,7 @@ const deadline = 5_000;
  * Rejects with upstream-unavailable and a sentence that names the likely cause of the last failure.
  */
 export async function openUpstream(
-  { urls, proxyProtocol }: UpstreamOptions,
+  { urls, proxyProtocol, note }: UpstreamOptions,
   announced: Announced,
   headers: Record<string, string>,
 ): Promise<Opened> {
@@ -45,8 +47,11 @@ export async function openUpstream(
   );
   for (const url of candidates) {
     try {
-      return { url, ...(await openOne(new URL(url), proxyProtocol, announced, headers)) };
+      const opened = { url, ...(await openOne(new URL(url), proxyProtocol, announced, headers)) };
+      note?.(url, true);
+      return opened;
     } catch (error) {
+      note?.(url, false);
       failure = explain(url, proxyProtocol, error);
     }
   }

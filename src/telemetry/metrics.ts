@@ -15,7 +15,7 @@ export interface Readings {
   readonly registrations: () => number;
   readonly draining: () => boolean;
   /** Upstream url → whether it takes legs. */
-  readonly upstreams: () => Promise<ReadonlyMap<string, boolean>>;
+  readonly upstreams: () => ReadonlyMap<string, boolean>;
   /** Undefined where HEP is off. */
   readonly hep: () => HepCounts | undefined;
 }
@@ -104,7 +104,7 @@ export class Metrics {
     this.#number("postern_registrations", "Legs with a binding at upstream.", registrations);
     this.#number("postern_draining", "1 while no new connections and calls are taken.", () => Number(draining()));
     this.#gauge("postern_upstream_up", "1 where the upstream url takes legs.", ["url"], async (gauge) => {
-      const states = await upstreams();
+      const states = upstreams();
       gauge.reset();
       for (const [url, up] of states) gauge.set({ url }, Number(up));
     });

@@ -133,6 +133,9 @@ describe("what stands", () => {
   it("an upstream is up while Kamailio takes legs", async () => {
     expect(await metric(`postern_upstream_up{url="${scene.kamailio.wsUrl}"}`)).toBe(1);
     const other = await scene.another({ chainSecret: "another-chain-secret-than-kamailios" });
+    const before = await (await fetch(`${other.adminUrl}/metrics`)).text();
+    expect(before, "nobody has looked yet").not.toMatch(/^postern_upstream_up\{/m);
+    expect((await fetch(`${other.adminUrl}/readyz`)).status).toBe(503);
     expect(await other.metric(`postern_upstream_up{url="${scene.kamailio.wsUrl}"}`)).toBe(0);
     const text = await (await fetch(`${other.adminUrl}/metrics`)).text();
     expect(text).toContain(`postern_upstream_up{url="${scene.kamailio.wsUrl}"} 0`);

@@ -16,7 +16,7 @@ const metrics = new Metrics({
     calls: () => 3,
     registrations: () => 4,
     draining: () => true,
-    upstreams: async () => new Map([["ws://127.0.0.1:5080", false]]),
+    upstreams: () => new Map([["ws://127.0.0.1:5080", false]]),
     hep: () => ({ sent: 5, dropped: { queue: 6 } }),
   },
 });

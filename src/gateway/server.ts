@@ -227,12 +227,14 @@ async function listen(server: Server, listenUrl: string): Promise<string> {
 /** Every client is told to come back later; who does not take its leave is cut off. */
 async function closeAll(server: Server, sockets: WebSocketServer): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  const gone = [...sockets.clients].map((socket) => new Promise((resolve) => socket.once("close", resolve)));
   for (const socket of sockets.clients) socket.close(...closing(refuse("draining", "the gateway is stopping")));
   server.closeIdleConnections();
   const cut = setTimeout(() => {
     for (const socket of sockets.clients) socket.terminate();
     server.closeAllConnections();
   }, closeGrace);
-  await closed;
+  // The server is done before its sockets have said that they are, and with them their legs.
+  await Promise.all([closed, ...gone]);
   clearTimeout(cut);
 }

@@ -45,6 +45,7 @@ export function readRequest(message: Message): ReadRequest {
   if (contacts === undefined) return malformed("Contact cannot be read");
   if (message.method === "REGISTER" && !readableExpiry(message, contacts))
     return malformed("an expiry is not a number");
+  if (message.method === "REFER" && !message.header("refer-to")) return malformed("REFER has no Refer-To");
   const toTag = message.to.params.get("tag");
   if (message.method === "REGISTER" && toTag !== undefined) return malformed("To of REGISTER has a tag");
   return { kind: "request", request: { message, method: message.method, uri, from, fromTag, to, toTag, contacts } };

@@ -2,9 +2,10 @@ import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startPostern } from "../helpers/cli.ts";
 import { ConfigFolder } from "../helpers/config-file.ts";
-import { acmeSecret, chainSecret } from "../helpers/gateway.ts";
+import { acmeSecret, chainSecret, startGateway } from "../helpers/gateway.ts";
 import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
-import { code, credential, RawClient, status } from "../helpers/raw-client.ts";
+import { code, credential, RawClient, status, unique } from "../helpers/raw-client.ts";
+import { reply } from "../helpers/raw-sip.ts";
 
 const folder = new ConfigFolder();
 const running = new Set<() => void>();
@@ -95,6 +96,31 @@ describe("postern serve, its config changed", () => {
     client.close();
     served.signal("SIGINT");
     expect(await served.ended).toBe(0);
+  });
+
+  it("stopped in a call: the far end has its BYE, and no binding is left, before the process ends", async () => {
+    const other = await startGateway({ upstreamUrls: [kamailio.wsUrl] });
+    const bob = await RawClient.connect(other.gatewayUrl);
+    expect(status(await bob.register("bob@acme.example", credential("bob@acme.example")))).toBe(200);
+    const served = await serve();
+    const alice = await RawClient.connect(served.url);
+    expect(status(await registered(alice))).toBe(200);
+    const call = { method: "INVITE", uri: "sip:bob@acme.example", from: "alice@acme.example", to: "bob@acme.example" };
+    const answered = alice.prove(
+      { ...call, fromTag: "a", callId: unique(), cseq: 1 },
+      credential("alice@acme.example"),
+    );
+    const invite = await bob.take((message) => message.startsWith("INVITE "));
+    bob.send(reply(invite, { status: "200 OK", tag: "b", contact: "<sip:bob@bob.invalid;transport=ws>" }));
+    expect(status(await answered)).toBe(200);
+    served.signal("SIGINT");
+    bob.send(reply(await bob.take((message) => message.startsWith("BYE ")), { status: "200 OK" }));
+    expect(await served.ended).toBe(0);
+    await kamailio.waitFor(
+      (seen) => seen.method === "REGISTER" && seen.raw.includes("alice.invalid") && seen.raw.includes("expires=0"),
+    );
+    bob.close();
+    await other.close();
   });
 
   it("drains by SIGTERM, and ends at once by a second one", async () => {

@@ -181,28 +181,6 @@ describe("a drain", () => {
   });
 });
 
-describe("a stop", () => {
-  it("takes leave of Kamailio for everybody: the far end gets a BYE, bindings are taken back", async () => {
-    const gateway = await gatewayWith();
-    const other = await gatewayWith();
-    const bob = await client(other);
-    expect(status(await register(bob, "bob8"))).toBe(200);
-    const alice = await client(gateway);
-    expect(status(await register(alice, "alice8"))).toBe(200);
-    const parts = { ...message("bob8"), method: "INVITE", from: "alice8@acme.example" };
-    const answered = alice.prove(parts, credential("alice8@acme.example"));
-    const invite = await bob.take((one) => one.startsWith("INVITE "));
-    bob.send(reply(invite, { status: "200 OK", tag: "b", contact: "<sip:bob8@bob8.invalid;transport=ws>" }));
-    expect(status(await answered)).toBe(200);
-    await gateway.close();
-    expect((await alice.closed).code).toBe(1001);
-    await bob.take((one) => one.startsWith("BYE "));
-    const calling = await client(other);
-    const missed = await calling.prove(message("alice8"), credential("alice@acme.example"));
-    expect(status(missed)).toBe(480);
-  });
-});
-
 describe("several upstream urls", () => {
   /** A fake upstream, for Kamailio cannot be made to take connections and say nothing. */
   async function dumb(): Promise<{ url: string; server: Server; sockets: Set<Socket> }> {

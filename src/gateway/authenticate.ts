@@ -3,8 +3,8 @@ import type { Nonces } from "../auth/nonce.ts";
 import { type Refusal, refuse } from "../core/errors.ts";
 import type { Customer, Identity } from "../core/identity.ts";
 import { type DigestParse, parseAuthorization } from "../sip/digest.ts";
+import type { Header, Message } from "../sip/message.ts";
 import type { Request } from "../sip/request.ts";
-import type { Header, Message } from "../sip/scan.ts";
 
 export type Authenticated =
   /** header: what proved it, for us alone. */

@@ -1,6 +1,7 @@
 import { refuse } from "../core/errors.ts";
+import type { Message } from "../sip/message.ts";
 import { reply, replyHead } from "../sip/reply.ts";
-import { type Message, scan } from "../sip/scan.ts";
+import { scan } from "../sip/scan.ts";
 import { type Edit, splice } from "../sip/splice.ts";
 import { parseUri } from "../sip/uri.ts";
 import type { Log } from "../telemetry/log.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
+import type { Message } from "../sip/message.ts";
 import { type Request, readContacts, routeUris } from "../sip/request.ts";
-import type { Message } from "../sip/scan.ts";
 import { uriKey } from "../sip/uri.ts";
 
 /** A dialog that this leg established (RFC 3261 §12), from the client's point of view. */

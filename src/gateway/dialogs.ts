@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
+import type { Message } from "../sip/message.ts";
 import { type ReplyHead, replyHead } from "../sip/reply.ts";
 import { type Request, routeUris } from "../sip/request.ts";
-import type { Message } from "../sip/scan.ts";
 import { contactOf, type Dialog, DialogTable, type Judged, linger } from "./dialog-table.ts";
 import {
   answerFault,

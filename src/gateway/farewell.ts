@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
+import type { Message } from "../sip/message.ts";
 import { reply } from "../sip/reply.ts";
-import type { Message } from "../sip/scan.ts";
 import type { Dialogs } from "./dialogs.ts";
 import type { Hangup } from "./transactions.ts";
 

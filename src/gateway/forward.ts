@@ -1,7 +1,7 @@
 import type { Identity } from "../core/identity.ts";
 import { address } from "../core/identity.ts";
+import type { Header, Message } from "../sip/message.ts";
 import type { Request } from "../sip/request.ts";
-import type { Header, Message } from "../sip/scan.ts";
 import { type Edit, splice } from "../sip/splice.ts";
 import { paramSpan } from "../sip/uri.ts";
 

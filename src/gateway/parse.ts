@@ -1,7 +1,8 @@
 import { type Refusal, refuse } from "../core/errors.ts";
+import type { Message } from "../sip/message.ts";
 import { type ReplyHead, replyHead, salvage } from "../sip/reply.ts";
 import { type Request, readRequest } from "../sip/request.ts";
-import { type Message, scan } from "../sip/scan.ts";
+import { scan } from "../sip/scan.ts";
 
 export type Parsed =
   | { readonly kind: "request"; readonly request: Request }

@@ -1,9 +1,9 @@
 import { PosternError } from "../core/errors.ts";
 import type { Identity } from "../core/identity.ts";
 import { staysHere } from "../policy/authorize.ts";
+import type { Header, Message } from "../sip/message.ts";
 import type { ReplyHead } from "../sip/reply.ts";
 import { type Contact, type Request, readContacts } from "../sip/request.ts";
-import type { Header, Message } from "../sip/scan.ts";
 import type { Outward } from "./chain.ts";
 import type { Dialog } from "./dialog-table.ts";
 import { bindingCap, rewriteRequest, rewriteResponse } from "./forward.ts";

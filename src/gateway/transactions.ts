@@ -1,7 +1,7 @@
+import type { Message } from "../sip/message.ts";
 import type { ReplyHead } from "../sip/reply.ts";
 import type { Request } from "../sip/request.ts";
 import { routeUris } from "../sip/request.ts";
-import type { Message } from "../sip/scan.ts";
 import { type Dialog, sameRoutes, sameUri } from "./dialog-table.ts";
 
 /** A request of the client that upstream has yet to answer, or an INVITE that may still be acknowledged. */

@@ -1,4 +1,4 @@
-import type { Message } from "./scan.ts";
+import type { Message } from "./message.ts";
 
 /** What a response takes over from its request (RFC 3261 §8.2.6.2). Values as they were written, unfolded. */
 export interface ReplyHead {

@@ -1,4 +1,4 @@
-import type { Message } from "./scan.ts";
+import type { Message } from "./message.ts";
 import { type Address, paramSpan, parseAddress, parseUri, type Uri } from "./uri.ts";
 
 export interface Contact {

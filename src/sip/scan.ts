@@ -1,16 +1,6 @@
+import { fieldValue, type Header, Message, splitCommas, type Value } from "./message.ts";
+import { canonical } from "./names.ts";
 import { type Address, paramSpan, parseAddress, parseVia, type Via } from "./uri.ts";
-
-/** Where one header field stands in the message. Offsets are bytes; end is past its CRLF. */
-export interface Header {
-  /** Lower case, compact forms spelled out (RFC 3261 §7.3.3). */
-  readonly name: string;
-  readonly start: number;
-  readonly valueStart: number;
-  readonly valueEnd: number;
-  readonly end: number;
-  /** Over several lines (RFC 3261 §7.3.1). */
-  readonly folded: boolean;
-}
 
 export type Scanned =
   | { readonly kind: "message"; readonly message: Message }
@@ -23,99 +13,15 @@ export interface ScanOptions {
 
 const bounds = { headers: 256, name: 256, method: 32, uri: 2048, value: 8192, callId: 256, branch: 256, tag: 256 };
 
-/** One SIP message, in place: an index over the bytes it came in, with what every verdict needs parsed once. */
-export class Message {
-  readonly bytes: Buffer;
-  /** The start line and the header fields as latin1, so that offsets are those of bytes. */
-  readonly head: string;
-  readonly headers: readonly Header[];
-  /** Empty for a response. */
-  readonly requestUri: string;
-  /** 0 for a request. */
-  readonly status: number;
-  /** Of the request, or of the request a response answers. */
-  readonly method: string;
-  /** Just past the start line, where our own header fields go. */
-  readonly headersStart: number;
-  readonly bodyStart: number;
-  readonly cseq: number;
-  readonly callId: string;
-  readonly from: Address;
-  readonly to: Address;
-  /** The topmost Via. */
-  readonly via: Via;
+/** Bytes of a line: all but controls, tab excepted. */
+const lineByte = new Uint8Array(256).fill(1, 32).fill(0, 127, 128);
+lineByte[9] = 1;
 
-  constructor(parts: MessageParts) {
-    this.bytes = parts.bytes;
-    this.head = parts.head;
-    this.headers = parts.headers;
-    this.requestUri = parts.requestUri;
-    this.status = parts.status;
-    this.method = parts.method;
-    this.headersStart = parts.headersStart;
-    this.bodyStart = parts.bodyStart;
-    this.cseq = parts.cseq;
-    this.callId = parts.callId;
-    this.from = parts.from;
-    this.to = parts.to;
-    this.via = parts.via;
-  }
-
-  get isRequest(): boolean {
-    return this.status === 0;
-  }
-
-  /** name: lower case, long form. */
-  header(name: string): Header | undefined {
-    for (const header of this.headers) if (header.name === name) return header;
-    return undefined;
-  }
-
-  /** The value of a header field, folding turned into spaces byte for byte, so that offsets in it hold. */
-  value(header: Header): string {
-    return fieldValue(this.head, header);
-  }
-
-  /** The comma-separated values of every header field of that name, in order, each with its byte offset. */
-  values(name: string): Value[] {
-    const found: Value[] = [];
-    for (const header of this.headers) {
-      if (header.name === name) splitCommas(this.value(header), header.valueStart, found);
-    }
-    return found;
-  }
-}
-
-export interface Value {
-  readonly text: string;
-  /** Byte offset of text in the message. */
-  readonly start: number;
-}
-
-type MessageParts = Omit<Message, "isRequest" | "header" | "value" | "values">;
-
-const compact: ReadonlyMap<string, string> = new Map([
-  ["a", "accept-contact"],
-  ["b", "referred-by"],
-  ["c", "content-type"],
-  ["d", "request-disposition"],
-  ["e", "content-encoding"],
-  ["f", "from"],
-  ["i", "call-id"],
-  ["j", "reject-contact"],
-  ["k", "supported"],
-  ["l", "content-length"],
-  ["m", "contact"],
-  ["n", "identity-info"],
-  ["o", "event"],
-  ["r", "refer-to"],
-  ["s", "subject"],
-  ["t", "to"],
-  ["u", "allow-events"],
-  ["v", "via"],
-  ["x", "session-expires"],
-  ["y", "identity"],
-]);
+const CR = 13;
+const LF = 10;
+const SP = 32;
+const HT = 9;
+const COLON = 58;
 
 /** Fields that a second parser could take from another line than we did, were there two: each a bit. */
 const single: ReadonlyMap<string, number> = new Map(
@@ -140,46 +46,10 @@ const single: ReadonlyMap<string, number> = new Map(
   ].map((name, bit) => [name, 1 << bit]),
 );
 
-interface Spelling {
-  readonly written: string;
-  readonly name: string;
-}
-
-/** Names as clients write them, by length and first letter, so that the usual ones are read without a copy. */
-const spelled: readonly (readonly Spelling[] | undefined)[] = spellings([
-  "Via,Max-Forwards,To,From,Call-ID,CSeq,Contact,Expires,Allow,Supported,User-Agent,Content-Length,Content-Type,Route",
-  "Record-Route,Authorization,Proxy-Authorization,Session-Expires,Min-SE,Require,Event,Refer-To,Referred-By,Replaces",
-  "X-Postern-Grant,X-Postern-Token,P-Asserted-Identity,WWW-Authenticate,Proxy-Authenticate,Server,Accept,RAck,RSeq",
-]);
-
-function spellings(lines: readonly string[]): Spelling[][] {
-  const found: Spelling[][] = [];
-  for (const written of lines.flatMap((line) => line.split(","))) {
-    const slot = slotOf(written.length, written.charCodeAt(0));
-    found[slot] = [...(found[slot] ?? []), { written, name: written.toLowerCase() }];
-  }
-  return Array.from(found, (slot) => slot ?? []);
-}
-
-/** Of a name of so many characters that begins with this one. */
-function slotOf(length: number, first: number): number {
-  return (length << 7) | first;
-}
-
 /** Characters of `token` (RFC 3261 §25.1) but for `%`: an escape in a name is read differently by different parsers. */
 const nameByte = new Uint8Array(128);
 for (const c of "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!*_+`'~")
   nameByte[c.charCodeAt(0)] = 1;
-
-/** Bytes of a line: all but controls, tab excepted. */
-const lineByte = new Uint8Array(256).fill(1, 32).fill(0, 127, 128);
-lineByte[9] = 1;
-
-const CR = 13;
-const LF = 10;
-const SP = 32;
-const HT = 9;
-const COLON = 58;
 
 class Malformed extends Error {}
 
@@ -313,18 +183,6 @@ function endOfField(bytes: Buffer, from: number, line: number): number {
 
 const isSpace = (byte: number): boolean => byte === SP || byte === HT || byte === CR || byte === LF;
 
-function canonical(head: string, start: number, end: number): string {
-  const usual = spelled[slotOf(end - start, head.charCodeAt(start))];
-  if (usual) for (const { written, name } of usual) if (head.startsWith(written, start)) return name;
-  const lower = head.slice(start, end).toLowerCase();
-  return compact.get(lower) ?? lower;
-}
-
-function fieldValue(head: string, { valueStart, valueEnd, folded }: Header): string {
-  const text = head.slice(valueStart, valueEnd);
-  return folded ? text.replaceAll("\r\n", "  ") : text;
-}
-
 interface Essentials {
   readonly from: string;
   readonly to: string;
@@ -438,38 +296,3 @@ function topVia(value: string): Via {
   const via = first[0] === undefined ? undefined : parseVia(first[0].text);
   return via ?? fail("the topmost Via cannot be read");
 }
-
-/** Split at commas outside quotes and angle brackets. */
-function splitCommas(text: string, start: number, into: Value[]): void {
-  if (!text.includes(",") && !text.includes('"')) {
-    pushTrimmed(text, 0, text.length, start, into);
-    return;
-  }
-  let quoted = false;
-  let angle = false;
-  let from = 0;
-  for (let at = 0; at <= text.length; at++) {
-    const c = at === text.length ? "," : text[at]!;
-    if (quoted && at < text.length) {
-      if (c === "\\") at++;
-      else if (c === '"') quoted = false;
-    } else if (c === '"') quoted = true;
-    else if (c === "<") angle = true;
-    else if (c === ">") angle = false;
-    else if (c === "," && (!angle || at === text.length)) {
-      pushTrimmed(text, from, at, start, into);
-      from = at + 1;
-    }
-  }
-}
-
-function pushTrimmed(text: string, from: number, to: number, start: number, into: Value[]): void {
-  let first = from;
-  let last = to;
-  while (first < last && isBlank(text[first]!)) first++;
-  while (last > first && isBlank(text[last - 1]!)) last--;
-  into.push({ text: text.slice(first, last), start: start + first });
-}
-
-/** Not trim(): byte A0 of a latin1 text would count as white space too. */
-const isBlank = (c: string): boolean => c === " " || c === "\t";

@@ -1,5 +1,6 @@
+import type { Message } from "../../src/sip/message.ts";
 import { type Request, readRequest } from "../../src/sip/request.ts";
-import { type Message, type ScanOptions, scan } from "../../src/sip/scan.ts";
+import { type ScanOptions, scan } from "../../src/sip/scan.ts";
 
 /** SIP messages by hand for unit tests, and what the scanner makes of them. Characters are bytes (latin1). */
 export interface Written {

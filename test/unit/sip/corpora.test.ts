@@ -4,8 +4,9 @@ import { expect, it } from "vitest";
 import type { Customer, Identity } from "../../../src/core/identity.ts";
 import { rewriteRequest, rewriteResponse } from "../../../src/gateway/forward.ts";
 import { parse } from "../../../src/gateway/parse.ts";
+import type { Message } from "../../../src/sip/message.ts";
 import { type ReadRequest, type Request, readRequest } from "../../../src/sip/request.ts";
-import { type Message, scan } from "../../../src/sip/scan.ts";
+import { scan } from "../../../src/sip/scan.ts";
 import { describeCorpus } from "../../helpers/corpora.ts";
 
 /** How a message fares: `ok`, or why not, and by whom. */

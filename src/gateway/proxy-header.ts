@@ -57,8 +57,5 @@ function readV2(bytes: Buffer): ProxyHeader {
   return { kind: "none" };
 }
 
-/** In the short form, so that one address has one spelling. */
-function ipv6(bytes: Buffer): string {
-  const groups = Array.from({ length: 8 }, (_, at) => bytes.readUInt16BE(at * 2).toString(16));
-  return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
-}
+const ipv6 = (bytes: Buffer): string =>
+  Array.from({ length: 8 }, (_, at) => bytes.readUInt16BE(at * 2).toString(16)).join(":");

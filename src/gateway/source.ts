@@ -124,6 +124,5 @@ function addressIn(entry: string): string | undefined {
   const bare =
     /^\[([^\]]+)\](?::\d{1,5})?$/.exec(entry)?.[1] ?? /^(\d+(?:\.\d+){3}):\d{1,5}$/.exec(entry)?.[1] ?? entry;
   if (isIP(bare) === 0 || bare.includes("%")) return undefined;
-  const plain = plainAddress(bare);
-  return isIP(plain) === 6 ? new URL(`http://[${plain}]`).hostname.slice(1, -1) : plain;
+  return plainAddress(bare);
 }

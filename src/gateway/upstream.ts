@@ -87,6 +87,7 @@ async function openOne(
 async function connectSocket(url: URL, family: 0 | 4 | 6, signal: AbortSignal): Promise<Socket> {
   const port = Number(url.port || (url.protocol === "wss:" ? 443 : 80));
   const socket = connect({ host: hostOf(url), port, family, noDelay: true });
+  socket.on("error", () => {}); // as below: whoever waits for it hears of it all the same
   try {
     await once(socket, "connect", { signal });
     return socket;
@@ -99,6 +100,7 @@ async function connectSocket(url: URL, family: 0 | 4 | 6, signal: AbortSignal): 
 async function secure(url: URL, socket: Socket, signal: AbortSignal): Promise<Socket> {
   const name = hostOf(url);
   const stream = connectTls({ socket, ...(isIP(name) === 0 ? { servername: name } : {}) });
+  stream.on("error", () => {});
   await once(stream, "secureConnect", { signal });
   return stream;
 }
@@ -116,11 +118,12 @@ async function upgrade(
     handshakeTimeout: deadline,
     createConnection: () => stream,
   });
+  // There is no moment without a listener: a bad frame is an "error", and its "close" tells whoever has the socket.
+  socket.on("error", () => {});
   try {
     await once(socket, "open", { signal });
     return socket;
   } catch (error) {
-    socket.on("error", () => {}); // terminate() of a socket that is connecting reports itself once more
     socket.terminate();
     throw error;
   }

@@ -4,7 +4,7 @@ import { connect as secure } from "node:tls";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { chainSecret, startGateway, type TestGateway } from "../helpers/gateway.ts";
 import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
-import { beginningWith, proxyV1, proxyV2 } from "../helpers/proxy.ts";
+import { beginningWith, mappedV2, proxyV1, proxyV2 } from "../helpers/proxy.ts";
 import { credential, RawClient, type RawClientOptions, status, unique } from "../helpers/raw-client.ts";
 
 let kamailio: Kamailio;
@@ -81,6 +81,15 @@ describe("PROXY headers", () => {
     const gateway = await gatewayWith(on);
     const expected = version === "version 1" ? 40_000 : 40_001;
     expect(await announced(gateway, { ws: beginningWith(header) })).toEqual(["203.0.113.10", expected]);
+  });
+
+  it.each([
+    ["version 1", proxyV1("::ffff:203.0.113.10", 40_010)],
+    ["version 1, in hex", proxyV1("::FFFF:cb00:710a", 40_010)],
+    ["version 2", mappedV2("203.0.113.10", 40_010)],
+  ])("of an IPv4 address written as IPv6 (%s) name the IPv4 one", async (_, header) => {
+    const gateway = await gatewayWith(on);
+    expect(await announced(gateway, { ws: beginningWith(header) })).toEqual(["203.0.113.10", 40_010]);
   });
 
   it("are read in front of TLS too", async () => {

@@ -1,3 +1,6 @@
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { establish, ring } from "../helpers/dialog.ts";
 import { chainSecret, startGateway, type TestGateway } from "../helpers/gateway.ts";
@@ -247,3 +250,37 @@ async function settled(figure: () => number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
 }
+
+describe("an upstream that sends nonsense instead of frames", () => {
+  /** A fake upstream, for Kamailio sends none: it takes the upgrade and then says these bytes. */
+  async function nonsense(): Promise<{ url: string; close(): void }> {
+    const server = createServer();
+    server.on("upgrade", (request, socket) => {
+      const key = `${request.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`;
+      const accept = createHash("sha1").update(key).digest("base64");
+      const lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"];
+      socket.on("error", () => {});
+      socket.write(`${lines.join("\r\n")}\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: sip\r\n\r\n`);
+      setTimeout(() => socket.write(Buffer.from("ffffffff", "hex")), 1);
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as { port: number };
+    return { url: `ws://127.0.0.1:${port}`, close: () => server.close() };
+  }
+
+  it("ends no gateway: not by readiness, not by watching, not by a leg", async () => {
+    const [one, other] = [await nonsense(), await nonsense()];
+    const gateway = await startGateway({ upstreamUrls: [one.url, other.url], proxyProtocol: "off" });
+    for (let at = 0; at < 3; at++) await fetch(`${gateway.adminUrl}/readyz`);
+    const client = await RawClient.connect(gateway.gatewayUrl);
+    const given = credential("alice@acme.example");
+    await client.register("alice@acme.example", given).catch(() => "never answered");
+    await expect.poll(() => gateway.log().filter((line) => line.msg === "upstream is down").length).toBe(2);
+    expect((await fetch(`${gateway.adminUrl}/livez`)).status).toBe(200);
+    client.close();
+    await gateway.close();
+    one.close();
+    other.close();
+  }, 30_000);
+});

@@ -21,3 +21,15 @@ export function proxyV2(address: string, port: number): Buffer {
   const length = addresses.length + tlv.length;
   return Buffer.concat([head, Buffer.from([length >> 8, length & 0xff]), addresses, tlv]);
 }
+
+/** Version 2, IPv6, as a dual-stack proxy writes an IPv4 source. */
+export function mappedV2(address: string, port: number): Buffer {
+  const mapped = (bytes: number[]): number[] => [...new Array<number>(10).fill(0), 0xff, 0xff, ...bytes];
+  const ports = [port >> 8, port & 0xff, 1, 187];
+  const addresses = Buffer.from([...mapped(address.split(".").map(Number)), ...mapped([127, 0, 0, 1]), ...ports]);
+  return Buffer.concat([
+    Buffer.from("0d0a0d0a000d0a515549540a2121", "hex"),
+    Buffer.from([0, addresses.length]),
+    addresses,
+  ]);
+}

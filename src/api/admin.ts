@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, isIP } from "node:net";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { RingEntry } from "../telemetry/ring.ts";
 import { answerInbound, type InboundOptions } from "./inbound.ts";
@@ -36,7 +36,9 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
 
 async function route(request: IncomingMessage, response: ServerResponse, options: AdminOptions): Promise<void> {
   const path = (request.url ?? "").split("?", 1)[0];
-  if (!isRead(request)) problem(response, 405, "Method Not Allowed", "this can only be read");
+  if (isForeign(request, path ?? "")) {
+    problem(response, 403, "Forbidden", "no web page has business here; ask by address, localhost or a one-word name");
+  } else if (!isRead(request)) problem(response, 405, "Method Not Allowed", "this can only be read");
   else if (path === "/livez") answer(response, 200, "application/json", { status: "ok" });
   else if (path === "/readyz") await readiness(response, options);
   else if (path === "/v1/inbound") await answerInbound(request, response, options.inbound);
@@ -45,6 +47,17 @@ async function route(request: IncomingMessage, response: ServerResponse, options
     const { registry } = options.metrics;
     answer(response, 200, registry.contentType, await registry.metrics());
   } else problem(response, 404, "Not Found", "here are /livez, /readyz, /metrics, /v1/inbound and /v1/ladder");
+}
+
+/**
+ * A page in somebody's browser: it shows its Origin, or has made its own name lead here (DNS rebinding), and such a name
+ * has a dot. What tells of calls is for no name with a dot at all.
+ */
+function isForeign({ headers }: IncomingMessage, path: string): boolean {
+  if (headers.origin !== undefined) return true;
+  const host = URL.canParse(`http://${headers.host}`) ? new URL(`http://${headers.host}`).hostname : "";
+  const isName = isIP(host.replace(/^\[|\]$/g, "")) === 0;
+  return path.startsWith("/v1/") && (host === "" || (isName && host.includes(".")));
 }
 
 const longestCallId = 256;
@@ -63,7 +76,8 @@ function ladder(request: IncomingMessage, response: ServerResponse, options: Adm
 async function readiness(response: ServerResponse, { unready }: AdminOptions): Promise<void> {
   const reason = await unready();
   if (reason === undefined) answer(response, 200, "application/json", { status: "ok" });
-  else problem(response, 503, "Service Unavailable", reason, "upstream-unavailable");
+  else
+    problem(response, 503, "Service Unavailable", reason, reason === "draining" ? "draining" : "upstream-unavailable");
 }
 
 async function listen(server: Server, url: URL): Promise<void> {

@@ -22,6 +22,11 @@ export class NonceKey {
 /** Unix seconds and sequence in hex, then the seal. */
 const grammar = /^([0-9a-f]{8}([0-9a-f]{12}))([A-Za-z0-9_-]{24})$/;
 const rememberedNonces = 32;
+/**
+ * Seconds, enough for an answer. SIP.js sends its last answer again, nc and all, with every refresh of a registration:
+ * a nonce that is stale by then has it ask for another, where a fresh one would be a replay.
+ */
+const defaultLifetime = 10;
 
 /**
  * The nonces of one connection (RFC 7616 §3.3): the time, a sequence and a seal over both and the connection, so that
@@ -41,7 +46,7 @@ export class Nonces {
   /** Highest sequence dropped from `used`: at or below it only what is remembered is good. */
   #forgotten = 0;
 
-  constructor(key: NonceKey, connectionId: string, clock: Clock, lifetimeSeconds = 300) {
+  constructor(key: NonceKey, connectionId: string, clock: Clock, lifetimeSeconds = defaultLifetime) {
     this.#key = key;
     this.#connectionId = connectionId;
     this.#clock = clock;

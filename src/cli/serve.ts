@@ -3,7 +3,7 @@ import type { Running } from "../main.ts";
 import type { Log } from "../telemetry/log.ts";
 import { configOption, load, need } from "./config-file.ts";
 import { failure } from "./outcome.ts";
-import { Watch } from "./watch.ts";
+import { printOf, Watch } from "./watch.ts";
 
 export function registerServe(program: Command): void {
   program
@@ -32,24 +32,37 @@ async function serve(file: string): Promise<void> {
 
 /** Take up the config at SIGHUP and whenever one of its files changes; a faulty one is told and the old one stays. */
 function keepCurrent(file: string, files: readonly string[], running: Running, log: Log): Watch {
-  const again = async (): Promise<void> => {
-    const loaded = await load(file);
-    if (loaded.kind === "faults") {
-      for (const fault of loaded.faults) log.error({ ...fault, file }, "reload refused: the config has faults");
-      return;
-    }
-    try {
-      for (const key of running.reload(loaded.config)) log.warn({ key }, "needs a restart to change");
-      watch.follow(loaded.files);
-      log.info({ customers: loaded.config.customers.length }, "reloaded");
-    } catch (error) {
-      log.error({ reason: error instanceof Error ? error.message : "unknown" }, "reload refused");
-    }
-  };
   const watch = new Watch(() => void again());
-  watch.follow(files);
+  let [busy, wanted] = [false, false];
+  const again = async (): Promise<void> => {
+    wanted = true;
+    if (busy) return;
+    busy = true;
+    while (wanted) {
+      wanted = false;
+      await reload(file, running, watch, log);
+    }
+    busy = false;
+  };
+  watch.follow(files, new Map(files.map((one) => [one, printOf(one)])));
   process.on("SIGHUP", () => void again());
   return watch;
+}
+
+async function reload(file: string, running: Running, watch: Watch, log: Log): Promise<void> {
+  const before = watch.prints();
+  const loaded = await load(file);
+  watch.follow(loaded.files, before);
+  if (loaded.kind === "faults") {
+    for (const fault of loaded.faults) log.error({ ...fault, file }, "reload refused: the config has faults");
+    return;
+  }
+  try {
+    for (const key of running.reload(loaded.config)) log.warn({ key }, "needs a restart to change");
+    log.info({ customers: loaded.config.customers.length }, "reloaded");
+  } catch (error) {
+    log.error({ reason: error instanceof Error ? error.message : "unknown" }, "reload refused");
+  }
 }
 
 /** Resolves at the first SIGTERM (drain) or SIGINT (stop now); a second one ends the process at once. */

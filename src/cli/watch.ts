@@ -1,28 +1,52 @@
-import { unwatchFile, watchFile } from "node:fs";
+import { statSync } from "node:fs";
 
 const everyMs = 1_000;
 
-/** Tells when one of the files was replaced or written to. Looks once a second, for that sees replaced links too. */
+/** What tells one state of a file from another, replaced links included; undefined where it is not there. */
+export type Print = string | undefined;
+
+export function printOf(file: string): Print {
+  const found = statSync(file, { throwIfNoEntry: false });
+  return found && `${found.ino} ${found.size} ${found.mtimeMs}`;
+}
+
+/**
+ * Tells when one of the files was replaced or written to. Looks once a second. What a file was is remembered from
+ * before it was read, so that a change that falls into the reading is not missed.
+ */
 export class Watch {
   readonly #changed: () => void;
-  #files: readonly string[] = [];
+  readonly #timer: NodeJS.Timeout;
+  #prints = new Map<string, Print>();
 
   constructor(changed: () => void) {
     this.#changed = changed;
+    this.#timer = setInterval(() => this.#look(), everyMs);
+    this.#timer.unref();
   }
 
-  /** These files, and no longer the former ones. */
-  follow(files: readonly string[]): void {
-    this.stop();
-    this.#files = files;
-    for (const file of files) {
-      watchFile(file, { interval: everyMs, persistent: false }, (now, before) => {
-        if (now.mtimeMs !== before.mtimeMs || now.ino !== before.ino || now.size !== before.size) this.#changed();
-      });
-    }
+  /** What the followed files are now; to be taken before they are read. */
+  prints(): ReadonlyMap<string, Print> {
+    return new Map([...this.#prints.keys()].map((file) => [file, printOf(file)]));
+  }
+
+  /** These files from now on, as they were before they were read; a file that is new here counts as changed. */
+  follow(files: readonly string[], before: ReadonlyMap<string, Print>): void {
+    this.#prints = new Map(files.map((file) => [file, before.has(file) ? before.get(file) : "new"]));
   }
 
   stop(): void {
-    for (const file of this.#files) unwatchFile(file);
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    let changed = false;
+    for (const [file, before] of this.#prints) {
+      const now = printOf(file);
+      if (now === before) continue;
+      this.#prints.set(file, now);
+      changed = true;
+    }
+    if (changed) this.#changed();
   }
 }

@@ -17,20 +17,20 @@ export function loadConfig(path: string, env: NodeJS.ProcessEnv): Loaded {
   const faults = new Faults();
   const text = readText(path, faults);
   const tree = text === undefined ? undefined : readTree(text, env, faults);
-  if (tree === undefined) return { kind: "faults", faults: faults.list() };
+  const own = resolve(path);
+  if (tree === undefined) return { kind: "faults", faults: faults.list(), files: [own] };
   if (!isMapValue(tree.root)) {
     if (!faults.any) faults.addAt(1, tree.root == null ? "the file is empty" : "is no map of keys and values");
-    return { kind: "faults", faults: faults.list() };
+    return { kind: "faults", faults: faults.list(), files: [own] };
   }
-  const folder = dirname(resolve(path));
+  const folder = dirname(own);
   const secrets = readSecrets(tree.root, folder, faults);
-  checkTls(tree.root, folder, faults);
+  const pems = checkTls(tree.root, folder, faults);
+  const files = [own, ...new Set([...secrets, ...pems])];
   const parsed = parse(tree, faults);
   checkRules(tree.root, faults);
-  if (parsed === undefined || faults.any) return { kind: "faults", faults: faults.list() };
+  if (parsed === undefined || faults.any) return { kind: "faults", faults: faults.list(), files };
   const config = assemble(parsed, folder);
-  const { tls } = config.gateway;
-  const files = [resolve(path), ...new Set(secrets), ...(tls ? [tls.cert, tls.key] : [])];
   return { kind: "config", config, files, notAvailable: notAvailable(tree.root) };
 }
 

@@ -38,18 +38,22 @@ export function readSecrets(root: Value, folder: string, faults: Faults): string
   return files;
 }
 
-/** Looks at the certificate and its key now, for a server would only fail later. */
-export function checkTls(root: Value, folder: string, faults: Faults): void {
+/** Looks at the certificate and its key now, for a server would only fail later. Returns the files. */
+export function checkTls(root: Value, folder: string, faults: Faults): string[] {
+  const named: string[] = [];
   const files = ["cert", "key"].map((name) => {
     const path = ["gateway", "tls", name];
     const value = at(root, path);
-    return typeof value === "string" ? read(resolve(folder, value), largestPem, path, faults) : undefined;
+    if (typeof value !== "string") return undefined;
+    named.push(resolve(folder, value));
+    return read(resolve(folder, value), largestPem, path, faults);
   });
   const [cert, key] = [parse(files[0], certificateOf), parse(files[1], createPrivateKey)];
   if (files[0] && !cert) faults.add(["gateway", "tls", "cert"], "is no PEM certificate");
   if (files[1] && !key) faults.add(["gateway", "tls", "key"], "is no PEM private key (without passphrase)");
   if (cert && key && !cert.checkPrivateKey(key))
     faults.add(["gateway", "tls", "key"], "is not the key of gateway.tls.cert");
+  return named;
 }
 
 const certificateOf = (pem: Buffer): X509Certificate => new X509Certificate(pem);

@@ -73,4 +73,5 @@ export type Loaded =
       readonly files: readonly string[];
       readonly notAvailable: readonly string[];
     }
-  | { readonly kind: "faults"; readonly faults: readonly Fault[] };
+  /** files: as far as the faulty config names them. */
+  | { readonly kind: "faults"; readonly faults: readonly Fault[]; readonly files: readonly string[] };

@@ -18,6 +18,8 @@ export class Health {
   readonly #options: HealthOptions;
   /** Whether each url answered last time; unknown until the first answer. */
   readonly #up = new Map<string, boolean>();
+  /** Failures in a row. */
+  readonly #failures = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -52,7 +54,9 @@ export class Health {
 
   async #round(): Promise<void> {
     const { urls } = this.#options.upstream();
-    for (const known of this.#up.keys()) if (!urls.includes(known)) this.#up.delete(known);
+    for (const known of [this.#up, this.#failures]) {
+      for (const url of known.keys()) if (!urls.includes(url)) known.delete(url);
+    }
     if (urls.length > 1) await Promise.all(urls.map((url) => this.#check(url)));
     if (this.#stopped) return;
     this.#timer = setTimeout(() => void this.#round(), this.#options.everyMs ?? defaultEveryMs);
@@ -66,9 +70,12 @@ export class Health {
     );
     if (this.#stopped || !this.#options.upstream().urls.includes(url)) return;
     const was = this.#up.get(url);
+    const failures = reason === undefined ? 0 : (this.#failures.get(url) ?? 0) + 1;
+    this.#failures.set(url, failures);
     this.#up.set(url, reason === undefined);
     if (reason === undefined && was === false) this.#options.log.info({ url }, "upstream is up again");
     if (reason !== undefined && was !== false) this.#options.log.warn({ url, reason }, "upstream is down");
-    if (reason !== undefined && was === true) this.#options.lost(url);
+    // New legs go elsewhere at the first failure, those it has at the second: a hiccup is no reason to move them all.
+    if (failures === 2) this.#options.lost(url);
   }
 }

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import type { WebSocket } from "ws";
 import type { Clock } from "../core/clock.ts";
 import { PosternError } from "../core/errors.ts";
 import type { Identity } from "../core/identity.ts";
+import { scan } from "../sip/scan.ts";
 import type { Announcements } from "./announce.ts";
 import type { Chain } from "./chain.ts";
 import { openUpstream, type UpstreamOptions } from "./upstream.ts";
@@ -86,21 +86,33 @@ export function upstreamProbe(parts: ProbeParts & { readonly clock: Clock }): ()
 /** Rejects where this url does not answer OPTIONS under a grant (RFC 3261 §11): one that takes legs may be dumb. */
 export function ping(parts: ProbeParts, url: string): Promise<void> {
   return withLeg(parts, [url], async (leg) => {
-    const answered = once(leg, "message", { signal: AbortSignal.timeout(answerMs) });
-    leg.send(options(parts.chain().lines(nobody)), { binary: false });
-    const [answer] = (await answered.catch(unanswered)) as [Buffer];
-    const status = answer.toString("latin1", 0, 12);
-    if (/^SIP\/2\.0 (?:[2-4]\d\d|50[01]) /.test(`${status} `)) return;
-    throw new PosternError("upstream-unavailable", `answered OPTIONS with ${status.slice(8)}`);
+    const callId = randomBytes(8).toString("hex");
+    const answered = answerTo(leg, callId);
+    leg.send(options(parts.chain().lines(nobody), callId), { binary: false });
+    const status = await answered;
+    if (status < 500 || status === 501) return;
+    throw new PosternError("upstream-unavailable", `answered OPTIONS with ${status}`);
   });
 }
 
-const unanswered = (): never => {
-  throw new PosternError("upstream-unavailable", "took a leg and did not answer OPTIONS");
-};
+/** The status of the final response with this Call-ID; what else comes on the leg is nobody's. */
+function answerTo(leg: WebSocket, callId: string): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const fail = (): void => {
+    reject(new PosternError("upstream-unavailable", "took a leg and did not answer OPTIONS"));
+  };
+  const timer = setTimeout(fail, answerMs);
+  leg.once("close", fail);
+  leg.on("message", (data: Buffer) => {
+    const scanned = scan(data, { lengthRequired: false });
+    if (scanned.kind === "malformed" || scanned.message.callId !== callId) return;
+    if (scanned.message.status >= 200) resolve(scanned.message.status);
+  });
+  return promise.finally(() => clearTimeout(timer));
+}
 
-function options(lines: string): string {
-  const [branch, tag, callId] = [4, 4, 8].map((size) => randomBytes(size).toString("hex"));
+function options(lines: string, callId: string): string {
+  const [branch, tag] = [4, 4].map((size) => randomBytes(size).toString("hex"));
   const text = [
     `OPTIONS sip:${nobody.domain} SIP/2.0\r\n${lines}Via: SIP/2.0/WS probe.invalid;branch=z9hG4bK${branch}`,
     "Max-Forwards: 70",

@@ -58,6 +58,7 @@ export async function openGateway(options: GatewayOptions, context: Context): Pr
     hurry: new AbortController(),
     sources: options.sources,
     doorway: new Doorway(),
+    standing: new Set(),
     context,
   };
   server.on("upgrade", (request, socket, head) => upgrade(request, socket, head, hall));
@@ -75,7 +76,7 @@ export async function openGateway(options: GatewayOptions, context: Context): Pr
     close: async () => {
       clearInterval(pinging);
       hall.hurry.abort();
-      await closeAll(server, sockets);
+      await closeAll(server, hall);
       await Promise.all(hall.leaving);
     },
   };
@@ -111,13 +112,17 @@ interface Hall {
   /** Connections that are over and whose legs take their leave of Kamailio. */
   readonly leaving: Set<Promise<void>>;
   readonly doorway: Doorway;
+  /** Every TCP connection, those that are not HTTP yet too. */
+  readonly standing: Set<Socket>;
   readonly context: Context;
 }
 
 /** Half of what an address may have is for connections that are no WebSocket yet, or never become one. */
 const crowding = 2;
 
-function stepIn(socket: Socket, { doorway, sources, context }: Hall): void {
+function stepIn(socket: Socket, { doorway, sources, standing, context }: Hall): void {
+  standing.add(socket);
+  socket.once("close", () => standing.delete(socket));
   const address = plainAddress(socket.remoteAddress ?? "");
   if (sources.isProxy(address)) return;
   if (doorway.enter(address, crowding * context.limits().connectionsPerAddress)) {
@@ -225,14 +230,14 @@ async function listen(server: Server, listenUrl: string): Promise<string> {
 }
 
 /** Every client is told to come back later; who does not take its leave is cut off. */
-async function closeAll(server: Server, sockets: WebSocketServer): Promise<void> {
+async function closeAll(server: Server, { sockets, standing }: Hall): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   const gone = [...sockets.clients].map((socket) => new Promise((resolve) => socket.once("close", resolve)));
   for (const socket of sockets.clients) socket.close(...closing(refuse("draining", "the gateway is stopping")));
   server.closeIdleConnections();
   const cut = setTimeout(() => {
     for (const socket of sockets.clients) socket.terminate();
-    server.closeAllConnections();
+    for (const socket of standing) socket.destroy();
   }, closeGrace);
   // The server is done before its sockets have said that they are, and with them their legs.
   await Promise.all([closed, ...gone]);

@@ -76,6 +76,12 @@ export class Sources {
       return;
     }
     let bytes = Buffer.alloc(0);
+    const ended = (): void => {
+      // A load balancer that only looks whether somebody listens says nothing.
+      if (bytes.length === 0) socket.destroy();
+      else refuse("ended within its header");
+    };
+    socket.once("end", ended);
     const timer = patience() > 0 ? setTimeout(refuse, patience(), "too slow") : undefined;
     socket.once("close", () => clearTimeout(timer));
     const read = (chunk: Buffer): void => {
@@ -84,6 +90,7 @@ export class Sources {
       if (header.kind === "more") return;
       clearTimeout(timer);
       socket.off("data", read);
+      socket.off("end", ended);
       socket.pause();
       if (header.kind === "none") {
         refuse("no PROXY header");

@@ -1,8 +1,9 @@
+import { inWindow } from "../auth/ephemeral.ts";
 import { Nonces } from "../auth/nonce.ts";
 import { seconds } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
 import type { Refusal } from "../core/errors.ts";
-import { address, type Identity } from "../core/identity.ts";
+import { address, type Customer, type Identity, type Secret } from "../core/identity.ts";
 import { originRefusal } from "../policy/authorize.ts";
 import type { Header } from "../sip/message.ts";
 import type { Request } from "../sip/request.ts";
@@ -36,6 +37,8 @@ export class Visitor {
   #identity: Identity | undefined;
   #wasAccepted = false;
   #customers: Customers | undefined;
+  /** As it was at the latest proof. */
+  #provedBy: Secret | undefined;
 
   constructor(parts: VisitorParts) {
     this.#parts = parts;
@@ -51,12 +54,21 @@ export class Visitor {
     return this.#identity;
   }
 
-  /** The customers were changed: who lost the customer, its domain or the secret that proved it must prove anew. */
+  /** The customers were changed: who lost the customer, its domain, its word on the page or the secret must prove anew. */
   #renew(identity: Identity, customers: Customers): void {
     const customer = customers.byDomain(identity.domain);
-    const stands =
-      customer?.id === identity.customer.id && customer.secrets.some((secret) => secret.id === identity.secret);
+    const stands = customer?.id === identity.customer.id && this.#stillHas(customer) && !this.#originRefusal(customer);
     this.#identity = stands ? { ...identity, customer } : { ...identity, expiry: 0 };
+  }
+
+  /** The very secret that proved this visitor: an id may have been given to another. */
+  #stillHas(customer: Customer): boolean {
+    const proof = this.#provedBy;
+    const now = seconds(this.#parts.context.clock);
+    return customer.secrets.some(
+      (one) =>
+        one.id === proof?.id && one.secret === proof.secret && one.algorithm === proof.algorithm && inWindow(one, now),
+    );
   }
 
   /** The credential of the latest proof still stands and a request under it was accepted. */
@@ -92,9 +104,13 @@ export class Visitor {
     return { kind: "proved", identity: this.#bind(proof.identity, this.realmOf(request)), header: proof.header };
   }
 
-  #bindingRefusal(identity: Identity): Refusal | undefined {
+  #originRefusal(customer: Customer): Refusal | undefined {
     const { origin, context } = this.#parts;
-    const refusal = originRefusal(identity.customer, { origin, allowMissingOrigin: context.allowMissingOrigin() });
+    return originRefusal(customer, { origin, allowMissingOrigin: context.allowMissingOrigin() });
+  }
+
+  #bindingRefusal(identity: Identity): Refusal | undefined {
+    const refusal = this.#originRefusal(identity.customer);
     if (refusal) return refusal;
     const bound = this.#identity;
     const other = bound && (bound.customer.id !== identity.customer.id || address(bound) !== address(identity));
@@ -108,6 +124,7 @@ export class Visitor {
     const same =
       bound?.expiry === identity.expiry && bound.customer === identity.customer && bound.secret === identity.secret;
     if (!same) this.#identity = identity;
+    this.#provedBy = identity.customer.secrets.find(({ id }) => id === identity.secret);
     this.#customers = this.#parts.context.customers();
     return this.#identity ?? identity;
   }

@@ -123,7 +123,7 @@ export function parseAddress(text: string): ParsedAddress {
   if (open < 0) return display > 0 ? malformed("no <URI> after the display name") : bareAddress(text);
   const between = text.slice(display, open);
   if (display > 0 ? /[^ \t]/.test(between) : !displayTokens.test(between)) {
-    return malformed("the display name must stand in quotes, with \\ before a quote inside it");
+    return malformed("the display name must stand in quotes, with a backslash before a quote inside it");
   }
   const close = text.indexOf(">", open);
   if (close < 0) return malformed("no > after the URI");

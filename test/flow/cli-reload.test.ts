@@ -71,6 +71,20 @@ describe("postern serve, its config changed", () => {
     expect(await served.ended).toBe(0);
   });
 
+  it("misses no change that falls into a reload", async () => {
+    const served = await serve();
+    const many = Array.from({ length: 400 }, (_, at) => `  - { id: c${at}, domains: [c${at}.example] }`).join("\n");
+    folder.write("postern.yaml", `${config()}${many}\n`);
+    served.signal("SIGHUP");
+    // While it parses: the last word is this one.
+    setTimeout(() => folder.write("postern.yaml", config(", methods: [OPTIONS]")), 60);
+    const client = await RawClient.connect(served.url);
+    await expect.poll(async () => code(await registered(client)), { timeout: 8_000 }).toBe("method-denied");
+    client.close();
+    served.signal("SIGINT");
+    expect(await served.ended).toBe(0);
+  });
+
   it("takes up a replaced secret file too", async () => {
     const served = await serve();
     const client = await RawClient.connect(served.url);

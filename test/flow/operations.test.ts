@@ -125,6 +125,27 @@ describe("a reload", () => {
     expect(await hangUp()).toBe(200);
   });
 
+  it.each([
+    ["another value under the old secret's id", { acmeSecret: "another-value-under-the-old-id", acmeSecretId: "k1" }],
+    [
+      "origins that the page is not of",
+      { acme: '    origins: ["https://only.example"]', gateway: "  allowMissingOrigin: false" },
+    ],
+  ])("makes an open connection prove anew by %s, and delivers it nothing meanwhile", async (_, changed) => {
+    const gateway = await gatewayWith();
+    const other = await gatewayWith();
+    const alice = await client(gateway);
+    expect(status(await register(alice, "alice"))).toBe(200);
+    const calling = await client(other);
+    const before = calling.prove(message("alice", { from: "bob@acme.example" }), credential("bob@acme.example"));
+    alice.send(reply(await alice.take((one) => one.startsWith("MESSAGE ")), { status: "200 OK", tag: "a" }));
+    expect(status(await before)).toBe(200);
+    gateway.change(changed);
+    const after = await calling.prove(message("alice", { from: "bob@acme.example" }), credential("bob@acme.example"));
+    expect(status(after)).toBe(480);
+    expect(alice.received.filter((one) => one.startsWith("MESSAGE "))).toEqual([]);
+  });
+
   it("takes up replaced certificate files, and a call on the old one stands", async () => {
     const gateway = await gatewayWith({ listen: "wss://127.0.0.1:0" });
     const fingerprint = async (): Promise<string> => {

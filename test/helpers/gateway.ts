@@ -23,6 +23,8 @@ export interface GatewaySettings {
   readonly proxyProtocol?: "v1" | "v2" | "off";
   readonly chainSecret?: string;
   readonly acmeSecret?: string;
+  /** Default k1, and k2 with another acmeSecret. */
+  readonly acmeSecretId?: string;
   readonly clock?: Clock;
   /** YAML lines put at the end of the file. */
   readonly more?: string;
@@ -85,7 +87,7 @@ admin: { listen: "http://127.0.0.1:0" }
 customers:
   - id: acme
     domains: [acme.example]
-    secrets: [{ id: ${settings.acmeSecret ? "k2" : "k1"}, secret: ${settings.acmeSecret ?? acmeSecret} }]
+    secrets: [{ id: ${settings.acmeSecretId ?? (settings.acmeSecret ? "k2" : "k1")}, secret: ${settings.acmeSecret ?? acmeSecret} }]
     numbers: ["+3225887*"]
     callerId: "+3225887000"
     trunk: ${settings.trunk ?? "sip:127.0.0.9:5060"}

@@ -23,7 +23,6 @@ export function sip({ method = "INVITE", body = "", ...rest }: Written = {}): st
     To: "<sip:bob@acme.example>",
     "Call-ID": "c1",
     CSeq: `1 ${method}`,
-    ...(method === "REFER" && { "Refer-To": "<sip:carol@acme.example>" }),
     ...rest.fields,
     ...(rest.fields && "Content-Length" in rest.fields ? {} : { "Content-Length": String(body.length) }),
   };

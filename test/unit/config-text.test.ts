@@ -15,6 +15,7 @@ describe("a file that is no config", () => {
     expect(loaded).toEqual({
       kind: "faults",
       faults: [{ path: "", line: 1, message: "the config file is not there" }],
+      files: [join(folder.path, "none.yaml")],
     });
   });
 

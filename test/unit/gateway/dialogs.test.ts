@@ -46,7 +46,8 @@ const edge = "SIP/2.0/WS edge;branch=z9hG4bKe, SIP/2.0/UDP 10.0.0.2;branch=z9hG4
 function request(parts: Parts & { readonly uri?: string } = {}): string {
   const via = `SIP/2.0/WS abc.invalid;branch=z9hG4bK${parts.branch ?? "1"}`;
   const { method = "INVITE", uri = bob, extra = [] } = parts;
-  return sip({ method, uri, fields: fields(parts, alice, bob, via)!, extra });
+  const refers = method === "REFER" ? ["Refer-To: <sip:carol@acme.example>"] : [];
+  return sip({ method, uri, fields: fields(parts, alice, bob, via)!, extra: [...(extra ?? []), ...refers] });
 }
 
 /** Upstream's answer to it. */

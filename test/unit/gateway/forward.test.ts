@@ -28,7 +28,8 @@ describe("rewriteRequest", () => {
   });
 
   it.each(["INVITE", "BYE", "MESSAGE", "OPTIONS", "REFER", "UPDATE"])("asserts the identity in %s", (method) => {
-    expect(rewrite(sip({ method }), { inDialog: true })).toBe(withOurs(sip({ method })));
+    const text = sip({ method, extra: method === "REFER" ? ["Refer-To: <sip:carol@acme.example>"] : [] });
+    expect(rewrite(text, { inDialog: true })).toBe(withOurs(text));
   });
 
   const forbidden = [

@@ -1,0 +1,51 @@
+import { request } from "node:http";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { chainSecret, startGateway, type TestGateway } from "../helpers/gateway.ts";
+import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
+import { credential, RawClient, status, unique } from "../helpers/raw-client.ts";
+
+let kamailio: Kamailio;
+let gateway: TestGateway;
+const callId = `reg-${unique()}`;
+
+beforeAll(async () => {
+  kamailio = await startKamailio({ chainSecret });
+  gateway = await startGateway({ upstreamUrls: [kamailio.wsUrl] });
+  const client = await RawClient.connect(gateway.gatewayUrl);
+  const answered = await client.register("alice@acme.example", credential("alice@acme.example"), { callId });
+  expect(status(answered)).toBe(200);
+});
+
+afterAll(async () => {
+  await gateway?.close();
+  await kamailio?.stop();
+});
+
+const ask = (path: string, headers: Record<string, string>): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const asked = request(`${gateway.adminUrl}${path}`, { headers }, (response) => {
+      response.resume().once("end", () => resolve(response.statusCode ?? 0));
+    });
+    asked.once("error", reject).end();
+  });
+
+const ladder = `/v1/ladder?callId=${callId}`;
+
+describe("the admin port, asked by a page in an operator's browser", () => {
+  it.each([
+    ["a name of the page's own that leads here", ladder, { Host: "evil.example:8089" }],
+    ["the same, for who owns a number", "/v1/inbound?source=127.0.0.1&number=1", { Host: "evil.example" }],
+    ["with its Origin", ladder, { Origin: "http://evil.example" }],
+    ["with its Origin, for metrics", "/metrics", { Origin: "http://evil.example" }],
+    ["with a Host that is none", ladder, { Host: "::::" }],
+  ])("tells nothing: %s", async (_, path, headers) => {
+    expect(await ask(path, headers)).toBe(403);
+  });
+
+  it.each(["127.0.0.1:8089", "localhost", "[::1]:8089", "gateway-upstream:8089"])(
+    "twin: asked as %s it tells",
+    async (Host) => {
+      expect(await ask(ladder, { Host })).toBe(200);
+    },
+  );
+});

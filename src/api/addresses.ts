@@ -18,6 +18,7 @@ interface Entry {
   readonly until: number;
 }
 
+const failureMs = 5_000;
 const maxNames = 10_000;
 /** Seconds. */
 const shortest = 10;
@@ -41,6 +42,8 @@ export class Addresses {
   readonly #patience: number;
   readonly #known = new LRUCache<string, Entry>({ max: maxNames });
   readonly #asking = new Map<string, Promise<Entry | undefined>>();
+  /** Name → milliseconds until when it is not asked for again. */
+  readonly #failed = new Map<string, number>();
 
   constructor({ clock, resolve = systemResolve(), patience = patienceMs }: AddressOptions) {
     this.#clock = clock;
@@ -55,7 +58,7 @@ export class Addresses {
     const known = this.#known.get(key);
     const now = this.#clock.now();
     if (known && now < known.until) return known.addresses.has(sameAddress(address));
-    const fresh = await this.#ask(key, host, srv);
+    const fresh = now < (this.#failed.get(key) ?? 0) ? undefined : await this.#ask(key, host, srv);
     const entry = fresh ?? (known && now < known.until + staleMs ? known : undefined);
     return entry?.addresses.has(sameAddress(address));
   }
@@ -69,7 +72,10 @@ export class Addresses {
       this.#asking.set(key, asking);
     }
     const late = Promise.withResolvers<undefined>();
-    const timer = setTimeout(() => late.resolve(undefined), this.#patience);
+    const timer = setTimeout(() => {
+      this.#fail(key);
+      late.resolve(undefined);
+    }, this.#patience);
     return Promise.race([asking, late.promise]).finally(() => clearTimeout(timer));
   }
 
@@ -79,10 +85,18 @@ export class Addresses {
       const seconds = Math.min(Math.max(ttl, shortest), longest);
       const entry = { addresses: new Set(addresses.map(sameAddress)), until: this.#clock.now() + seconds * 1000 };
       this.#known.set(key, entry);
+      this.#failed.delete(key);
       return entry;
     } catch {
+      this.#fail(key);
       return undefined; // no address: whoever asks hears that it cannot be told
     }
+  }
+
+  /** So that not every question for a dead name waits for it. */
+  #fail(key: string): void {
+    if (this.#failed.size >= maxNames) this.#failed.clear();
+    this.#failed.set(key, this.#clock.now() + failureMs);
   }
 }
 

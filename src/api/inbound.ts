@@ -44,7 +44,8 @@ export async function answerInbound(
   const asker = sameAddress(request.socket.remoteAddress ?? "");
   const query = (request.url ?? "").split("?")[1] ?? "";
   const asked = readQuestion(query);
-  const verdict = (await mayAsk(asker, options)) ? await judgeInbound(asked, options) : notUpstream;
+  const may = await mayAsk(asker, options);
+  const verdict = may ? await judgeInbound(asked, options) : may === undefined ? unknownAsker : notUpstream;
   if (verdict.kind === "deliver") {
     options.log.info({ ...asked, deliver: verdict.deliver, customer: verdict.customer }, "a call from a trunk");
     answer(response, 200, json, { deliver: verdict.deliver });
@@ -56,6 +57,12 @@ export async function answerInbound(
 }
 
 const notUpstream = refused(403, "permission-missing", "only this machine and the hosts of upstream.urls may ask");
+
+const unknownAsker = refused(
+  503,
+  "upstream-unavailable",
+  "the hosts of upstream.urls cannot be resolved now: look at DNS",
+);
 
 interface Question {
   readonly source: string;
@@ -73,12 +80,13 @@ function readQuestion(query: string): Question | undefined {
 
 const isLoopback = (address: string): boolean => address === "::1" || /^127\./.test(address);
 
-async function mayAsk(asker: string, { upstreamUrls, addresses }: InboundOptions): Promise<boolean> {
+/** Undefined where it cannot be told in time. */
+async function mayAsk(asker: string, { upstreamUrls, addresses }: InboundOptions): Promise<boolean | undefined> {
   if (isLoopback(asker)) return true;
-  for (const url of upstreamUrls()) {
-    if (await addresses.has(new URL(url).hostname.replace(/^\[|\]$/g, ""), asker)) return true;
-  }
-  return false;
+  const hosts = upstreamUrls().map((url) => new URL(url).hostname.replace(/^\[|\]$/g, ""));
+  const answers = await Promise.all(hosts.map((host) => addresses.has(host, asker)));
+  if (answers.includes(true)) return true;
+  return answers.includes(undefined) ? undefined : false;
 }
 
 /** Whose number it is, and whether the call came from an address of that customer's own trunk. */

@@ -127,15 +127,13 @@ function numbersRule(root: Value, faults: Faults): void {
   }
 }
 
-/** A call from outside goes to one user. With and without + is one number here too, and only its owner gets its calls. */
+/** A call from outside goes to one user. With +, with 00 and without is one number here, and only its owner gets its calls. */
 function inboundRule(root: Value, faults: Faults): void {
   const taken = new Map<string, Path>();
-  const numbers = new Map(
-    texts(root, "customers[].numbers[]").map(({ path, value }) => [value.replace("+", ""), path]),
-  );
+  const numbers = new Map(texts(root, "customers[].numbers[]").map(({ path, value }) => [inboundKey(value), path]));
   for (const { path, value } of collect(root, "customers[].inbound")) {
     for (const number of isMapValue(value) ? Object.keys(value) : []) {
-      const plain = number.replace("+", "");
+      const plain = inboundKey(number);
       const here = [...path, number];
       const first = taken.get(plain);
       const owner = numbers.get(plain);
@@ -145,6 +143,8 @@ function inboundRule(root: Value, faults: Faults): void {
     }
   }
 }
+
+const inboundKey = (number: string): string => number.replace(/^(?:\+|00)/, "");
 
 function trunksRule(root: Value, faults: Faults): void {
   for (const { path, value } of collect(root, "customers[]")) {

@@ -81,13 +81,12 @@ export class Dialogs {
     return this.#dialogs.judge(request);
   }
 
-  /** Whether this message of the client, request or response, is inside a dialog that leads to a trunk. */
+  /** Whether this message of the client goes to a trunk: a request inside such a dialog, a response to what came from one. */
   towardsTrunk(message: Message): boolean {
     const [from, to] = [message.from.params.get("tag") ?? "", message.to.params.get("tag") ?? ""];
-    const dialog = message.isRequest
-      ? this.#dialogs.find(message.callId, from, to)
-      : this.#dialogs.find(message.callId, to, from);
-    return dialog?.toTrunk ?? false;
+    if (message.isRequest) return this.#dialogs.find(message.callId, from, to)?.toTrunk ?? false;
+    const answered = this.#server.get(transactionKey(message)) ?? this.#dialogs.find(message.callId, to, from);
+    return answered?.toTrunk ?? false;
   }
 
   /** CANCEL goes where its INVITE went (RFC 3261 §9.1). */
@@ -160,6 +159,7 @@ export class Dialogs {
       viaHost: request.via.host,
       vias: viasBelow(request),
       dialog,
+      toTrunk: dialog?.toTrunk ?? request.header("x-postern-trunk") !== undefined,
       forks: new Set(),
       status: 0,
       until: this.#clock.now() + patience,
@@ -259,7 +259,17 @@ export class Dialogs {
     transaction.forks.add(localTag);
     const [local, remote] = [partyOf(response, "to"), partyOf(response, "from")];
     const { contact: target, recordRoutes: routes, fromTag: remoteTag, toUri: localUri } = transaction;
-    const learned = { localTag, remoteTag, target, routes, local, localUri, remote, localCseq: 0, toTrunk: false };
+    const learned = {
+      localTag,
+      remoteTag,
+      target,
+      routes,
+      local,
+      localUri,
+      remote,
+      localCseq: 0,
+      toTrunk: transaction.toTrunk,
+    };
     return this.#dialogs.add(response, learned);
   }
 

@@ -73,8 +73,8 @@ const isHere = (contact: Contact, leg: Leg): boolean =>
 export function passResponse(leg: Leg, message: Message, binary: boolean, cause: Inlet): void {
   const contacts = readContacts(message);
   if (contacts !== undefined && !redirects(message)) leg.show(contacts);
-  leg.dialogs.answered(message);
   const narrowed = leg.dialogs.towardsTrunk(message) ? passed(leg.identity) : undefined;
+  leg.dialogs.answered(message);
   leg.send(rewriteResponse(message, narrowed), binary, cause, message);
 }
 

@@ -35,6 +35,8 @@ export interface ServerTransaction {
   /** Every Via value but the topmost, whose parameters a client may add to (RFC 3581). */
   readonly vias: readonly string[];
   readonly dialog: Dialog | undefined;
+  /** It came from a trunk. */
+  readonly toTrunk: boolean;
   /** Local tags of the dialogs it made. */
   readonly forks: Set<string>;
   status: number;

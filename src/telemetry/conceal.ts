@@ -6,7 +6,8 @@ const secrets: readonly RegExp[] = [
   /(^[ \t]*(?:(?:proxy-)?authorization|x-postern-(?:grant|token))[ \t]*:[ \t]*)([^\r\n]*(?:(?:\r\n|\r|\n)[ \t]+[^\r\n]*)*)/gim,
   /(\bresponse[ \t]*=[ \t]*"?)([0-9a-f]{16,})/gi,
   /(\bbearer[ \t]+)([A-Za-z0-9._~+/=-]+)/gi,
-  /(\b)(eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)/g,
+  // Begun once in each run of its characters: with \b a run of "eyJa-eyJa-…" would be read from every dash anew.
+  /(^|[^A-Za-z0-9_-])(eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)/g,
 ];
 
 /** What every one of them needs to match at all. */

@@ -91,13 +91,14 @@ describe("a call from a trunk", () => {
     expect(header(rang, "X-Trunk-Context")).toBe("kept");
     expect(header(rang, "Organization")).toBeUndefined();
     expect(rang).not.toMatch(/postern/i);
-    reception.send(reply(rang, { status: "180 Ringing", tag: "b" }));
-    reception.send(answerOf(rang, "reception"));
+    const extra = ["X-Evil: 1"];
+    reception.send(reply(rang, { status: "180 Ringing", tag: "b", extra }));
+    reception.send(answerOf(rang, "reception").replace("Content-Length", "X-Evil: 2\r\nContent-Length"));
     await reception.take((message) => message.startsWith("ACK "));
     const bye = await reception.take((message) => message.startsWith("BYE "));
-    reception.send(reply(bye, { status: "200 OK" }));
+    reception.send(reply(bye, { status: "200 OK", extra }));
     expect(await caller.ended).toBe(0);
-    for (const message of caller.messages()) expect(message).not.toMatch(/postern/i);
+    for (const message of caller.messages()) expect(message).not.toMatch(/postern|x-evil/i);
   });
 
   it("is hung up by the page", async () => {

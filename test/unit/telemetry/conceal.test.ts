@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { conceal } from "../../../src/telemetry/conceal.ts";
+import { cpuMs } from "../../helpers/sip-text.ts";
 
 const shown = (...lines: string[]): string =>
   conceal(
@@ -67,5 +68,25 @@ describe("a message that is shown is otherwise as it was", () => {
       conceal(Buffer.from(`Authorization: a\r\n${one.repeat(65_000 / one.length)}\r\n\r\n${one.repeat(1000)}`));
     }
     expect(performance.now() - began).toBeLessThan(1_000);
+  });
+});
+
+describe("hostile text", () => {
+  const units = [
+    "eyJa-",
+    "eyJa.",
+    "eyJ",
+    "bearer ",
+    "response=",
+    "authorization:",
+    "authorization:\r\n ",
+    " \t",
+    "-",
+    "eyJa-eyJa.a.-",
+  ];
+  it.each(units)("of %j over and over is concealed in no time", (unit) => {
+    const text = `OPTIONS sip:x SIP/2.0\r\nX-A: bearer eyJ ${unit.repeat(Math.ceil(30_000 / unit.length))}\r\n\r\n`;
+    const bytes = Buffer.from(text, "latin1");
+    expect(cpuMs(() => conceal(bytes))).toBeLessThan(50);
   });
 });

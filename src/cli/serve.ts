@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { Running } from "../main.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -17,13 +18,19 @@ export function registerServe(program: Command): void {
 }
 
 async function serve(file: string): Promise<void> {
+  const asRead = printOf(file);
   const loaded = await need(file);
+  const prints = new Map([
+    ...loaded.files.map((one) => [one, printOf(one)] as const),
+    [resolve(file), asRead] as const,
+  ]);
   const [{ start }, { createLog }] = await Promise.all([import("../main.ts"), import("../telemetry/log.ts")]);
   const log = createLog();
   for (const key of loaded.notAvailable) log.warn(`not available yet: ${key}`);
   const stopped = stopSignal(log);
   const running = await start(loaded.config, { log }).catch((error: unknown) => failure(sentenceOf(error)));
-  const watch = keepCurrent(file, loaded.files, running, log);
+  const watch = keepCurrent(file, running, log);
+  watch.follow(loaded.files, prints);
   process.stdout.write(`gateway ${running.gatewayUrl}\nadmin ${running.adminUrl}\n`);
   if ((await stopped) === "SIGTERM") await running.drain();
   watch.stop();
@@ -31,7 +38,7 @@ async function serve(file: string): Promise<void> {
 }
 
 /** Take up the config at SIGHUP and whenever one of its files changes; a faulty one is told and the old one stays. */
-function keepCurrent(file: string, files: readonly string[], running: Running, log: Log): Watch {
+function keepCurrent(file: string, running: Running, log: Log): Watch {
   const watch = new Watch(() => void again());
   let [busy, wanted] = [false, false];
   const again = async (): Promise<void> => {
@@ -40,11 +47,10 @@ function keepCurrent(file: string, files: readonly string[], running: Running, l
     busy = true;
     while (wanted) {
       wanted = false;
-      await reload(file, running, watch, log);
+      await reload(file, running, watch, log).catch((error: unknown) => log.error({ err: error }, "reload failed"));
     }
     busy = false;
   };
-  watch.follow(files, new Map(files.map((one) => [one, printOf(one)])));
   process.on("SIGHUP", () => void again());
   return watch;
 }

@@ -6,8 +6,13 @@ const everyMs = 1_000;
 export type Print = string | undefined;
 
 export function printOf(file: string): Print {
-  const found = statSync(file, { throwIfNoEntry: false });
-  return found && `${found.ino} ${found.size} ${found.mtimeMs}`;
+  try {
+    const found = statSync(file, { throwIfNoEntry: false });
+    return found && `${found.ino} ${found.size} ${found.mtimeMs}`;
+  } catch (error) {
+    // A change like any other: whoever reads the file says what is wrong with it.
+    return error instanceof Error && "code" in error ? String(error.code) : "unreadable";
+  }
 }
 
 /**

@@ -118,6 +118,10 @@ export class Connection implements Guest, ClientEnd, Drainable {
     return this.#visitor.accepted || (this.#leg?.dialogs.live ?? false);
   }
 
+  get takesCalls(): boolean {
+    return !this.#context.draining();
+  }
+
   get inCall(): boolean {
     return (this.#leg?.calls ?? 0) > 0;
   }

@@ -18,6 +18,8 @@ export interface Receiver {
   readonly tag: string;
   readonly client: {
     readonly reachable: boolean;
+    /** Not while the gateway drains. */
+    readonly takesCalls: boolean;
     readonly tap: Tap;
     deliver(bytes: Buffer, binary: boolean, from: Inlet, about: About): void;
   };
@@ -50,6 +52,12 @@ function learn(leg: Receiver, response: Message, log: Log): boolean {
 
 /** Only what is addressed to a Contact that this leg showed, while its client may answer; all else is answered 480. */
 function admit(leg: Receiver, request: Message, binary: boolean, from: Inlet, log: Log): boolean {
+  if (isNewCall(request) && !leg.client.takesCalls) {
+    leg.client.tap.judgedOffer("dropped", "draining");
+    // 480 and not 503: Kamailio would make a 500 of it, and other devices of the user may still ring.
+    leg.send(reply(replyHead(request), 480, leg.tag, ["Retry-After: 5"]), binary, from, request);
+    return false;
+  }
   const uri = parseUri(request.requestUri);
   const shown = uri !== undefined && leg.hasShown(uri.user, uri.host);
   if (shown && leg.client.reachable && leg.dialogs.delivered(request)) return true;
@@ -58,6 +66,8 @@ function admit(leg: Receiver, request: Message, binary: boolean, from: Inlet, lo
   if (request.method !== "ACK") leg.send(reply(replyHead(request), 480, leg.tag), binary, from, request);
   return false;
 }
+
+const isNewCall = ({ method, to }: Message): boolean => method === "INVITE" && !to.params.has("tag");
 
 /** Kamailio's word that it did not take our grant, in the client's terms. */
 const refusedUpstream = refusalHeaders(

@@ -21,6 +21,8 @@ import { type Announced, type Opened, openUpstream, type UpstreamOptions } from 
 export interface ClientEnd {
   /** Its credential still stands, or a call of it goes on. */
   readonly reachable: boolean;
+  /** Not while the gateway drains. */
+  readonly takesCalls: boolean;
   /** What passes on the leg is counted and traced as this client's. */
   readonly tap: Tap;
   deliver(bytes: Buffer, binary: boolean, from: Inlet, about: About): void;

@@ -80,6 +80,33 @@ const text = (sink: UdpSink, number: string, callId: string, method = "INVITE"):
     contact: `<sip:+4412345@${sink.host}:${sink.port}>`,
   });
 
+describe("a stranger who calls and calls", () => {
+  it("is asked about no more within the minute, is answered without a state, and a trunk's calls go on", async () => {
+    const reception = await browser("reception@acme.example");
+    const first = await call();
+    const rang = await reception.take(isInvite);
+    reception.send(reply(rang, { status: "486 Busy Here", tag: "b" }));
+    await first.ended;
+    const sink = await openUdpSink("127.0.0.66");
+    sinks.push(sink);
+    const asked = (): number => gateway.log().filter((line) => line.source === "127.0.0.66").length;
+    const answers = new Set<string>();
+    for (let at = 0; at < 80; at++) {
+      const callId = `str-${unique()}`;
+      sink.send(text(sink, "+19005550123", callId), kamailio.udp);
+      const answer = await sink.waitFor(
+        (message) => /^SIP\/2\.0 [2-6]/.test(message) && header(message, "Call-ID") === callId,
+      );
+      answers.add(answer.slice(8, 11));
+    }
+    expect([...answers]).toEqual(["404", "503"]);
+    expect(asked()).toBe(60);
+    const second = await call();
+    reception.send(reply(await reception.take(isInvite), { status: "486 Busy Here", tag: "b" }));
+    await second.ended;
+  });
+});
+
 describe("a call from a trunk", () => {
   it("arrives at the user of its number, with what a trunk may say and nothing of ours, and the trunk hangs up", async () => {
     const reception = await browser("reception@acme.example");

@@ -178,6 +178,14 @@ describe("a drain", () => {
     const another = await alice.prove({ ...message("bob"), method: "INVITE" }, credential("alice@acme.example"));
     expect([status(another), code(another)]).toEqual([503, "draining"]);
     expect(header(another, "Retry-After")).toBeDefined();
+    const other = await gatewayWith();
+    const calling = await client(other);
+    const ringing = await calling.prove(
+      { ...message("bob"), method: "INVITE", from: "carol@acme.example" },
+      credential("carol@acme.example"),
+    );
+    expect(status(ringing), "a call into the gateway that drains").toBe(480);
+    expect(bob.received.filter((one) => one.startsWith("INVITE "))).toEqual([]);
     expect((await idle.closed).code).toBe(1001);
     expect(alice.socket.readyState).toBe(alice.socket.OPEN);
     expect(await hangUp()).toBe(200);

@@ -70,6 +70,8 @@ export class Leg implements Receiver {
   /** Milliseconds until when Kamailio may hold a binding under our address. */
   #registeredUntil = 0;
   #registration: Registration | undefined;
+  /** The upstream urls that may have the binding; another's word that it is gone counts for nothing. */
+  readonly #registeredAt = new Set<string>();
   /** `user@host` and hosts of the Contacts that the client has shown, newest last. */
   readonly #shown = new Set<string>();
   /** The Contact URI whose entries are the newest of them. */
@@ -131,6 +133,7 @@ export class Leg implements Receiver {
     const known = this.#registration?.contacts ?? [];
     const fresh = registration.contacts.filter((uri) => !known.includes(uri));
     const contacts = fresh.length === 0 ? known : [...new Set([...known, ...fresh])].slice(-maxBindings);
+    if (this.#upstream) this.#registeredAt.add(this.#upstream.url);
     this.#registration = { ...registration, contacts };
     this.#registeredUntil = Math.max(this.#registeredUntil, this.#parts.clock.now() + forSeconds * 1000 + graceMs);
   }
@@ -161,23 +164,24 @@ export class Leg implements Receiver {
     const parts = { dialogs: this.dialogs, registration, lines: chain().lines(this.identity), host, tag: this.tag };
     const words = farewell(parts);
     if (words.messages.length === 0) return true;
-    const socket = this.#upstream?.socket ?? (await this.#openOnceMore());
-    if (!socket) return false;
+    const upstream = this.#upstream ?? (await this.#openOnceMore());
+    if (!upstream) return false;
+    const { socket, url } = upstream;
     socket.removeAllListeners("message");
     const { tap } = this.client;
     const leaving = answered(socket, words.answers, tap, (response) => farewellToLate(parts, response));
     for (const message of words.messages) say(socket, message, tap);
     const tidy = await leaving;
     socket.close(1000);
-    return tidy;
+    return tidy && (registration === undefined || [...this.#registeredAt].every((one) => one === url));
   }
 
-  async #openOnceMore(): Promise<WebSocket | undefined> {
+  async #openOnceMore(): Promise<Opened | undefined> {
     const { chain, upstream, log } = this.#parts;
     try {
       const opened = await openUpstream(upstream(), this.announced, chain().headers(this.identity));
       this.client.tap.upstream(opened.remote);
-      return opened.socket;
+      return opened;
     } catch (error) {
       if (!(error instanceof PosternError)) throw error;
       log.warn(

@@ -6,6 +6,7 @@ import { connect } from "node:tls";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { chainSecret, startGateway, type TestGateway } from "../helpers/gateway.ts";
 import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
+import { freePort } from "../helpers/ports.ts";
 import { code, credential, RawClient, status, unique } from "../helpers/raw-client.ts";
 import { header, recordRoutes, reply, request, tagOf, uriOf } from "../helpers/raw-sip.ts";
 
@@ -226,7 +227,8 @@ describe("several upstream urls", () => {
   it("fail over to the next, and come back", async () => {
     const first = await startKamailio({ chainSecret });
     const gateway = await gatewayWith({ upstreamUrls: [first.wsUrl, kamailio.wsUrl] });
-    const alice = await client(gateway);
+    const ws = { localAddress: "127.0.0.1", localPort: await freePort("127.0.0.1") };
+    const alice = await RawClient.connect(gateway.gatewayUrl, { ws });
     expect(status(await register(alice, "fay"))).toBe(200);
     await first.waitFor((seen) => seen.method === "REGISTER" && seen.raw.includes("fay"));
     await first.kill();
@@ -240,6 +242,15 @@ describe("several upstream urls", () => {
     await expect
       .poll(() => gateway.log().some((line) => line.msg === "upstream is up again"), { timeout: 15_000 })
       .toBe(true);
+    // The first one has fay's binding still, whatever the second says: nobody else may announce her address.
+    alice.reset();
+    await kamailio.waitFor((seen) => seen.raw.includes("fay") && seen.raw.includes("expires=0"));
+    await expect.poll(() => gateway.metric("postern_legs")).toBe(0);
+    const next = await RawClient.connect(gateway.gatewayUrl, { ws });
+    clients.push(next);
+    expect(status(await register(next, "hers"))).toBe(200);
+    const other = await again.waitFor((seen) => seen.method === "REGISTER" && seen.raw.includes("sip:hers@"));
+    expect(other.port).not.toBe(ws.localPort);
     expect(status(await register(await client(gateway), "gus"))).toBe(200);
     await again.waitFor((seen) => seen.method === "REGISTER" && seen.raw.includes("gus"));
     await again.stop();

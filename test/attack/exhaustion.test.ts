@@ -130,6 +130,22 @@ describe("TCP connections that never become a WebSocket", () => {
   });
 });
 
+describe("connections that say nothing at all", () => {
+  it.each([
+    ["where a PROXY header is due", '  trustedProxies: ["127.0.0.0/8"]\n  proxyProtocol: on', undefined],
+    ["where TLS is due", "", "wss://127.0.0.1:0"],
+  ])("do not keep the gateway from stopping, %s", async (_, lines, listen) => {
+    const gateway = await gatewayWith({ gateway: lines, ...(listen && { listen }) });
+    const silent = connect({ host: "127.0.0.1", port: Number(new URL(gateway.gatewayUrl).port) });
+    silent.on("error", () => silent.destroy());
+    await once(silent, "connect");
+    const asked = Date.now();
+    await gateways.pop()!.close();
+    expect(Date.now() - asked).toBeLessThan(4_000);
+    silent.destroy();
+  });
+});
+
 describe("a connection that was told to go", () => {
   it("is not served, logged or counted any more, however much it sends", async () => {
     const gateway = await gatewayWith({ gateway: "  limits: { messagesPerSecond: 5 }" });

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { WebSocketServer } from "ws";
 import { establish, ring } from "../helpers/dialog.ts";
 import { chainSecret, startGateway, type TestGateway } from "../helpers/gateway.ts";
 import { type Kamailio, type KamailioOptions, startKamailio } from "../helpers/kamailio.ts";
@@ -283,4 +284,33 @@ describe("an upstream that sends nonsense instead of frames", () => {
     one.close();
     other.close();
   }, 30_000);
+});
+
+describe("an upstream that says something else before it answers a look at it", () => {
+  /** A fake upstream, for Kamailio does not: a keep-alive and a stray request come before the right answer. */
+  async function chatty(): Promise<{ url: string; answered: () => number; close(): void }> {
+    const server = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => "sip" });
+    let answered = 0;
+    server.on("connection", (socket) => {
+      socket.on("message", (data: Buffer) => {
+        socket.send("\r\n");
+        socket.send(data.toString().replaceAll(/^Call-ID: .*$/gm, "Call-ID: of-somebody-else"));
+        socket.send(reply(data.toString(), { status: "200 OK", tag: "up" }));
+        answered++;
+      });
+    });
+    await once(server, "listening");
+    const { port } = server.address() as { port: number };
+    return { url: `ws://127.0.0.1:${port}`, answered: () => answered, close: () => server.close() };
+  }
+
+  it("is up all the same", async () => {
+    const [one, other] = [await chatty(), await chatty()];
+    const gateway = await gatewayAt(one.url, { upstreamUrls: [one.url, other.url], proxyProtocol: "off" });
+    await expect.poll(() => gateway.metric("postern_upstream_up"), { timeout: 8_000 }).toBe(2);
+    expect(one.answered() + other.answered()).toBeGreaterThanOrEqual(2);
+    expect(gateway.log().filter((line) => line.msg === "upstream is down")).toEqual([]);
+    one.close();
+    other.close();
+  });
 });

@@ -287,14 +287,15 @@ describe("an upstream that sends nonsense instead of frames", () => {
 });
 
 describe("an upstream that says something else before it answers a look at it", () => {
-  /** A fake upstream, for Kamailio does not: a keep-alive and a stray request come before the right answer. */
+  /** A fake upstream, for Kamailio does not: a keep-alive and a stray response come before the right answer. */
   async function chatty(): Promise<{ url: string; answered: () => number; close(): void }> {
     const server = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => "sip" });
     let answered = 0;
     server.on("connection", (socket) => {
       socket.on("message", (data: Buffer) => {
         socket.send("\r\n");
-        socket.send(data.toString().replaceAll(/^Call-ID: .*$/gm, "Call-ID: of-somebody-else"));
+        const other = data.toString().replace(/^Call-ID: .*\r$/m, "Call-ID: of-somebody-else\r");
+        socket.send(reply(other, { status: "503 Service Unavailable", tag: "up" }));
         socket.send(reply(data.toString(), { status: "200 OK", tag: "up" }));
         answered++;
       });

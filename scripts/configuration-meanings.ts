@@ -69,6 +69,7 @@ export const meanings: Readonly<Record<string, string>> = {
   "customers[].keys[].jwksUri": "Where keys are fetched; needs issuer and audience.",
   "customers[].keys[].issuer": "What `iss` must be.",
   "customers[].keys[].audience": "What `aud` must hold.",
+  "customers[].keys[].singleUse": "A token, by its `jti`, serves one connection or one exchange.",
   "customers[].apiKeys": "What its servers manage it with.",
   "customers[].apiKeys[].id": "Name of the key.",
   "customers[].apiKeys[].secret": "What its tokens are signed with.",

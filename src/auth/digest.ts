@@ -2,7 +2,7 @@ import { LRUCache } from "lru-cache";
 import { type Clock, seconds } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
 import { type Refusal, refuse } from "../core/errors.ts";
-import type { Customer, Identity, Secret } from "../core/identity.ts";
+import { type Customer, type Identity, type Secret, unnarrowed } from "../core/identity.ts";
 import { type DigestCredentials, digestResponse, ha1 } from "../sip/digest.ts";
 import {
   inWindow,
@@ -99,7 +99,7 @@ export class DigestAuthenticator {
     const customer = ours ? customers.byDomain(domain) : undefined;
     const secret = this.#secretBehind(request, customers, customer, now);
     if (customer === undefined || secret === undefined) return undefined;
-    return { customer, user, domain, secret: secret.id, expiry };
+    return { customer, user, domain, provedBy: secret, expiry, narrowing: unnarrowed };
   }
 
   #secretBehind(

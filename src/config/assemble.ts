@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { Customer, Secret } from "../core/identity.ts";
+import type { Customer, Secret, VerificationKey } from "../core/identity.ts";
 import type { ParsedCustomer } from "./customer.ts";
 import type { Parsed } from "./schema.ts";
 import type { Config } from "./types.ts";
@@ -30,10 +30,11 @@ export function assemble(parsed: Parsed, folder: string): Config {
 }
 
 function customerOf(parsed: ParsedCustomer): Customer {
-  const { keys: _keys, apiKeys: _apiKeys, permissionUrl: _url, trunk, trunk2, callerId, secrets, ...rest } = parsed;
+  const { permissionUrl: _url, trunk, trunk2, callerId, secrets, keys, ...rest } = parsed;
   return {
     ...rest,
     secrets: secrets.map(secretOf),
+    keys: keys.map(keyOf),
     ...(trunk !== undefined && { trunk }),
     ...(trunk2 !== undefined && { trunk2 }),
     ...(callerId !== undefined && { callerId }),
@@ -42,6 +43,30 @@ function customerOf(parsed: ParsedCustomer): Customer {
 
 function secretOf({ notBefore, notAfter, ...rest }: ParsedCustomer["secrets"][number]): Secret {
   return { ...rest, ...(notBefore !== undefined && { notBefore }), ...(notAfter !== undefined && { notAfter }) };
+}
+
+/** The rules have seen to it that exactly one of the four is given. */
+function keyOf({
+  jwk,
+  pem,
+  secret,
+  jwksUri,
+  issuer,
+  audience,
+  ...rest
+}: ParsedCustomer["keys"][number]): VerificationKey {
+  return {
+    ...rest,
+    source: sourceOf(),
+    ...(issuer !== undefined && { issuer }),
+    ...(audience !== undefined && { audience }),
+  };
+
+  function sourceOf(): VerificationKey["source"] {
+    if (secret !== undefined) return { kind: "secret", secret };
+    if (pem !== undefined) return { kind: "pem", pem };
+    return jwk === undefined ? { kind: "remote", uri: jwksUri ?? "" } : { kind: "jwk", jwk };
+  }
 }
 
 function deepFreeze<T>(value: T): T {

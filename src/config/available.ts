@@ -2,16 +2,7 @@ import { collect, isMapValue } from "./collect.ts";
 import type { Value } from "./walk.ts";
 
 /** Keys that are checked but do nothing yet. An entry leaves this table when its part is built. */
-const notBuilt: readonly string[] = [
-  "exchange",
-  "turn",
-  "admin.operators",
-  "store",
-  "state",
-  "customers[].keys",
-  "customers[].apiKeys",
-  "customers[].permissionUrl",
-];
+const notBuilt: readonly string[] = ["store", "state", "customers[].permissionUrl"];
 
 /** Those of them that a file sets to something, each once, as it stands in the table. */
 export const notAvailable = (root: Value): string[] =>

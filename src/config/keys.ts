@@ -1,12 +1,23 @@
 import { createPublicKey } from "node:crypto";
 import { z } from "zod";
+import type { JwtAlgorithm } from "../core/identity.ts";
 import { id, map, secret, text, webUrl } from "./values.ts";
 
-/** RFC 7518 section 3.1 and RFC 8037; `none` is not among them. */
 export const algorithms = [
-  ...["HS256", "HS384", "HS512", "RS256", "RS384", "RS512"],
-  ...["PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"],
-];
+  "HS256",
+  "HS384",
+  "HS512",
+  "RS256",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "EdDSA",
+] as const satisfies readonly JwtAlgorithm[];
 
 const some = text((value) => value !== "", "is empty");
 
@@ -45,4 +56,5 @@ export const verificationKey = map({
   jwksUri: webUrl.optional(),
   issuer: some.optional(),
   audience: some.optional(),
+  singleUse: z.boolean().default(false),
 });

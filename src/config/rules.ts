@@ -169,9 +169,10 @@ function keysRule(root: Value, faults: Faults): void {
     if (!isMapValue(value)) continue;
     const given = ["jwk", "pem", "secret", "jwksUri"].filter((member) => value[member] !== undefined);
     const alg = String(value.alg);
+    const known = (algorithms as readonly string[]).includes(alg);
     const shared = alg.startsWith("HS");
     if (given.length !== 1) faults.add(path, "needs exactly one of jwk, pem, secret, jwksUri");
-    else if (algorithms.includes(alg) && shared !== (given[0] === "secret")) {
+    else if (known && shared !== (given[0] === "secret")) {
       faults.add(
         [...path, given[0]!],
         `does not go with this alg: ${shared ? "HS… takes a secret" : "only HS… takes a secret"}`,

@@ -12,6 +12,7 @@ export class Customers {
   /** Most secrets any customer has: a refused proof always costs that many, so that its price tells nothing. */
   readonly mostSecrets: number;
   readonly #byDomain = new Map<string, Customer>();
+  readonly #byId = new Map<string, Customer>();
   readonly #exactNumbers = new Map<string, Customer>();
   readonly #prefixes = new Map<string, Customer>();
   readonly #inbound = new Map<string, Recipient>();
@@ -21,6 +22,7 @@ export class Customers {
     this.all = all;
     let most = 1;
     for (const customer of all) {
+      this.#byId.set(customer.id, customer);
       for (const domain of customer.domains) this.#byDomain.set(domain, customer);
       for (const pattern of customer.numbers) {
         const { digits, prefix } = parsePattern(pattern);
@@ -36,6 +38,10 @@ export class Customers {
   /** domain: lower case. */
   byDomain(domain: string): Customer | undefined {
     return this.#byDomain.get(domain);
+  }
+
+  byId(id: string): Customer | undefined {
+    return this.#byId.get(id);
   }
 
   /** Whose number it is: the exact entry, else the longest prefix. number: digits, with or without a leading `+`. */

@@ -9,11 +9,51 @@ export interface Secret {
   readonly notAfter?: number;
 }
 
+/** RFC 7518 §3.1 and RFC 8037; `none` is not among them. */
+export type JwtAlgorithm =
+  | "HS256"
+  | "HS384"
+  | "HS512"
+  | "RS256"
+  | "RS384"
+  | "RS512"
+  | "PS256"
+  | "PS384"
+  | "PS512"
+  | "ES256"
+  | "ES384"
+  | "ES512"
+  | "EdDSA";
+
+/** How a customer's JWTs are verified; the algorithm is the key's, never the token's to choose. */
+export interface VerificationKey {
+  readonly id: string;
+  readonly alg: JwtAlgorithm;
+  readonly source:
+    | { readonly kind: "secret"; readonly secret: string }
+    | { readonly kind: "pem"; readonly pem: string }
+    | { readonly kind: "jwk"; readonly jwk: Readonly<Record<string, unknown>> }
+    /** A JWK set (RFC 7517 §5), fetched. */
+    | { readonly kind: "remote"; readonly uri: string };
+  readonly issuer?: string;
+  readonly audience?: string;
+  /** A token, by its `jti`, serves one connection or one exchange. */
+  readonly singleUse: boolean;
+}
+
+/** What a customer or an operator signs management requests with. */
+export interface ApiKey {
+  readonly id: string;
+  readonly secret: string;
+}
+
 /** Who owns domains, secrets, origins, numbers and a trunk. Every list may be empty; domains are lower case. */
 export interface Customer {
   readonly id: string;
   readonly domains: readonly string[];
   readonly secrets: readonly Secret[];
+  readonly keys: readonly VerificationKey[];
+  readonly apiKeys: readonly ApiKey[];
   /** Serialized origins (RFC 6454), `scheme://*.host` for every subdomain. Empty: any. */
   readonly origins: readonly string[];
   /** Longest life of a credential, seconds. */
@@ -35,16 +75,45 @@ export interface Customer {
   readonly limits: { readonly connections: number; readonly calls: number; readonly callSeconds: number };
 }
 
+/** What a data token or a JWT may permit (callstats.io, three-party proposal). */
+export const permissions = [
+  "*",
+  "CreateConference",
+  "TerminateConference",
+  "SubmitBridgeEvent",
+  "SubmitBridgeStats",
+  "SubmitConferenceEvent",
+  "SubmitConferenceStats",
+] as const;
+
+export type Permission = (typeof permissions)[number];
+
+/** What a token takes away from its customer's rights; it never adds to them. What is absent narrows nothing. */
+export interface Narrowing {
+  readonly methods?: readonly string[];
+  /** Number patterns; where they stand, nothing else can be called. */
+  readonly numbers?: readonly string[];
+  /** Good for one call: the name under which that call is claimed. */
+  readonly oneCall?: string;
+  /** Longest call, seconds. */
+  readonly maxSeconds?: number;
+  readonly callerId?: string;
+  readonly permissions?: readonly Permission[];
+}
+
+export const unnarrowed: Narrowing = {};
+
 /** A proved visitor: who, on whose word, until when. */
 export interface Identity {
   readonly customer: Customer;
   readonly user: string;
   /** One of the customer's domains, lower case. */
   readonly domain: string;
-  /** Id of the secret that proved it. */
-  readonly secret: string;
+  /** Of the customer's, as it was at the proof. */
+  readonly provedBy: Secret | VerificationKey;
   /** Unix seconds; the credential is good while now ≤ expiry. */
   readonly expiry: number;
+  readonly narrowing: Narrowing;
 }
 
 export const address = (identity: Identity): string => `${identity.user}@${identity.domain}`;

@@ -64,7 +64,7 @@ export class Answers {
 
   accepted(method: string, identity: Identity): void {
     const { connection, context } = this.#parts;
-    const who = { customer: identity.customer.id, user: address(identity), provedBy: identity.secret };
+    const who = { customer: identity.customer.id, user: address(identity), provedBy: identity.provedBy.id };
     this.#parts.tap.judged("accepted");
     context.metrics.verdict("accepted", identity.customer.id);
     context.log.info({ connection, ...who, method, code: "accepted" }, "accepted");

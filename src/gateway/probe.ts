@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { WebSocket } from "ws";
 import type { Clock } from "../core/clock.ts";
 import { PosternError } from "../core/errors.ts";
-import type { Identity } from "../core/identity.ts";
+import { type Identity, unnarrowed } from "../core/identity.ts";
 import { scan } from "../sip/scan.ts";
 import type { Announcements } from "./announce.ts";
 import type { Chain } from "./chain.ts";
@@ -23,6 +23,8 @@ export const nobody: Identity = {
     id: "postern",
     domains: [],
     secrets: [],
+    keys: [],
+    apiKeys: [],
     origins: [],
     maxTtl: 0,
     clockSkew: 0,
@@ -36,8 +38,9 @@ export const nobody: Identity = {
   },
   user: "probe",
   domain: "postern.invalid",
-  secret: "",
+  provedBy: { id: "", secret: "", algorithm: "sha256" },
   expiry: 0,
+  narrowing: unnarrowed,
 };
 
 /** Open a leg as a client's would be (PROXY header, grant), do something with it, and close it. Rejects as opening does. */

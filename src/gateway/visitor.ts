@@ -1,9 +1,9 @@
-import { inWindow } from "../auth/ephemeral.ts";
+import { stillProves } from "../auth/evidence.ts";
 import { Nonces } from "../auth/nonce.ts";
 import { seconds } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
 import type { Refusal } from "../core/errors.ts";
-import { address, type Customer, type Identity, type Secret } from "../core/identity.ts";
+import { address, type Customer, type Identity } from "../core/identity.ts";
 import { originRefusal } from "../policy/authorize.ts";
 import type { Header } from "../sip/message.ts";
 import type { Request } from "../sip/request.ts";
@@ -37,8 +37,6 @@ export class Visitor {
   #identity: Identity | undefined;
   #wasAccepted = false;
   #customers: Customers | undefined;
-  /** As it was at the latest proof. */
-  #provedBy: Secret | undefined;
 
   constructor(parts: VisitorParts) {
     this.#parts = parts;
@@ -57,18 +55,10 @@ export class Visitor {
   /** The customers were changed: who lost the customer, its domain, its word on the page or the secret must prove anew. */
   #renew(identity: Identity, customers: Customers): void {
     const customer = customers.byDomain(identity.domain);
-    const stands = customer?.id === identity.customer.id && this.#stillHas(customer) && !this.#originRefusal(customer);
-    this.#identity = stands ? { ...identity, customer } : { ...identity, expiry: 0 };
-  }
-
-  /** The very secret that proved this visitor: an id may have been given to another. */
-  #stillHas(customer: Customer): boolean {
-    const proof = this.#provedBy;
     const now = seconds(this.#parts.context.clock);
-    return customer.secrets.some(
-      (one) =>
-        one.id === proof?.id && one.secret === proof.secret && one.algorithm === proof.algorithm && inWindow(one, now),
-    );
+    const same = customer?.id === identity.customer.id;
+    const stands = same && stillProves(customer, identity.provedBy, now) && !this.#originRefusal(customer);
+    this.#identity = stands ? { ...identity, customer } : { ...identity, expiry: 0 };
   }
 
   /** The credential of the latest proof still stands and a request under it was accepted. */
@@ -121,14 +111,17 @@ export class Visitor {
   #bind(identity: Identity, realm: string): Identity {
     this.#realm ??= realm;
     const bound = this.identity;
-    const same =
-      bound?.expiry === identity.expiry && bound.customer === identity.customer && bound.secret === identity.secret;
-    if (!same) this.#identity = identity;
-    this.#provedBy = identity.customer.secrets.find(({ id }) => id === identity.secret);
+    if (!bound || !sameProof(bound, identity)) this.#identity = identity;
     this.#customers = this.#parts.context.customers();
     return this.#identity ?? identity;
   }
 }
+
+const sameProof = (one: Identity, other: Identity): boolean =>
+  one.expiry === other.expiry &&
+  one.customer === other.customer &&
+  one.provedBy === other.provedBy &&
+  one.narrowing === other.narrowing;
 
 /** Made-up domains do not hide an address that fails at so many of them. */
 const anyDomain = "";

@@ -1,5 +1,5 @@
 import type { Customer, Identity } from "../../src/core/identity.ts";
-import { defaultMethods } from "../../src/core/identity.ts";
+import { defaultMethods, unnarrowed } from "../../src/core/identity.ts";
 
 /** A customer for unit tests: one domain, one secret, no rights beyond its own users. */
 export function customer(changes: Partial<Customer> = {}): Customer {
@@ -7,6 +7,8 @@ export function customer(changes: Partial<Customer> = {}): Customer {
     id: "acme",
     domains: ["acme.example"],
     secrets: [{ id: "k1", secret: "0123456789abcdef", algorithm: "sha1" }],
+    keys: [],
+    apiKeys: [],
     origins: [],
     maxTtl: 3600,
     clockSkew: 0,
@@ -23,5 +25,6 @@ export function customer(changes: Partial<Customer> = {}): Customer {
 
 /** alice of that customer's first domain. */
 export function identity(of: Customer = customer(), changes: Partial<Identity> = {}): Identity {
-  return { customer: of, user: "alice", domain: of.domains[0]!, secret: "k1", expiry: 2_000_000_000, ...changes };
+  const proof = { provedBy: of.secrets[0]!, expiry: 2_000_000_000, narrowing: unnarrowed };
+  return { customer: of, user: "alice", domain: of.domains[0]!, ...proof, ...changes };
 }

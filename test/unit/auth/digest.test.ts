@@ -15,6 +15,8 @@ const customer = (changes: Partial<Customer> = {}): Customer => ({
   id: "acme",
   domains: ["acme.example"],
   secrets: [k1],
+  keys: [],
+  apiKeys: [],
   origins: [],
   maxTtl: 3600,
   clockSkew: 0,
@@ -91,7 +93,14 @@ describe("a right answer", () => {
     const bench = new Bench([acme]);
     expect(bench.prove(bench.answer())).toEqual({
       kind: "proved",
-      identity: { customer: acme, user: "alice", domain: "acme.example", secret: "k1", expiry: start + 300 },
+      identity: {
+        customer: acme,
+        user: "alice",
+        domain: "acme.example",
+        provedBy: k1,
+        expiry: start + 300,
+        narrowing: {},
+      },
     });
   });
 
@@ -116,7 +125,7 @@ describe("a right answer", () => {
   it("is one of any of the customer's secrets, whatever its hash", () => {
     const bench = new Bench([customer({ secrets: [k2, k1] })]);
     for (const secret of [k1, k2]) {
-      expect(bench.prove(bench.answer({ secret }))).toMatchObject({ kind: "proved", identity: { secret: secret.id } });
+      expect(bench.prove(bench.answer({ secret }))).toMatchObject({ kind: "proved", identity: { provedBy: secret } });
     }
   });
 });
@@ -337,8 +346,8 @@ describe("remembered proofs", () => {
   it("give way to another secret's proof of the same username", () => {
     const bench = new Bench([customer({ secrets: [k1, k2] })]);
     bench.prove(bench.answer({ secret: k1 }));
-    expect(bench.prove(bench.answer({ secret: k2 }))).toMatchObject({ identity: { secret: "k2" } });
-    expect(bench.prove(bench.answer({ secret: k1 }))).toMatchObject({ identity: { secret: "k1" } });
+    expect(bench.prove(bench.answer({ secret: k2 }))).toMatchObject({ identity: { provedBy: k2 } });
+    expect(bench.prove(bench.answer({ secret: k1 }))).toMatchObject({ identity: { provedBy: { id: "k1" } } });
   });
 
   it("are no more than cacheSize, the least used dropped first", () => {

@@ -15,6 +15,8 @@ const customer = (changes: Partial<Customer> = {}): Customer => ({
   id: "acme",
   domains: ["acme.example"],
   secrets: [k1],
+  keys: [],
+  apiKeys: [],
   origins: [],
   maxTtl: 3600,
   clockSkew: 0,

@@ -22,8 +22,9 @@ const identity: Identity = {
   customer: {} as Customer,
   user: "alice",
   domain: "acme.example",
-  secret: "k1",
+  provedBy: { id: "k1", secret: "", algorithm: "sha1" },
   expiry: 0,
+  narrowing: {},
 };
 const grant = "X-Postern-Grant: g\r\nX-Postern-Token: t\r\n";
 const cap = 77;

@@ -1,0 +1,92 @@
+import { LRUCache } from "lru-cache";
+import NodeCache from "node-cache";
+
+export interface Entry {
+  readonly value: string;
+  /** Milliseconds since the epoch, as until. */
+  readonly since: number;
+  readonly until: number;
+}
+
+/** Entries by key, at most so many. What has ended may still be there: who asks looks at until. */
+export interface Table {
+  get(key: string): Entry | undefined;
+  /** now: milliseconds since the epoch. false: no room. */
+  set(key: string, entry: Entry, now: number): boolean;
+  delete(key: string): void;
+  clear(): void;
+}
+
+/** Says no when it is full of what has not ended; nothing in it is lost before its time. */
+export class Refusing implements Table {
+  readonly #cache: NodeCache;
+  readonly #size: number;
+  /** No entry ends before; so that a full table is gone through only where that frees something. */
+  #earliest = Number.POSITIVE_INFINITY;
+
+  constructor(size: number) {
+    // Neither a timer nor the machine's clock is to end anything: entries are set without a life of their own.
+    this.#cache = new NodeCache({ useClones: false, checkperiod: 0, stdTTL: 0, maxKeys: size });
+    this.#size = size;
+  }
+
+  get(key: string): Entry | undefined {
+    return this.#cache.get<Entry>(key);
+  }
+
+  set(key: string, entry: Entry, now: number): boolean {
+    // A full node-cache refuses to replace an entry, too.
+    this.#cache.del(key);
+    if (this.#isFull && this.#earliest <= now) this.#prune(now);
+    if (this.#isFull) return false;
+    this.#earliest = Math.min(this.#earliest, entry.until);
+    return this.#cache.set(key, entry);
+  }
+
+  delete(key: string): void {
+    this.#cache.del(key);
+  }
+
+  clear(): void {
+    this.#cache.flushAll();
+  }
+
+  get #isFull(): boolean {
+    return this.#cache.getStats().keys >= this.#size;
+  }
+
+  #prune(now: number): void {
+    this.#earliest = Number.POSITIVE_INFINITY;
+    for (const key of this.#cache.keys()) {
+      const until = this.#cache.get<Entry>(key)?.until ?? 0;
+      if (until <= now) this.#cache.del(key);
+      else this.#earliest = Math.min(this.#earliest, until);
+    }
+  }
+}
+
+/** Makes room by forgetting what was not asked for the longest: a flood forgets its own first failures. */
+export class Forgetting implements Table {
+  readonly #cache: LRUCache<string, Entry>;
+
+  constructor(size: number) {
+    this.#cache = new LRUCache({ max: size });
+  }
+
+  get(key: string): Entry | undefined {
+    return this.#cache.get(key);
+  }
+
+  set(key: string, entry: Entry): boolean {
+    this.#cache.set(key, entry);
+    return true;
+  }
+
+  delete(key: string): void {
+    this.#cache.delete(key);
+  }
+
+  clear(): void {
+    this.#cache.clear();
+  }
+}

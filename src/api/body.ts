@@ -1,0 +1,50 @@
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { PosternError } from "../core/errors.ts";
+import { type JsonValue, parseStrictJson } from "../core/strict-json.ts";
+
+/** What a request carried. A JSON text is never taken for a form, nor the other way round. */
+export type Body =
+  | { readonly kind: "json"; readonly value: JsonValue }
+  /** As it came, percent-encoded: a route that cares reads it strictly. ASCII. */
+  | { readonly kind: "form"; readonly text: string }
+  | { readonly kind: "none" };
+
+/** A body that cannot be read; the sentence is for the client. */
+export class UnreadableBody extends PosternError {
+  readonly status: 400 | 415;
+  constructor(status: 400 | 415, sentence: string) {
+    super("message-malformed", sentence);
+    this.status = status;
+  }
+}
+
+/** No charset but UTF-8 (RFC 8259 §8.1), which forms are as well. */
+const charsets = /^[^;]*(?:;\s*charset="?utf-8"?\s*)?$/i;
+
+function body(type: string | undefined, bytes: Buffer, read: (bytes: Buffer) => Body): Body {
+  if (!charsets.test(type ?? "")) throw new UnreadableBody(415, "the content type has a parameter: only UTF-8 is read");
+  return read(bytes);
+}
+
+function readJson(bytes: Buffer): Body {
+  const parsed = parseStrictJson(bytes);
+  if (parsed.kind === "malformed") throw new UnreadableBody(400, parsed.sentence);
+  return { kind: "json", value: parsed.value };
+}
+
+function readForm(bytes: Buffer): Body {
+  const text = bytes.toString("latin1");
+  if (!/^[\x21-\x7e]*$/.test(text)) throw new UnreadableBody(400, "the form is not percent-encoded ASCII");
+  return { kind: "form", text };
+}
+
+/** The two content types that are read at all; every other one is 415. */
+export function readBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  const types = { "application/json": readJson, "application/x-www-form-urlencoded": readForm } as const;
+  for (const [type, read] of Object.entries(types)) {
+    app.addContentTypeParser(type, { parseAs: "buffer" }, async (request: FastifyRequest, bytes: Buffer) =>
+      body(request.headers["content-type"], bytes, read),
+    );
+  }
+}

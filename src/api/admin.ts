@@ -1,9 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type Server } from "node:http";
 import { type AddressInfo, isIP } from "node:net";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { RingEntry } from "../telemetry/ring.ts";
+import { answer, createHttp, json, listenerOf, problem } from "./http.ts";
 import { answerInbound, type InboundOptions } from "./inbound.ts";
-import { answer, isRead, problem } from "./public.ts";
 
 export interface AdminOptions {
   /** `http://host:port`. */
@@ -21,63 +22,71 @@ export interface Admin {
   close(): Promise<void>;
 }
 
-/** The private port: liveness, readiness, metrics, and who gets a call from outside. Rejects where the address cannot be had. */
+/** The private port: health, metrics, who gets a call from outside, management. Rejects where the address cannot be had. */
 export async function openAdmin(options: AdminOptions): Promise<Admin> {
-  const server = createServer({ headersTimeout: 5_000, requestTimeout: 5_000 }, (request, response) => {
-    route(request, response, options).catch((error: unknown) => {
-      problem(response, 500, "Internal Server Error", error instanceof Error ? error.name : "unknown");
-    });
-  });
+  const app = adminRoutes(options);
+  const server = createServer({ headersTimeout: 5_000, requestTimeout: 5_000 }, await listenerOf(app));
   const url = new URL(options.listen);
   await listen(server, url);
   url.port = String((server.address() as AddressInfo).port);
-  return { url: url.href.replace(/\/$/, ""), close: () => close(server) };
+  return { url: url.href.replace(/\/$/, ""), close: () => close(server, app) };
 }
 
-async function route(request: IncomingMessage, response: ServerResponse, options: AdminOptions): Promise<void> {
-  const path = (request.url ?? "").split("?", 1)[0];
-  if (isForeign(request, path ?? "")) {
-    problem(response, 403, "Forbidden", "no web page has business here; ask by address, localhost or a one-word name");
-  } else if (!isRead(request)) problem(response, 405, "Method Not Allowed", "this can only be read");
-  else if (path === "/livez") answer(response, 200, "application/json", { status: "ok" });
-  else if (path === "/readyz") await readiness(response, options);
-  else if (path === "/v1/inbound") await answerInbound(request, response, options.inbound);
-  else if (path === "/v1/ladder") ladder(request, response, options);
-  else if (path === "/metrics") {
-    const { registry } = options.metrics;
-    answer(response, 200, registry.contentType, await registry.metrics());
-  } else problem(response, 404, "Not Found", "here are /livez, /readyz, /metrics, /v1/inbound and /v1/ladder");
+/** Bytes: what is asked here is a question in the path. */
+const bodyLimit = 1_024;
+
+function adminRoutes(options: AdminOptions): FastifyInstance {
+  const { inbound, metrics } = options;
+  const app = createHttp({
+    bodyLimit,
+    onFault: (err) => inbound.log.error({ err }, "an HTTP request could not be answered"),
+    notFound: "here are /livez, /readyz, /metrics, /v1/inbound and /v1/ladder",
+    gate: turnAwayPages,
+  });
+  app.get("/livez", (_request, reply) => json(reply, { status: "ok" }));
+  app.get("/readyz", (_request, reply) => readiness(reply, options));
+  app.get("/metrics", async (_request, reply) => {
+    const { registry } = metrics;
+    return answer(reply, 200, registry.contentType, await registry.metrics());
+  });
+  app.get("/v1/inbound", (request, reply) => answerInbound(request, reply, inbound));
+  app.get("/v1/ladder", (request, reply) => ladder(request, reply, options));
+  return app;
 }
 
 /**
  * A page in somebody's browser: it shows its Origin, or has made its own name lead here (DNS rebinding), and such a name
- * has a dot. What tells of calls is for no name with a dot at all.
+ * has a dot. What tells of calls without asking who asks is for no name with a dot at all.
  */
-function isForeign({ headers }: IncomingMessage, path: string): boolean {
-  if (headers.origin !== undefined) return true;
-  const host = URL.canParse(`http://${headers.host}`) ? new URL(`http://${headers.host}`).hostname : "";
-  const isName = isIP(host.replace(/^\[|\]$/g, "")) === 0;
-  return path.startsWith("/v1/") && (host === "" || (isName && host.includes(".")));
+function turnAwayPages(request: FastifyRequest, reply: FastifyReply): void {
+  const { headers, is404, routeOptions, url } = request;
+  const path = (is404 ? url : routeOptions.url) ?? "";
+  const isOpen = path.startsWith("/v1/") && !path.startsWith("/v1/customers/");
+  if (headers.origin === undefined && !(isOpen && hasForeignName(headers.host))) return;
+  problem(reply, 403, "no web page has business here; ask by address, localhost or a one-word name");
+}
+
+function hasForeignName(host: string | undefined): boolean {
+  const name = URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : "";
+  return name === "" || (isIP(name.replace(/^\[|\]$/g, "")) === 0 && name.includes("."));
 }
 
 const longestCallId = 256;
 
-function ladder(request: IncomingMessage, response: ServerResponse, options: AdminOptions): void {
-  const callId = new URLSearchParams((request.url ?? "").split("?")[1]).get("callId") ?? "";
+function ladder(request: FastifyRequest, reply: FastifyReply, options: AdminOptions): FastifyReply {
+  const callId = new URLSearchParams(request.url.split("?")[1]).get("callId") ?? "";
   if (callId === "" || callId.length > longestCallId) {
-    problem(response, 400, "Bad Request", "callId is missing or longer than any", "message-malformed");
-    return;
+    return problem(reply, 400, "callId is missing or longer than any", "message-malformed");
   }
   const entries = options.ladder(callId);
-  if (entries.length > 0) answer(response, 200, "application/json", { callId, entries });
-  else problem(response, 404, "Not Found", "no message with this Call-ID is remembered");
+  if (entries.length > 0) return json(reply, { callId, entries });
+  return problem(reply, 404, "no message with this Call-ID is remembered");
 }
 
-async function readiness(response: ServerResponse, { unready }: AdminOptions): Promise<void> {
+async function readiness(reply: FastifyReply, { unready }: AdminOptions): Promise<FastifyReply> {
   const reason = await unready();
-  if (reason === undefined) answer(response, 200, "application/json", { status: "ok" });
-  else
-    problem(response, 503, "Service Unavailable", reason, reason === "draining" ? "draining" : "upstream-unavailable");
+  if (reason === undefined) return json(reply, { status: "ok" });
+  return problem(reply, 503, reason, reason === "draining" ? "draining" : "upstream-unavailable");
 }
 
 async function listen(server: Server, url: URL): Promise<void> {
@@ -87,8 +96,9 @@ async function listen(server: Server, url: URL): Promise<void> {
   });
 }
 
-async function close(server: Server): Promise<void> {
+async function close(server: Server, app: FastifyInstance): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeAllConnections();
   await closed;
+  await app.close();
 }

@@ -1,11 +1,11 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { isIP } from "node:net";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Customers } from "../core/customers.ts";
 import type { Code } from "../core/errors.ts";
 import type { Customer } from "../core/identity.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type Addresses, sameAddress } from "./addresses.ts";
-import { answer, problem } from "./public.ts";
+import { json, problem } from "./http.ts";
 
 export interface InboundOptions {
   readonly customers: () => Customers;
@@ -31,29 +31,27 @@ const refused = (status: 400 | 403 | 404 | 503, code: Code, sentence: string): I
   sentence,
 });
 
-const titles = { 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 503: "Service Unavailable" } as const;
-/** Kamailio's script reads this and nothing else: one line, no white space. */
-const json = "application/json";
-
-/** Answers `GET /v1/inbound?source=<ip>&number=<n>`: who gets a call that came to Kamailio from outside. */
+/**
+ * Answers `GET /v1/inbound?source=<ip>&number=<n>`: who gets a call that came to Kamailio from outside. Kamailio's
+ * script reads one line without white space and nothing else.
+ */
 export async function answerInbound(
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: FastifyRequest,
+  reply: FastifyReply,
   options: InboundOptions,
-): Promise<void> {
+): Promise<FastifyReply> {
   const asker = sameAddress(request.socket.remoteAddress ?? "");
-  const query = (request.url ?? "").split("?")[1] ?? "";
+  const query = request.url.split("?")[1] ?? "";
   const asked = readQuestion(query);
   const may = await mayAsk(asker, options);
   const verdict = may ? await judgeInbound(asked, options) : may === undefined ? unknownAsker : notUpstream;
   if (verdict.kind === "deliver") {
     options.log.info({ ...asked, deliver: verdict.deliver, customer: verdict.customer }, "a call from a trunk");
-    answer(response, 200, json, { deliver: verdict.deliver });
-    return;
+    return json(reply, { deliver: verdict.deliver });
   }
   const { status, code, sentence } = verdict;
   options.log.warn({ ...asked, asker, status, code, reason: sentence }, "a call from outside was refused");
-  problem(response, status, titles[status], sentence, code);
+  return problem(reply, status, sentence, code);
 }
 
 const notUpstream = refused(403, "permission-missing", "only this machine and the hosts of upstream.urls may ask");

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { Writable } from "node:stream";
 import { afterEach, describe, expect, it } from "vitest";
 import { Addresses, type Resolve, sameAddress } from "../../../src/api/addresses.ts";
+import { createHttp, listenerOf } from "../../../src/api/http.ts";
 import { answerInbound, judgeInbound } from "../../../src/api/inbound.ts";
 import { Customers } from "../../../src/core/customers.ts";
 import { createLog } from "../../../src/telemetry/log.ts";
@@ -143,10 +144,12 @@ describe("GET /v1/inbound", () => {
   async function ask(query: string, upstreamUrls = ["ws://192.0.2.50:5080"], asker?: string): Promise<Response> {
     const log = createLog({ destination: new Writable({ write: (_chunk, _encoding, done) => done() }) });
     const options = { customers: () => customers, upstreamUrls: () => upstreamUrls, addresses: known, log };
-    const server = createServer((request, response) => {
+    const app = createHttp({ bodyLimit: 1, onFault: (error) => expect.fail(String(error)), notFound: "" });
+    app.get("/v1/inbound", (request, reply) => {
       if (asker) Object.defineProperty(request.socket, "remoteAddress", { value: asker });
-      void answerInbound(request, response, options);
+      return answerInbound(request, reply, options);
     });
+    const server = createServer(await listenerOf(app));
     servers.push(server);
     server.listen(0, "127.0.0.1");
     await once(server, "listening");

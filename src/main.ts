@@ -2,8 +2,12 @@ import { randomBytes } from "node:crypto";
 import { Addresses } from "./api/addresses.ts";
 import { type Admin, openAdmin } from "./api/admin.ts";
 import { publicHttp } from "./api/public.ts";
+import { AccessTokenAuthenticator } from "./auth/access-token.ts";
+import { AuthenticatorChain } from "./auth/authenticator.ts";
 import { DigestAuthenticator } from "./auth/digest.ts";
+import { IssuedAuthenticator } from "./auth/issued.ts";
 import { NonceKey } from "./auth/nonce.ts";
+import { OwnKeys } from "./auth/own-keys.ts";
 import type { Config } from "./config.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
 import { Customers } from "./core/customers.ts";
@@ -16,7 +20,8 @@ import { Legs } from "./gateway/legs.ts";
 import { upstreamProbe } from "./gateway/probe.ts";
 import { type Gateway, openGateway } from "./gateway/server.ts";
 import { Sources, trustedNetworks } from "./gateway/source.ts";
-import { Failures } from "./policy/limits.ts";
+import { SharedFailures } from "./policy/limits.ts";
+import { MemoryState } from "./state/memory.ts";
 import { Homer } from "./telemetry/homer.ts";
 import type { Log } from "./telemetry/log.ts";
 import { Metrics, type Readings } from "./telemetry/metrics.ts";
@@ -49,12 +54,13 @@ interface Live {
   readonly customers: Customers;
   readonly domains: ReadonlySet<string>;
   readonly chain: Chain;
+  readonly keys: OwnKeys;
   readonly trusted: (address: string) => boolean;
 }
 
 /** Compose everything from a checked config and listen. Rejects, with nothing left open, where a port is taken. */
 export async function start(config: Config, { log, clock = systemClock }: StartOptions): Promise<Running> {
-  const state = { live: derive(config, clock), draining: false };
+  const state: Mutable = { live: derive(config, clock), draining: false, gatewayUrl: config.gateway.listen };
   const announcements = new Announcements(clock);
   const legs = new Legs(announcements);
   const upstream = () => state.live.config.upstream;
@@ -92,6 +98,7 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
   const gateway = await openGateway({ listen, tls, http: publicHttp, sources, proxyProtocol }, context).catch(
     (error: unknown) => abandon(admin, error),
   );
+  state.gatewayUrl = gateway.url;
   health.start();
   void homer?.open();
   return {
@@ -125,8 +132,22 @@ const derive = (config: Config, clock: Clock): Live => ({
   customers: new Customers(config.customers),
   domains: new Set(config.gateway.domains),
   chain: new Chain(config.chain, clock),
+  keys: new OwnKeys({ chain: config.chain.secrets, exchange: config.exchange?.secret }),
   trusted: trustedNetworks(config.gateway.trustedProxies),
 });
+
+/** What changes while it runs. gatewayUrl: with the port that was really taken. */
+interface Mutable {
+  live: Live;
+  draining: boolean;
+  gatewayUrl: string;
+}
+
+/** Where clients are told to come: as configured, else where it really listens. */
+function publicUrl({ live: { config }, gatewayUrl }: Mutable): string {
+  const { publicUrl: configured, listen } = config.gateway;
+  return configured === listen ? gatewayUrl : configured;
+}
 
 interface Parts {
   readonly legs: Legs;
@@ -137,8 +158,16 @@ interface Parts {
   readonly trace: Trace;
 }
 
-function compose(state: { live: Live; draining: boolean }, { health, ...parts }: Parts): Context {
+function compose(state: Mutable, { health, ...parts }: Parts): Context {
   const { clock } = parts;
+  const shared = new MemoryState(clock);
+  const customers = () => state.live.customers;
+  const keys = () => state.live.keys;
+  const links = [
+    new DigestAuthenticator({ customers, clock }),
+    new IssuedAuthenticator({ customers, clock, keys, exchange: () => state.live.config.exchange }),
+    new AccessTokenAuthenticator({ customers, clock, keys, issuer: () => publicUrl(state) }),
+  ];
   return {
     ...parts,
     customers: () => state.live.customers,
@@ -152,9 +181,10 @@ function compose(state: { live: Live; draining: boolean }, { health, ...parts }:
       return { ...upstream, note: (url, up) => health.note(url, up) };
     },
     chain: () => state.live.chain,
-    digest: new DigestAuthenticator({ customers: () => state.live.customers, clock }),
+    authenticators: new AuthenticatorChain(links),
+    state: shared,
     nonceKey: new NonceKey(randomBytes(32)),
-    failures: new Failures(clock),
+    failures: new SharedFailures(shared, clock),
     admission: new Admission(),
   };
 }

@@ -1,9 +1,17 @@
 import { LRUCache } from "lru-cache";
 import { type Clock, seconds } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
-import { type Refusal, refuse } from "../core/errors.ts";
+import { refuse } from "../core/errors.ts";
 import { type Customer, type Identity, type Secret, unnarrowed } from "../core/identity.ts";
-import { type DigestCredentials, digestResponse, ha1 } from "../sip/digest.ts";
+import { digestResponse, ha1 } from "../sip/digest.ts";
+import {
+  type Authenticator,
+  type NotMine,
+  notMine,
+  type Presented,
+  type PresentedDigest,
+  type Proof,
+} from "./authenticator.ts";
 import {
   inWindow,
   lifetime,
@@ -15,25 +23,6 @@ import {
   sameText,
   sign,
 } from "./ephemeral.ts";
-import type { Nonces } from "./nonce.ts";
-
-export interface ProofRequest {
-  readonly credentials: DigestCredentials;
-  readonly method: string;
-  /** As it stands in the start line. */
-  readonly requestUri: string;
-  /** The realm that the challenge named, lower case. */
-  readonly realm: string;
-  /** Those of the connection that the request came on. */
-  readonly nonces: Nonces;
-}
-
-export type Proof =
-  | { readonly kind: "proved"; readonly identity: Identity }
-  /** Challenge again with `stale=true`. */
-  | { readonly kind: "stale" }
-  /** customer: only where the credential itself was proved. */
-  | { readonly kind: "refused"; readonly refusal: Refusal; readonly customer?: Customer };
 
 type Username = Extract<ParsedUsername, { kind: "username" }>;
 
@@ -53,10 +42,36 @@ const replayed = refuse("credential-replayed", "this answer was used before: cou
 const noHa1 = "0".repeat(32);
 
 /**
+ * What every digest answer must be, whoever's secret is behind it: for this very request, under a nonce of this
+ * connection, and not used before. identify: whom the response proves; a refusal without customer is no proof at all.
+ */
+export function proveAnswer(
+  presented: PresentedDigest,
+  username: ParsedUsername,
+  identify: (username: Username) => Proof,
+): Proof {
+  const { credentials, nonces, realm } = presented;
+  if (credentials.uri !== presented.requestUri) return { kind: "refused", refusal: uriMismatch };
+  if (username.kind === "malformed") return { kind: "refused", refusal: username.refusal };
+  if (nonces.check(credentials.nonce) === "stale") return { kind: "stale" };
+  const proof = identify(username);
+  if (credentials.realm.toLowerCase() !== realm) return { kind: "refused", refusal: rejected };
+  const customer = customerOf(proof);
+  if (customer === undefined) return proof;
+  if (nonces.use(credentials.nonce, Number.parseInt(credentials.nc, 16))) return proof;
+  return { kind: "refused", refusal: replayed, customer };
+}
+
+function customerOf(proof: Proof): Customer | undefined {
+  if (proof.kind === "proved") return proof.identity.customer;
+  return proof.kind === "refused" ? proof.customer : undefined;
+}
+
+/**
  * Proves ephemeral credentials by digest (RFC 3261 §22, MD5, `qop=auth`) in the order of verdicts: malformed, stale,
  * rejected, and only after the proof replayed, expired, ttl. cacheSize: proofs remembered; sign: for tests that count.
  */
-export class DigestAuthenticator {
+export class DigestAuthenticator implements Authenticator {
   readonly #customers: () => Customers;
   readonly #clock: Clock;
   readonly #sign: Sign;
@@ -74,25 +89,19 @@ export class DigestAuthenticator {
     this.#remembered = new LRUCache({ max: parts.cacheSize ?? 10_000 });
   }
 
-  prove(request: ProofRequest): Proof {
-    const { credentials, nonces } = request;
-    if (credentials.uri !== request.requestUri) return { kind: "refused", refusal: uriMismatch };
-    const username = parseUsername(credentials.username);
-    if (username.kind === "malformed") return { kind: "refused", refusal: username.refusal };
-    if (nonces.check(credentials.nonce) === "stale") return { kind: "stale" };
-    const now = seconds(this.#clock);
-    const identity = this.#identify(request, username, now);
-    if (identity === undefined) return { kind: "refused", refusal: rejected };
-    const { customer } = identity;
-    if (!nonces.use(credentials.nonce, Number.parseInt(credentials.nc, 16))) {
-      return { kind: "refused", refusal: replayed, customer };
-    }
-    const refusal = lifetime(customer, identity.expiry, now);
-    return refusal === undefined ? { kind: "proved", identity } : { kind: "refused", refusal, customer };
+  prove(presented: Presented): Proof | NotMine {
+    if (presented.kind !== "digest" || presented.credentials.username.includes(";")) return notMine;
+    return proveAnswer(presented, parseUsername(presented.credentials.username), (username) => {
+      const now = seconds(this.#clock);
+      const identity = this.#identify(presented, username, now);
+      if (identity === undefined) return { kind: "refused", refusal: rejected };
+      const refusal = lifetime(identity.customer, identity.expiry, now);
+      return refusal ? { kind: "refused", refusal, customer: identity.customer } : { kind: "proved", identity };
+    });
   }
 
   /** Whom the response proves, whatever the credential's lifetime. */
-  #identify(request: ProofRequest, { user, domain: named, expiry }: Username, now: number): Identity | undefined {
+  #identify(request: PresentedDigest, { user, domain: named, expiry }: Username, now: number): Identity | undefined {
     const customers = this.#customers();
     const domain = named ?? request.realm;
     const ours = request.credentials.realm.toLowerCase() === request.realm;
@@ -103,7 +112,7 @@ export class DigestAuthenticator {
   }
 
   #secretBehind(
-    { credentials, method }: ProofRequest,
+    { credentials, method }: PresentedDigest,
     customers: Customers,
     customer: Customer | undefined,
     now: number,

@@ -1,5 +1,6 @@
 import type { Customer, Identity, Secret, VerificationKey } from "../core/identity.ts";
 import { inWindow } from "./ephemeral.ts";
+import type { OwnKeys } from "./own-keys.ts";
 
 /** The very secret or key that proved an identity, as the customer has it now: an id may have been given to another. */
 export function stillProves(customer: Customer, provedBy: Identity["provedBy"], now: number): boolean {
@@ -12,3 +13,32 @@ export const isSecret = (provedBy: Identity["provedBy"]): provedBy is Secret => 
 /** Both come out of a config with their members in one order. */
 const same = (one: Secret | VerificationKey, other: Secret | VerificationKey): boolean =>
   one === other || (one.id === other.id && JSON.stringify(one) === JSON.stringify(other));
+
+/** What something of ours remembers of the proof that it was made from. */
+export interface Evidence {
+  readonly customer: string;
+  readonly kind: "secret" | "key";
+  readonly id: string;
+  readonly fingerprint: string;
+}
+
+export const evidenceOf = ({ customer, provedBy }: Identity, keys: OwnKeys): Evidence => ({
+  customer: customer.id,
+  kind: isSecret(provedBy) ? "secret" : "key",
+  id: provedBy.id,
+  fingerprint: keys.fingerprint(provedBy),
+});
+
+/** The secret or key that the evidence names, if that customer still has it. now: Unix seconds. */
+export function provedByOf(
+  customer: Customer | undefined,
+  { customer: id, kind, id: named, fingerprint }: Evidence,
+  keys: OwnKeys,
+  now: number,
+): Identity["provedBy"] | undefined {
+  if (customer?.id !== id) return undefined;
+  const all: readonly Identity["provedBy"][] = kind === "secret" ? customer.secrets : customer.keys;
+  const found = all.find((one) => one.id === named);
+  if (!found || !keys.hasFingerprint(found, fingerprint)) return undefined;
+  return isSecret(found) && !inWindow(found, now) ? undefined : found;
+}

@@ -50,8 +50,8 @@ export class Answers {
     this.#reply(head, refusalReply(head, this.#parts.connection, refusal), binary);
   }
 
-  badToken({ head, binary }: Asked, realm: string, refusal: Refusal): undefined {
-    this.#note(refusal, "refused", { method: head.method });
+  badToken({ head, binary }: Asked, realm: string, refusal: Refusal, customer?: string): undefined {
+    this.#note(refusal, "refused", { customer, method: head.method });
     this.#reply(head, bearerChallenge(head, this.#parts.connection, realm, refusal), binary);
   }
 
@@ -95,6 +95,12 @@ export const refusals = {
   unknownInvite: refusal("dialog-unknown", "there is no INVITE of this connection that this CANCEL follows"),
   otherIdentity: refusal("identity-mismatch", "this connection is another user's: open a new one"),
   tableFull: refusal("limit-reached", "this connection has as many dialogs and requests under way as it may"),
+  oneCall: refusal(
+    "credential-replayed",
+    "this credential was good for one call, which has been placed: get a new one",
+  ),
+  tokenOver: refusal("credential-expired", "the token of this connection has ended: connect with a new one"),
+  stateFull: refusal("limit-reached", "too many credentials for a single use are in use: try again in a minute"),
   noPort: refusal("limit-reached", "this address has as many connections as it may"),
   connections: refusal("limit-reached", "the customer has as many connections as it may: close some"),
   calls: refusal("limit-reached", "the customer has as many calls as it may: end some"),

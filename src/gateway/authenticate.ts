@@ -1,32 +1,32 @@
-import type { DigestAuthenticator } from "../auth/digest.ts";
+import type { AuthenticatorChain, Presented } from "../auth/authenticator.ts";
 import type { Nonces } from "../auth/nonce.ts";
+import { type Awaitable, after } from "../core/awaitable.ts";
 import { type Refusal, refuse } from "../core/errors.ts";
 import type { Customer, Identity } from "../core/identity.ts";
-import { type DigestParse, parseAuthorization } from "../sip/digest.ts";
+import { bearerToken, type DigestParse, parseAuthorization } from "../sip/digest.ts";
 import type { Header, Message } from "../sip/message.ts";
 import type { Request } from "../sip/request.ts";
+import type { FailureCount } from "./failures.ts";
 
 export type Authenticated =
   /** header: what proved it, for us alone. */
   | { readonly kind: "proved"; readonly identity: Identity; readonly header: Header }
   | { readonly kind: "challenge"; readonly stale: boolean }
+  /** No credential at all: a challenge, unless something else speaks for the request. */
+  | { readonly kind: "none" }
   | { readonly kind: "refused"; readonly refusal: Refusal; readonly customer?: Customer }
   /** Refused, and only another token will do: no digest challenge (RFC 8898 §2.2). */
-  | { readonly kind: "bad-token"; readonly refusal: Refusal };
+  | { readonly kind: "bad-token"; readonly refusal: Refusal; readonly customer?: Customer };
 
 interface Credential {
   readonly header: Header;
+  readonly value: string;
   readonly parsed: DigestParse;
-}
-
-/** Failed proofs of this client's address under a claimed domain. */
-export interface FailureCount {
-  isOver(domain: string): boolean;
-  add(domain: string): void;
 }
 
 /** What this step needs to know of the connection. */
 export interface Asker {
+  readonly connection: string;
   readonly failures: FailureCount;
   readonly nonces: Nonces;
   /** Of the first proof; undefined before it. */
@@ -38,41 +38,56 @@ export const realmOf = (request: Request, asker: Pick<Asker, "realm">): string =
   asker.realm ?? (request.method === "REGISTER" ? request.to.host : request.from.host);
 
 /** Who sent this request, by the credential it carries. */
-export function authenticate(request: Request, asker: Asker, digest: DigestAuthenticator): Authenticated {
+export function authenticate(request: Request, asker: Asker, chain: AuthenticatorChain): Awaitable<Authenticated> {
   const realm = realmOf(request, asker);
   const ours = ownCredentials(request.message, realm);
   if (ours.length > 1) {
     return { kind: "refused", refusal: refuse("message-malformed", "more than one credential for this realm") };
   }
   const [credential] = ours;
-  if (!credential) return { kind: "challenge", stale: false };
+  if (!credential) return { kind: "none" };
+  const presented = present(request, credential, realm, asker);
+  if ("refusal" in presented || presented.kind === "challenge") return presented;
   const claimed = claimedDomain(credential.parsed, realm);
-  if (asker.failures.isOver(claimed)) return { kind: "refused", refusal: tooManyFailures };
-  const answer = judge(request, credential, realm, asker, digest);
-  if ("refusal" in answer && answer.refusal.code === "credential-rejected") asker.failures.add(claimed);
-  return answer;
+  return after(asker.failures.isOver(claimed), (over) => {
+    if (over) return { kind: "refused", refusal: tooManyFailures };
+    return after(chain.prove(presented), (proof): Awaitable<Authenticated> => {
+      if (proof.kind === "proved") return { ...proof, header: credential.header };
+      if (proof.kind === "stale") return { kind: "challenge", stale: true };
+      const refused = presented.kind === "token" && isCredentials(proof.refusal) ? badToken(proof) : proof;
+      if (proof.refusal.code !== "credential-rejected") return refused;
+      return after(asker.failures.add(claimed), () => refused);
+    });
+  });
 }
 
 const tooManyFailures = refuse("rate-limited", "too many wrong credentials from this address: wait a minute");
 
+const isCredentials = ({ code }: Refusal): boolean => code.startsWith("credential-");
+
+const badToken = (proof: { refusal: Refusal; customer?: Customer }): Authenticated => ({ ...proof, kind: "bad-token" });
+
 /** The domain whose customer the credential will be judged under. */
 function claimedDomain(parsed: DigestParse, realm: string): string {
   if (parsed.kind !== "digest") return realm;
-  const { username } = parsed.credentials;
+  const username = parsed.credentials.username.split(";", 1)[0]!;
   const at = username.lastIndexOf("@");
   return at < 0 ? realm : username.slice(at + 1).toLowerCase();
 }
 
-function judge(
+type Answer = Extract<Authenticated, { kind: "challenge" | "refused" | "bad-token" }>;
+
+/** What the request shows, as the authenticators take it; what is no credential at all is answered here. */
+function present(
   request: Request,
-  { parsed, header }: Credential,
+  { header, value, parsed }: Credential,
   realm: string,
-  { nonces }: Asker,
-  digest: DigestAuthenticator,
-): Authenticated {
+  { nonces, connection }: Asker,
+): Presented | Answer {
   if (parsed.kind === "other") {
-    const sentence = "tokens are not available here yet: use an ephemeral credential with digest";
-    return { kind: "bad-token", refusal: refuse("credential-rejected", sentence) };
+    const token = bearerToken(value);
+    if (token === undefined) return { kind: "bad-token", refusal: noToken };
+    return { kind: "token", token, domain: request.from.host, holder: connection };
   }
   if (parsed.kind === "malformed")
     return { kind: "refused", refusal: refuse("message-malformed", plain(parsed.reason)) };
@@ -80,11 +95,13 @@ function judge(
     return { kind: "challenge", stale: false };
   }
   const { method, message } = request;
-  const { requestUri } = message;
-  const proof = digest.prove({ credentials: parsed.credentials, method, requestUri, realm, nonces });
-  if (proof.kind === "proved") return { ...proof, header };
-  return proof.kind === "stale" ? { kind: "challenge", stale: true } : proof;
+  return { kind: "digest", credentials: parsed.credentials, method, requestUri: message.requestUri, realm, nonces };
 }
+
+const noToken = refuse(
+  "credential-malformed",
+  "what follows Bearer is no JWT: three parts of base64url with dots between",
+);
 
 const plain = (reason: string): string => `in Authorization, ${reason.replace(/["\\]/g, "'")}`;
 
@@ -93,8 +110,9 @@ export function ownCredentials(message: Message, realm: string): Credential[] {
   const own: Credential[] = [];
   for (const header of message.headers) {
     if (header.name !== "authorization" && header.name !== "proxy-authorization") continue;
-    const parsed = parseAuthorization(message.value(header));
-    if (isOwn(parsed, realm)) own.push({ header, parsed });
+    const value = message.value(header);
+    const parsed = parseAuthorization(value);
+    if (isOwn(parsed, realm)) own.push({ header, value, parsed });
   }
   return own;
 }

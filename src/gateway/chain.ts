@@ -59,7 +59,7 @@ export class Chain {
   #grant(identity: Identity, { trunk, trunk2, caller }: Outward): string {
     const expiry = seconds(this.#clock) + this.#options.ttl;
     const { customer } = identity;
-    const fields = { trunk, trunk2, caller, max: customer.limits.callSeconds, customer: customer.id };
+    const fields = { trunk, trunk2, caller, max: longestCall(identity), customer: customer.id };
     const written = Object.entries(fields).map(([name, value]) => `${name}=${whole(name, String(value))}`);
     return [`${expiry}:${whole("address", address(identity))}`, ...written].join("|");
   }
@@ -67,6 +67,13 @@ export class Chain {
   #token(grant: string): string {
     return createHmac(this.#options.algorithm, this.#key).update(grant).digest("base64");
   }
+}
+
+/** Seconds, 0 for no limit: the customer's, and what the credential makes of it. */
+function longestCall({ customer, narrowing }: Identity): number {
+  const { callSeconds } = customer.limits;
+  if (narrowing.maxSeconds === undefined) return callSeconds;
+  return callSeconds === 0 ? narrowing.maxSeconds : Math.min(callSeconds, narrowing.maxSeconds);
 }
 
 function whole(name: string, value: string): string {

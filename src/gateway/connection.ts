@@ -1,6 +1,6 @@
-import { randomBytes } from "node:crypto";
 import { setTimeout as setTimeoutPromise } from "node:timers/promises";
 import type { WebSocket } from "ws";
+import { type Awaitable, after } from "../core/awaitable.ts";
 import { seconds } from "../core/clock.ts";
 import type { Refusal } from "../core/errors.ts";
 import type { Identity } from "../core/identity.ts";
@@ -23,14 +23,18 @@ import type { ClientEnd, Leg } from "./leg.ts";
 import { type Parsed, parse } from "./parse.ts";
 import { judgeResponse, passRequest, passResponse, whenOpen } from "./pass.ts";
 import { Inlet, Outlet } from "./pressure.ts";
-import { type Proved, Visitor } from "./visitor.ts";
+import { type Proof, type Proved, Visitor } from "./visitor.ts";
 
 export interface Peer {
+  /** Of the connection: a name that no other has. */
+  readonly id: string;
   readonly address: string;
   readonly port: number;
   readonly origin: string | undefined;
   /** Where it reached the gateway. */
   readonly gateway: Party;
+  /** Whom the token of the handshake proved. */
+  readonly vouched?: Identity | undefined;
 }
 
 /** Methods that exist inside a dialog only, with or without a To tag. */
@@ -39,6 +43,11 @@ const pong = Buffer.from("\r\n");
 const maxQueued = 1000;
 /** Milliseconds for the client to answer a close. */
 const closeGrace = 2_000;
+/** Milliseconds between looks at whether the last dialog under an ended token is over. */
+const lookAgain = 1_000;
+const longestTimer = 2 ** 31 - 1;
+/** Seconds that the claim on a call outlives its credential: clocks differ. */
+const longestCallClaim = 3_600;
 
 interface Incoming {
   readonly bytes: Buffer;
@@ -62,7 +71,7 @@ interface Leave {
 
 /** One browser's WebSocket: each message goes down the list of verbs and ends as a reply, upstream, or nowhere. */
 export class Connection implements Guest, ClientEnd, Drainable {
-  readonly id = randomBytes(8).toString("hex");
+  readonly id: string;
   readonly tap: Tap;
   readonly #socket: WebSocket;
   readonly #inlet: Inlet;
@@ -79,9 +88,11 @@ export class Connection implements Guest, ClientEnd, Drainable {
   /** Of the latest request that went upstream. */
   #viaHost = "";
   #deadline: NodeJS.Timeout | undefined;
+  #tokenEnd: NodeJS.Timeout | undefined;
 
   constructor(socket: WebSocket, peer: Peer, context: Context) {
     const [inlet, outlet] = [new Inlet(socket), new Outlet(socket)];
+    this.id = peer.id;
     this.#socket = socket;
     this.#inlet = inlet;
     this.#outlet = outlet;
@@ -89,7 +100,8 @@ export class Connection implements Guest, ClientEnd, Drainable {
     this.#context = context;
     const { metrics, trace } = context;
     this.tap = new Tap({ connection: this.id, client: peer, gateway: peer.gateway, metrics, trace });
-    this.#visitor = new Visitor({ connection: this.id, address: peer.address, origin: peer.origin, context });
+    const { address, origin, vouched } = peer;
+    this.#visitor = new Visitor({ connection: this.id, address, origin, vouched, context });
     this.#answers = new Answers({
       connection: this.id,
       address: peer.address,
@@ -100,6 +112,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
       context,
     });
     this.#rate = new MessageRate(context.clock);
+    if (vouched) this.#watchToken();
     socket.on("message", (data: Buffer, binary: boolean) => this.#receive(data, binary));
     socket.on("error", (error) => context.log.info({ connection: this.id, reason: error.message }, "protocol error"));
   }
@@ -140,6 +153,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
    */
   async end(hurry: AbortSignal): Promise<void> {
     clearTimeout(this.#deadline);
+    clearTimeout(this.#tokenEnd);
     this.#queue.length = 0;
     const { goneSeconds } = this.#context.limits();
     if (this.#leg && goneSeconds > 0 && !hurry.aborted) {
@@ -217,14 +231,18 @@ export class Connection implements Guest, ClientEnd, Drainable {
     const judged = inside ? this.#leg?.dialogs.judgeInDialog(request) : undefined;
     if (judged?.kind === "dialog") return this.#insideDialog(asked, judged.dialog);
     if (inside && this.#visitor.accepted) return this.#refuse(asked, refusals.unknownDialog(judged?.sentence));
-    const proof = this.#prove(asked);
-    if (!proof) return undefined;
-    return inside ? this.#refuse(asked, refusals.unknownDialog(judged?.sentence)) : this.#outsideDialog(asked, proof);
+    const next = (proof: Proof): Promise<void> | undefined => {
+      const proved = this.#proved(asked, proof);
+      if (!proved) return undefined;
+      if (inside) return this.#refuse(asked, refusals.unknownDialog(judged?.sentence));
+      return this.#outsideDialog(asked, proved);
+    };
+    const proof = this.#visitor.prove(request);
+    return proof instanceof Promise ? proof.then(next) : next(proof);
   }
 
-  /** Who sent it; undefined where an answer has been given instead. */
-  #prove(asked: Question): Proved | undefined {
-    const proof = this.#visitor.prove(asked.request);
+  /** Undefined where an answer has been given instead. */
+  #proved(asked: Question, proof: Proof): Proved | undefined {
     switch (proof.kind) {
       case "proved":
         return proof;
@@ -233,7 +251,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
       case "refused":
         return this.#answers.refuse(asked, proof.refusal, proof.customer?.id);
       case "bad-token":
-        return this.#answers.badToken(asked, this.#visitor.realmOf(asked.request), proof.refusal);
+        return this.#answers.badToken(asked, this.#visitor.realmOf(asked.request), proof.refusal, proof.customer?.id);
     }
   }
 
@@ -244,15 +262,31 @@ export class Connection implements Guest, ClientEnd, Drainable {
     if (rights.kind === "refused") return this.#refuse(asked, rights.refusal);
     const full = this.#limitRefusal(identity, request.method);
     if (full) return this.#refuse(asked, full);
-    this.#accept(request.method, identity);
-    return this.#forward(asked, { outward: rights, credentials: [header] });
+    const next = (claimed: Refusal | undefined): Promise<void> | undefined => {
+      if (claimed) return this.#refuse(asked, claimed);
+      this.#accept(request.method, identity);
+      return this.#forward(asked, { outward: rights, ...(header && { credentials: [header] }) });
+    };
+    const claimed = this.#claimCall(identity, request);
+    return claimed instanceof Promise ? claimed.then(next) : next(claimed);
+  }
+
+  /** What is good for one call is good for one INVITE, wherever it is shown. */
+  #claimCall({ narrowing, expiry }: Identity, { method, message }: Request): Awaitable<Refusal | undefined> {
+    if (narrowing.oneCall === undefined || method !== "INVITE") return undefined;
+    const holder = `${this.id} ${message.via.branch}`;
+    const until = (expiry + longestCallClaim) * 1000;
+    return after(this.#context.state.claim("calls", narrowing.oneCall, holder, until), (claim) => {
+      if (claim.kind === "full") return refusals.stateFull;
+      return claim.holder === holder ? undefined : refusals.oneCall;
+    });
   }
 
   /** The verdicts of a dialog's own requests: method, Contact and references; the dialog itself is judged already. */
   #insideDialog(asked: Question, dialog: Dialog): Promise<void> | undefined {
     const { request } = asked;
     const identity = this.#visitor.identity!;
-    const method = request.method === "NOTIFY" ? undefined : methodRefusal(identity.customer, request.method);
+    const method = request.method === "NOTIFY" ? undefined : methodRefusal(identity, request.method);
     const refusal = method ?? contactRefusal(request) ?? referenceRefusal(identity, request, this.#rights());
     if (refusal) return this.#refuse(asked, refusal);
     if (!this.#leg!.dialogs.hasRoom("")) return this.#refuse(asked, refusals.tableFull);
@@ -349,6 +383,17 @@ export class Connection implements Guest, ClientEnd, Drainable {
       if (!this.reachable) this.#close(refusals.tooLate(preAuthSeconds));
     }, preAuthSeconds * 1000);
     this.#deadline.unref();
+  }
+
+  /** A connection that stands on its handshake's token ends with it, once no dialog is left. */
+  #watchToken(): undefined {
+    const left = this.#visitor.tokenLeft;
+    if (left === undefined) return undefined;
+    const ended = left === 0;
+    if (ended && !this.#leg?.dialogs.live) return this.#close(refusals.tokenOver);
+    this.#tokenEnd = setTimeout(() => this.#watchToken(), ended ? lookAgain : Math.min(left, longestTimer));
+    this.#tokenEnd.unref();
+    return undefined;
   }
 
   #slowDown(parsed: Parsed, binary: boolean): undefined {

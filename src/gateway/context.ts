@@ -1,9 +1,10 @@
-import type { DigestAuthenticator } from "../auth/digest.ts";
+import type { AuthenticatorChain } from "../auth/authenticator.ts";
 import type { NonceKey } from "../auth/nonce.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
 import type { Limits } from "../core/limits.ts";
-import type { Failures } from "../policy/limits.ts";
+import type { SharedFailures } from "../policy/limits.ts";
+import type { State } from "../state/port.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Trace } from "../telemetry/trace.ts";
@@ -26,9 +27,10 @@ export interface Context {
   readonly draining: () => boolean;
   readonly upstream: () => UpstreamOptions;
   readonly chain: () => Chain;
-  readonly digest: DigestAuthenticator;
+  readonly authenticators: AuthenticatorChain;
+  readonly state: State;
   readonly nonceKey: NonceKey;
-  readonly failures: Failures;
+  readonly failures: SharedFailures;
   readonly admission: Admission;
   readonly legs: Legs;
 }

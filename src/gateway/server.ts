@@ -4,12 +4,13 @@ import { createServer as createTlsServer, Server as TlsServer } from "node:https
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
-import { type Refusal, refuse } from "../core/errors.ts";
+import { refuse } from "../core/errors.ts";
 import { Doorway, plainAddress } from "./admission.ts";
 import { Connection, type Peer } from "./connection.ts";
 import type { Context } from "./context.ts";
 import { drain } from "./drain.ts";
 import { closing, type Handshake, judgeHandshake } from "./handshake.ts";
+import type { Source } from "./proxy-header.ts";
 import type { Sources } from "./source.ts";
 
 export interface GatewayOptions {
@@ -134,18 +135,40 @@ function stepIn(socket: Socket, { doorway, sources, standing, context }: Hall): 
 }
 
 function upgrade(request: IncomingMessage, stream: Duplex, head: Buffer, hall: Hall): void {
-  const { sockets, sources, context } = hall;
+  const { sources, context } = hall;
   stream.on("error", (error) => context.log.debug({ reason: error.message }, "a client's socket failed"));
   const { address, port } = sources.of(request);
-  const verdict = judgeHandshake(request, address, context);
+  const judged = judgeHandshake(request, address, context);
+  const greet = (verdict: Handshake): void => receive(verdict, request, stream, head, { address, port }, hall);
+  if (!(judged instanceof Promise)) {
+    greet(judged);
+    return;
+  }
+  // Not read meanwhile: what the client sends at once waits in its socket.
+  judged.then(greet).catch((error: unknown) => {
+    context.log.error({ err: error }, "an upgrade could not be judged");
+    stream.destroy();
+  });
+}
+
+/** The verdict on an upgrade takes effect. */
+function receive(
+  verdict: Handshake,
+  request: IncomingMessage,
+  stream: Duplex,
+  head: Buffer,
+  { address, port }: Source,
+  hall: Hall,
+): void {
+  const { sockets, context } = hall;
   if (verdict.kind === "rejected") {
     context.metrics.verdict(verdict.code);
     rejectUpgrade(stream, verdict);
     return;
   }
   sockets.handleUpgrade(request, stream, head, (socket) => {
-    if (verdict.kind === "turned-away") turnAway(socket, verdict.refusal, address, context);
-    else welcome(socket, { address, port, origin: verdict.origin, gateway: reachedAt(request) }, hall);
+    if (verdict.kind === "turned-away") turnAway(socket, verdict, address, context);
+    else welcome(socket, { ...verdict, address, port, gateway: reachedAt(request) }, hall);
   });
 }
 
@@ -168,10 +191,16 @@ function rejectUpgrade(stream: Duplex, { status, code, sentence }: Rejected): vo
 }
 
 type Rejected = Extract<Handshake, { kind: "rejected" }>;
+type TurnedAway = Extract<Handshake, { kind: "turned-away" }>;
 
-function turnAway(socket: WebSocket, refusal: Refusal, address: string, { log, metrics }: Context): void {
-  metrics.verdict(refusal.code);
-  log.info({ address, code: refusal.code, reason: refusal.sentence }, "turned away");
+function turnAway(
+  socket: WebSocket,
+  { refusal, customer }: TurnedAway,
+  address: string,
+  { log, metrics }: Context,
+): void {
+  metrics.verdict(refusal.code, customer);
+  log.info({ address, customer, code: refusal.code, reason: refusal.sentence }, "turned away");
   socket.on("error", (error) => log.debug({ reason: error.message }, "protocol error"));
   socket.close(...closing(refusal));
   setTimeout(() => socket.terminate(), closeGrace).unref();

@@ -1,5 +1,6 @@
 import { stillProves } from "../auth/evidence.ts";
 import { Nonces } from "../auth/nonce.ts";
+import { type Awaitable, after } from "../core/awaitable.ts";
 import { seconds } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
 import type { Refusal } from "../core/errors.ts";
@@ -7,24 +8,27 @@ import { address, type Customer, type Identity } from "../core/identity.ts";
 import { originRefusal } from "../policy/authorize.ts";
 import type { Header } from "../sip/message.ts";
 import type { Request } from "../sip/request.ts";
-import { addressKey } from "./admission.ts";
 import { refusals } from "./answers.ts";
-import { type Authenticated, authenticate, type FailureCount, ownCredentials, realmOf } from "./authenticate.ts";
+import { type Authenticated, authenticate, ownCredentials, realmOf } from "./authenticate.ts";
 import type { Context } from "./context.ts";
+import { type FailureCount, failuresOf } from "./failures.ts";
 
 /** Who this connection is now, and the header field that said so. */
 export interface Proved {
   readonly kind: "proved";
   readonly identity: Identity;
-  readonly header: Header;
+  /** None where the handshake's token speaks for the request. */
+  readonly header?: Header;
 }
 
-export type Proof = Proved | Exclude<Authenticated, { kind: "proved" }>;
+export type Proof = Proved | Exclude<Authenticated, { kind: "proved" | "none" }>;
 
 export interface VisitorParts {
   readonly connection: string;
   readonly address: string;
   readonly origin: string | undefined;
+  /** Whom the token of the handshake proved. */
+  readonly vouched?: Identity | undefined;
   readonly context: Context;
 }
 
@@ -37,11 +41,17 @@ export class Visitor {
   #identity: Identity | undefined;
   #wasAccepted = false;
   #customers: Customers | undefined;
+  /** The latest proof is the handshake's: it speaks for every request. */
+  #byHandshake = false;
 
   constructor(parts: VisitorParts) {
     this.#parts = parts;
+    if (parts.vouched) {
+      this.#bind(parts.vouched, parts.vouched.domain);
+      this.#byHandshake = true;
+    }
     this.nonces = new Nonces(parts.context.nonceKey, parts.connection, parts.context.clock);
-    this.#failures = failuresOf(addressKey(parts.address), parts.context);
+    this.#failures = failuresOf(parts.address, parts.context);
   }
 
   /** Of the latest proof, with the customer as it is now. */
@@ -63,9 +73,22 @@ export class Visitor {
 
   /** The credential of the latest proof still stands and a request under it was accepted. */
   get accepted(): boolean {
+    return this.#wasAccepted && this.#stands;
+  }
+
+  get #stands(): boolean {
     const { identity } = this;
-    if (!this.#wasAccepted || !identity) return false;
-    return seconds(this.#parts.context.clock) <= identity.expiry + identity.customer.clockSkew;
+    return (
+      identity !== undefined && seconds(this.#parts.context.clock) <= identity.expiry + identity.customer.clockSkew
+    );
+  }
+
+  /** Milliseconds until the handshake's token has ended, 0 when it has; undefined where nothing hangs on one. */
+  get tokenLeft(): number | undefined {
+    const { identity } = this;
+    if (!this.#byHandshake || !identity) return undefined;
+    const end = (identity.expiry + identity.customer.clockSkew + 1) * 1000;
+    return Math.max(0, end - this.#parts.context.clock.now());
   }
 
   accept(): void {
@@ -83,15 +106,27 @@ export class Visitor {
   }
 
   /** Who sent a request that proves itself; what proves somebody else than before is refused. */
-  prove(request: Request): Proof {
-    const asker = { realm: this.#realm, nonces: this.nonces, failures: this.#failures };
+  prove(request: Request): Awaitable<Proof> {
+    const { connection, context } = this.#parts;
+    const asker = { connection, realm: this.#realm, nonces: this.nonces, failures: this.#failures };
     const began = performance.now();
-    const proof = authenticate(request, asker, this.#parts.context.digest);
-    if (proof.kind !== "challenge") this.#parts.context.metrics.proved(performance.now() - began);
-    if (proof.kind !== "proved") return proof;
-    const refusal = this.#bindingRefusal(proof.identity);
-    if (refusal) return { kind: "refused", refusal, customer: proof.identity.customer };
-    return { kind: "proved", identity: this.#bind(proof.identity, this.realmOf(request)), header: proof.header };
+    return after(authenticate(request, asker, context.authenticators), (proof) => {
+      if (proof.kind === "none") return this.#withoutCredential();
+      if (proof.kind !== "challenge") context.metrics.proved(performance.now() - began);
+      return proof.kind === "proved" ? this.#judge(proof, request) : proof;
+    });
+  }
+
+  #withoutCredential(): Proof {
+    const { identity } = this;
+    if (!this.#byHandshake || !identity || !this.#stands) return { kind: "challenge", stale: false };
+    return { kind: "proved", identity };
+  }
+
+  #judge({ identity, header }: Extract<Authenticated, { kind: "proved" }>, request: Request): Proof {
+    const refusal = this.#bindingRefusal(identity);
+    if (refusal) return { kind: "refused", refusal, customer: identity.customer };
+    return { kind: "proved", identity: this.#bind(identity, this.realmOf(request)), header };
   }
 
   #originRefusal(customer: Customer): Refusal | undefined {
@@ -111,7 +146,10 @@ export class Visitor {
   #bind(identity: Identity, realm: string): Identity {
     this.#realm ??= realm;
     const bound = this.identity;
-    if (!bound || !sameProof(bound, identity)) this.#identity = identity;
+    if (!bound || !sameProof(bound, identity)) {
+      this.#identity = identity;
+      this.#byHandshake = false;
+    }
     this.#customers = this.#parts.context.customers();
     return this.#identity ?? identity;
   }
@@ -122,20 +160,3 @@ const sameProof = (one: Identity, other: Identity): boolean =>
   one.customer === other.customer &&
   one.provedBy === other.provedBy &&
   one.narrowing === other.narrowing;
-
-/** Made-up domains do not hide an address that fails at so many of them. */
-const anyDomain = "";
-const anyDomainFactor = 10;
-
-function failuresOf(from: string, { failures, limits }: Context): FailureCount {
-  return {
-    isOver: (domain) => {
-      const limit = limits().failuresPerMinute;
-      return failures.isOver(from, domain, limit) || failures.isOver(from, anyDomain, limit * anyDomainFactor);
-    },
-    add: (domain) => {
-      failures.add(from, domain);
-      failures.add(from, anyDomain);
-    },
-  };
-}

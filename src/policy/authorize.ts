@@ -26,8 +26,8 @@ const always = new Set(["ACK", "BYE", "CANCEL"]);
 export function authorize(identity: Identity, request: Request, context: RightsContext): Rights {
   const early = originRefusal(identity.customer, context) ?? identityRefusal(identity, request);
   if (early) return { kind: "refused", refusal: early };
-  const method = methodRefusal(identity.customer, request.method);
-  if (method) return { kind: "refused", refusal: method };
+  const right = methodRefusal(identity, request.method) ?? permissionRefusal(identity);
+  if (right) return { kind: "refused", refusal: right };
   if (request.method === "REGISTER") return toUser;
   return authorizeDestination(identity, request, context);
 }
@@ -46,10 +46,23 @@ export function originRefusal(
   return refuse("origin-denied", "this page's origin is not in the customer's list: add it to origins");
 }
 
-/** Whether the customer's methods have it; inside a dialog too. */
-export function methodRefusal(customer: Customer, method: string): Refusal | undefined {
-  if (always.has(method) || customer.methods.includes(method)) return undefined;
-  return refuse("method-denied", "this method is not among the customer's methods: the operator can add it");
+/** Whether the customer's methods have it, and those of the credential where it names some; inside a dialog too. */
+export function methodRefusal({ customer, narrowing }: Identity, method: string): Refusal | undefined {
+  if (always.has(method)) return undefined;
+  if (!customer.methods.includes(method)) {
+    return refuse("method-denied", "this method is not among the customer's methods: the operator can add it");
+  }
+  if (narrowing.methods?.includes(method) ?? true) return undefined;
+  return refuse("method-denied", "this credential is not good for this method: get one that names it");
+}
+
+/** Under a credential with permissions everything outside a dialog needs the right to start a call. */
+function permissionRefusal({ narrowing: { permissions } }: Identity): Refusal | undefined {
+  if (!permissions || permissions.includes("*") || permissions.includes("CreateConference")) return undefined;
+  return refuse(
+    "permission-missing",
+    "the credential lacks the permission CreateConference: the application can give it",
+  );
 }
 
 function identityRefusal(identity: Identity, request: Request): Refusal | undefined {

@@ -81,18 +81,30 @@ function judgeDomain(uri: Uri, method: string, identity: Identity): Destination 
 
 function judgeUser(uri: Uri, identity: Identity): Destination {
   if (!ownDomain(uri, identity)) return foreign;
+  if (identity.narrowing.numbers) return denied("this credential is good for some telephone numbers and nothing else");
   return userPattern.test(uri.user ?? "")
     ? { kind: "user" }
     : denied("the user part holds characters that no user has");
 }
 
-function judgeNumber(number: string, { customer }: Identity, { customers }: DestinationContext): Destination {
+function judgeNumber(
+  number: string,
+  { customer, narrowing }: Identity,
+  { customers }: DestinationContext,
+): Destination {
   if (number.length > maxDigits) return denied("the number is too long");
   const owner = customers.ownerOf(number);
   if (owner?.id !== customer.id && !matchesNumber(customer.dial, number)) {
     return denied("this number is neither yours nor in your dial list: the operator can add it");
   }
+  if (narrowing.numbers && !matchesNumber(narrowing.numbers, number)) {
+    return denied("this credential is not good for this number: get one that names it");
+  }
   const { trunk, trunk2 = "" } = owner ?? customer;
   if (trunk === undefined) return denied("there is no trunk for this number: the operator can set one");
-  return { kind: "number", trunk, trunk2, caller: customer.callerId ?? "" };
+  const caller = narrowing.callerId ?? customer.callerId ?? "";
+  if (caller !== customer.callerId && narrowing.callerId !== undefined && !matchesNumber(customer.numbers, caller)) {
+    return denied("the credential's callerId is none of the customer's numbers: leave it out, or name one of them");
+  }
+  return { kind: "number", trunk, trunk2, caller };
 }

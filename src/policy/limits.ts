@@ -1,4 +1,3 @@
-import { LRUCache } from "lru-cache";
 import { type Awaitable, after } from "../core/awaitable.ts";
 import type { Clock } from "../core/clock.ts";
 import type { State } from "../state/port.ts";
@@ -26,34 +25,7 @@ export class MessageRate {
   }
 }
 
-const maxTracked = 20_000;
 const minute = 60_000;
-
-/** Failed proofs per address and claimed domain within a minute. Bounded; a challenge is no failure. */
-export class Failures {
-  readonly #clock: Clock;
-  readonly #counts = new LRUCache<string, { since: number; count: number }>({ max: maxTracked });
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  /** perMinute: 0 for no limit. */
-  isOver(address: string, domain: string, perMinute: number): boolean {
-    return perMinute > 0 && (this.#current(address, domain)?.count ?? 0) >= perMinute;
-  }
-
-  add(address: string, domain: string): void {
-    const known = this.#current(address, domain);
-    if (known) known.count++;
-    else this.#counts.set(`${address} ${domain}`, { since: this.#clock.now(), count: 1 });
-  }
-
-  #current(address: string, domain: string): { since: number; count: number } | undefined {
-    const known = this.#counts.get(`${address} ${domain}`);
-    return known && this.#clock.now() - known.since < minute ? known : undefined;
-  }
-}
 
 /**
  * Failed proofs per address and claimed domain, counted in what all gateways share; a challenge is no failure. So many

@@ -26,11 +26,11 @@ export type DigestParse =
    */
   | { readonly kind: "malformed"; readonly reason: string; readonly realm?: string };
 
-const maxValue = 4096;
+const maxValue = 5_000;
 const maxParameters = 24;
 const maxText = 255;
-/** An ephemeral username at its longest: 10 digits, colon, user of 64, `@`, domain of 253. */
-const maxUsername = 329;
+/** An ephemeral username at its longest (10 digits, colon, user of 64, `@`, domain of 253), a semicolon, a handle of 3,000. */
+const maxUsername = 3_330;
 
 interface Parameter {
   readonly value: string;
@@ -49,11 +49,11 @@ interface Parameters {
  * RFC 3261 §25.1 and the quoting rules of RFC 7616 §3.4; never throws. Characters are bytes (latin1).
  */
 export function parseAuthorization(value: string): DigestParse {
-  if (value.length > maxValue) return malformed(`the credential is longer than ${maxValue} characters`);
   if (/[^\t\x20-\x7e\x80-\xff]/.test(value)) return malformed("the credential holds control characters");
   const scheme = /^[ \t]*([A-Za-z0-9\-.!%*_+`'~]+)(?:[ \t]+|$)/.exec(value);
   if (scheme === null) return malformed("the credential does not begin with a scheme");
   if (scheme[1]!.toLowerCase() !== "digest") return { kind: "other", scheme: scheme[1]! };
+  if (value.length > maxValue) return malformed(`the credential is longer than ${maxValue} characters`);
   const parameters = readParameters(value, scheme[0].length);
   if (typeof parameters === "string") return malformed(parameters);
   const reason = faultOf(parameters);
@@ -175,3 +175,8 @@ export function digestResponse(answer: {
 
 /** Over the bytes as they stood on the wire: header text is latin1, one character a byte. */
 const md5 = (text: string): string => hash("md5", Buffer.from(text, "latin1"), "hex");
+
+/** The token of `Bearer <token>` (RFC 8898 §2.1.1), or of a bare token as JsSIP writes it. The value is known to be no digest. */
+export function bearerToken(value: string): string | undefined {
+  return /^[ \t]*(?:bearer[ \t]+)?([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)[ \t]*$/i.exec(value)?.[1];
+}

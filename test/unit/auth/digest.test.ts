@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { DigestAuthenticator, type Proof } from "../../../src/auth/digest.ts";
+import type { Proof } from "../../../src/auth/authenticator.ts";
+import { DigestAuthenticator } from "../../../src/auth/digest.ts";
 import { mint, sign } from "../../../src/auth/ephemeral.ts";
 import { NonceKey, Nonces } from "../../../src/auth/nonce.ts";
 import { Customers } from "../../../src/core/customers.ts";
@@ -74,7 +75,9 @@ class Bench {
 
   prove(credentials: DigestCredentials, changes: { method?: string; requestUri?: string; realm?: string } = {}): Proof {
     const request = { method: "REGISTER", requestUri: "sip:acme.example", realm: "acme.example", ...changes };
-    return this.#authenticator.prove({ credentials, nonces: this.nonces, ...request });
+    const proof = this.#authenticator.prove({ kind: "digest", credentials, nonces: this.nonces, ...request });
+    if (proof.kind === "not-mine") throw new TypeError("not mine");
+    return proof;
   }
 
   /** HMACs that the proof cost. */

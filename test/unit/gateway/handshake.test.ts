@@ -36,7 +36,10 @@ function judge({
     allowMissingOrigin: () => allowMissingOrigin,
     draining: () => draining,
   };
-  return judgeHandshake({ url, headers } as unknown as IncomingMessage, "192.0.2.1", context as unknown as Context);
+  const request = { url, headers } as unknown as IncomingMessage;
+  const judged = judgeHandshake(request, "192.0.2.1", context as unknown as Context);
+  if (judged instanceof Promise) throw new TypeError("nothing here has to be waited for");
+  return judged;
 }
 const codeOf = (handshake: Handshake): string =>
   handshake.kind === "turned-away" ? handshake.refusal.code : handshake.kind;
@@ -45,6 +48,7 @@ describe("judgeHandshake", () => {
   it.each(["sip", "sip, xmpp", "xmpp,sip", " sip "])("welcomes the subprotocol %j", (protocol) => {
     expect(judge({ protocol, origin: "https://www.acme.example" })).toEqual({
       kind: "welcome",
+      id: expect.stringMatching(/^[0-9a-f]{16}$/),
       origin: "https://www.acme.example",
     });
   });
@@ -70,7 +74,7 @@ describe("judgeHandshake", () => {
     const closed: string[] = [];
     admission.enter("192.0.2.1", { silent: true, makeRoom: () => void closed.push("silent") });
     expect(codeOf(judge({ admission, origin: "https://evil.example" }))).toBe("origin-denied");
-    expect(codeOf(judge({ admission, url: "/?access_token=x" }))).toBe("credential-rejected");
+    expect(codeOf(judge({ admission, url: "/?access_token=x" }))).toBe("credential-malformed");
     expect(closed).toEqual([]);
     expect(judge({ admission }).kind).toBe("welcome");
     expect(closed).toEqual(["silent"]);
@@ -89,12 +93,12 @@ describe("judgeHandshake", () => {
   });
 
   it("takes a client without Origin only where that is allowed", () => {
-    expect(judge({})).toEqual({ kind: "welcome", origin: undefined });
+    expect(judge({})).toMatchObject({ kind: "welcome", origin: undefined });
     expect(codeOf(judge({ allowMissingOrigin: false }))).toBe("origin-denied");
   });
 
   it.each(["/?access_token=x", "/ws?a=b&access_token=", "/?access_token=x&y"])("turns away the token in %s", (url) => {
-    expect(codeOf(judge({ url }))).toBe("credential-rejected");
+    expect(codeOf(judge({ url }))).toBe("credential-malformed");
   });
 
   it("takes other words in the query for nothing", () => {

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { Failures, MessageRate } from "../../../src/policy/limits.ts";
+import { MessageRate, SharedFailures } from "../../../src/policy/limits.ts";
+import { MemoryState } from "../../../src/state/memory.ts";
 
 let now = 0;
 const clock = { now: () => now };
@@ -43,10 +44,10 @@ describe("MessageRate", () => {
 
 describe("Failures", () => {
   it("are over at the limit, for that address and domain alone, until a minute after the first", () => {
-    const failures = new Failures(clock);
+    const failures = new SharedFailures(new MemoryState(clock), clock);
     for (let i = 0; i < 3; i++) {
       expect(failures.isOver("192.0.2.1", "acme.example", 3)).toBe(false);
-      failures.add("192.0.2.1", "acme.example");
+      failures.add("192.0.2.1", "acme.example", 3);
       now += 10_000;
     }
     expect(failures.isOver("192.0.2.1", "acme.example", 3)).toBe(true);
@@ -58,14 +59,14 @@ describe("Failures", () => {
     expect(failures.isOver("192.0.2.1", "acme.example", 3)).toBe(true);
     now += 1;
     expect(failures.isOver("192.0.2.1", "acme.example", 3)).toBe(false);
-    failures.add("192.0.2.1", "acme.example");
+    failures.add("192.0.2.1", "acme.example", 2);
     expect(failures.isOver("192.0.2.1", "acme.example", 2)).toBe(false);
   });
 
   it("are bounded: the longest unheard are forgotten", () => {
-    const failures = new Failures(clock);
-    failures.add("192.0.2.1", "acme.example");
-    for (let i = 0; i < 20_000; i++) failures.add(`10.0.${i >> 8}.${i & 255}`, "acme.example");
+    const failures = new SharedFailures(new MemoryState(clock), clock);
+    failures.add("192.0.2.1", "acme.example", 1);
+    for (let i = 0; i < 20_000; i++) failures.add(`10.0.${i >> 8}.${i & 255}`, "acme.example", 1);
     expect(failures.isOver("192.0.2.1", "acme.example", 1)).toBe(false);
     expect(failures.isOver("10.0.0.0", "acme.example", 1)).toBe(true);
   });

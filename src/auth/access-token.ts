@@ -1,0 +1,105 @@
+import { randomUUID } from "node:crypto";
+import { LRUCache } from "lru-cache";
+import { type Clock, seconds } from "../core/clock.ts";
+import type { Customers } from "../core/customers.ts";
+import { type Refusal, refuse } from "../core/errors.ts";
+import { address, type Identity, type Narrowing } from "../core/identity.ts";
+import { type Authenticator, type NotMine, notMine, type Presented, type Proof } from "./authenticator.ts";
+import { rejected, sameText } from "./ephemeral.ts";
+import { type Evidence, evidenceOf, provedByOf } from "./evidence.ts";
+import type { OwnKeys } from "./own-keys.ts";
+
+/** JOSE header of every access token, and of nothing else. */
+const header = Buffer.from(JSON.stringify({ alg: "HS256", typ: "postern-access+jwt" })).toString("base64url");
+
+interface Claims {
+  readonly iss: string;
+  readonly aud: string;
+  readonly sub: string;
+  readonly iat: number;
+  readonly exp: number;
+  readonly jti: string;
+  readonly evidence: Evidence;
+  readonly narrowing: Narrowing;
+}
+
+/** A compact JWS under the gateway's own key. issuer: `publicUrl`, its audience too; ttl: seconds; now: Unix seconds. */
+export function mintAccessToken(wanted: {
+  readonly identity: Identity;
+  readonly keys: OwnKeys;
+  readonly issuer: string;
+  readonly ttl: number;
+  readonly now: number;
+}): string {
+  const { identity, keys, issuer, ttl, now } = wanted;
+  const claims: Claims = {
+    iss: issuer,
+    aud: issuer,
+    sub: address(identity),
+    iat: now,
+    exp: now + ttl,
+    jti: randomUUID(),
+    evidence: evidenceOf(identity, keys),
+    narrowing: identity.narrowing,
+  };
+  const text = `${header}.${Buffer.from(JSON.stringify(claims)).toString("base64url")}`;
+  return `${text}.${keys.sign(text)}`;
+}
+
+const expired = refuse("credential-expired", "the access token has expired: authenticate again");
+const revoked = refuse(
+  "credential-revoked",
+  "what the access token was given for is no longer good: authenticate again",
+);
+
+/** Proves what `mintAccessToken` made; a token with any other header is not mine. */
+export class AccessTokenAuthenticator implements Authenticator {
+  readonly #customers: () => Customers;
+  readonly #clock: Clock;
+  readonly #keys: () => OwnKeys;
+  readonly #issuer: () => string;
+  /** One identity for one token, for what hangs on it downstream. */
+  readonly #known = new LRUCache<string, Identity>({ max: 10_000 });
+
+  constructor(parts: {
+    readonly customers: () => Customers;
+    readonly clock: Clock;
+    readonly keys: () => OwnKeys;
+    readonly issuer: () => string;
+  }) {
+    this.#customers = parts.customers;
+    this.#clock = parts.clock;
+    this.#keys = parts.keys;
+    this.#issuer = parts.issuer;
+  }
+
+  prove(presented: Presented): Proof | NotMine {
+    if (presented.kind !== "token" || !presented.token.startsWith(`${header}.`)) return notMine;
+    const { token } = presented;
+    const end = token.lastIndexOf(".");
+    const [text, given] = [token.slice(0, end), token.slice(end + 1)];
+    const signed =
+      end > header.length &&
+      this.#keys()
+        .signatures(text)
+        .some((right) => sameText(given, right));
+    if (!signed) return { kind: "refused", refusal: rejected };
+    const claims = JSON.parse(Buffer.from(text.slice(header.length + 1), "base64url").toString()) as Claims;
+    if (claims.aud !== this.#issuer() || claims.iss !== this.#issuer()) return { kind: "refused", refusal: rejected };
+    return this.#stands(token, claims);
+  }
+
+  #stands(token: string, { sub, exp, evidence, narrowing }: Claims): Proof {
+    const [user = "", domain = ""] = sub.split("@");
+    const customer = this.#customers().byDomain(domain);
+    const refused = (refusal: Refusal): Proof => ({ kind: "refused", refusal, ...(customer && { customer }) });
+    if (seconds(this.#clock) > exp) return refused(expired);
+    const provedBy = provedByOf(customer, evidence, this.#keys(), seconds(this.#clock));
+    if (!customer || !provedBy) return refused(revoked);
+    const known = this.#known.get(token);
+    if (known?.customer === customer) return { kind: "proved", identity: known };
+    const identity = { customer, user, domain, provedBy, expiry: exp, narrowing };
+    this.#known.set(token, identity);
+    return { kind: "proved", identity };
+  }
+}

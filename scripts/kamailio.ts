@@ -24,8 +24,11 @@ export interface KamailioSettings {
   readonly report?: string;
   /** Instead of kamailio/kamailio.cfg. */
   readonly configuration?: string;
-  /** What the configuration includes as its settings; local.cfg by default. The second instance's speaks no HTTP. */
-  readonly localName?: "local.cfg" | "edge-local.cfg";
+  /**
+   * What the configuration includes as its settings; local.cfg by default. The second instance's speaks no HTTP; that of
+   * direct.cfg takes the secrets and the algorithm as the exchange's.
+   */
+  readonly localName?: "local.cfg" | "edge-local.cfg" | "direct-local.cfg";
   /** Further settings of local.cfg, by name: texts and whole numbers; true where only being defined counts. */
   readonly defines?: Readonly<Record<string, string | number | true>>;
   /** Shared memory, megabytes; 32 by default. TLS with the system's authorities takes more. */
@@ -71,10 +74,11 @@ function localConfig(settings: KamailioSettings): string {
   const [secret, former] = settings.chainSecrets;
   if (secret === undefined) throw new RangeError("a chain secret is required");
   const algorithms = ["sha1", "sha256", "sha384", "sha512"];
+  const whose = settings.localName === "direct-local.cfg" ? "EXCHANGE" : "CHAIN";
   return [
-    `#!define CHAIN_SECRET ${quote(secret)}`,
-    former === undefined ? "" : `#!define CHAIN_SECRET_OLD ${quote(former)}`,
-    `#!define CHAIN_ALGORITHM ${algorithms.indexOf(settings.algorithm)}`,
+    `#!define ${whose}_SECRET ${quote(secret)}`,
+    former === undefined ? "" : `#!define ${whose}_SECRET_OLD ${quote(former)}`,
+    `#!define ${whose}_ALGORITHM ${algorithms.indexOf(settings.algorithm)}`,
     `#!define DATABASE ${quote(`sqlite:///${join(settings.dir, "kamailio.sqlite")}`)}`,
     settings.proxyProtocol ? "" : "#!define WITHOUT_PROXY_PROTOCOL",
     settings.report ? "#!define TEST_REPORT" : "",

@@ -5,6 +5,7 @@ import { freePort } from "./ports.ts";
 import { temporaryDir } from "./temporary.ts";
 
 const report = fileURLToPath(new URL("../fixtures/test-report.cfg", import.meta.url));
+const direct = fileURLToPath(new URL("../../kamailio/direct.cfg", import.meta.url));
 
 type Host = "127.0.0.1" | "::1";
 
@@ -113,6 +114,15 @@ export async function startKamailio(options: KamailioOptions): Promise<Kamailio>
     kill: running.kill,
   };
 }
+
+/** The Kamailio that browsers reach with an exchanged credential: kamailio/direct.cfg, with sha1 as the exchange has by default. */
+export const startDirectKamailio = (
+  options: Omit<KamailioOptions, "chainSecret" | "configuration" | "localName"> & { readonly exchangeSecret: string },
+): Promise<Kamailio> => {
+  const { exchangeSecret, ...rest } = options;
+  const own = { chainSecret: exchangeSecret, configuration: direct, localName: "direct-local.cfg" } as const;
+  return startKamailio({ algorithm: "sha1", haproxy: false, ...rest, ...own });
+};
 
 const bracket = (host: string): string => (host.includes(":") ? `[${host}]` : host);
 

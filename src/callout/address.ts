@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
@@ -33,10 +34,10 @@ function isIn(address: Address, [base, bits]: [Address, number]): boolean {
 
 /** Without what it is wrapped in: IPv4-mapped (RFC 4291 §2.5.5.2) and NAT64 addresses are the IPv4 address they lead to. */
 function parse(text: string): Address | undefined {
-  if (text.includes("%")) return undefined;
-  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text);
-  if (!text.includes(":") || !ipaddr.IPv6.isValid(text)) return undefined;
-  const address = ipaddr.IPv6.parse(text);
+  if (isIP(text) === 4) return ipaddr.IPv4.parse(text);
+  if (isIP(text) !== 6 || text.includes("%")) return undefined;
+  // In hex alone, for ipaddr.js takes the IPv4-compatible `::1.1.1.1` for the IPv4-mapped `::ffff:1.1.1.1`.
+  const address = ipaddr.IPv6.parse(new URL(`http://[${text}]`).hostname.slice(1, -1));
   if (address.isIPv4MappedAddress()) return address.toIPv4Address();
   return address.match(nat64) ? new ipaddr.IPv4(address.toByteArray().slice(12)) : address;
 }

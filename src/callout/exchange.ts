@@ -71,6 +71,8 @@ function responseOf(request: ClientRequest, body: string | Buffer | undefined): 
     // Stays for what goes wrong while the body is read: that is told by the response as well.
     request.on("error", reject);
     request.on("response", resolve);
+    // 101 (RFC 9110 §15.2.2) was not asked for: Node closes, and says no more.
+    request.on("close", () => reject(new Error("closed without an answer")));
     request.end(body);
   });
 }

@@ -28,10 +28,12 @@ export function readUrl(text: string, relativeTo?: URL): URL | undefined {
   return url;
 }
 
+type AskForName = (name: string) => Promise<readonly string[]>;
+
 /** Where the URL leads, if every one of its addresses may be called. isAllowed: the operator's networks. */
 export async function aim(
   url: URL,
-  resolve: (name: string) => Promise<readonly string[]>,
+  resolve: AskForName,
   isAllowed: (address: string) => boolean,
 ): Promise<Target | Failed> {
   const addresses = await addressesOf(hostOf(url), resolve);
@@ -45,7 +47,7 @@ export async function aim(
 /** Without the brackets of an IPv6 address. URL has written every spelling of an IPv4 address with four decimals. */
 export const hostOf = (url: URL): string => url.hostname.replace(/^\[(.*)\]$/, "$1");
 
-async function addressesOf(host: string, resolve: Parameters<typeof aim>[1]): Promise<readonly string[]> {
+async function addressesOf(host: string, resolve: AskForName): Promise<readonly string[]> {
   if (isIP(host) !== 0) return [host];
   return resolve(host).catch(() => []);
 }

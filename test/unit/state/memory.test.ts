@@ -1,0 +1,53 @@
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it, vi } from "vitest";
+import { defaultSizes, MemoryState } from "../../../src/state/memory.ts";
+
+describe("MemoryState", () => {
+  it("answers at once: the data path waits for nothing", () => {
+    const state = new MemoryState({ now: () => 0 });
+    expect(state.claim("jti", "k", "h", 1000)).toEqual({ kind: "held", holder: "h", since: 0 });
+    expect(state.get("jti", "k")).toBe("h");
+    expect(state.add("failures", "k", 1000)).toBe(1);
+  });
+
+  it("ends entries by the injected clock, whatever the machine's says", () => {
+    vi.useFakeTimers({ now: 0 });
+    try {
+      let now = 0;
+      const state = new MemoryState({ now: () => now });
+      state.put("jti", "k", "v", 1000);
+      vi.advanceTimersByTime(24 * 3_600_000);
+      expect(state.get("jti", "k")).toBe("v");
+      now = 1000;
+      expect(state.get("jti", "k")).toBeUndefined();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("does not count on what is no count", () => {
+    const state = new MemoryState({ now: () => 0 });
+    state.put("calls", "k", "text", 1000);
+    expect(() => state.add("calls", "k", 1000)).toThrow("what stands in calls is no count");
+  });
+
+  it("holds 100,000 used tokens, refuses the next, and goes through them no more often than something ends", () => {
+    let now = 0;
+    const state = new MemoryState({ now: () => now });
+    for (let i = 0; i < defaultSizes.jti; i++) state.claim("jti", `k${i}`, "h", 60_000);
+    const began = performance.now();
+    for (let i = 0; i < 10_000; i++) expect(state.claim("jti", `new ${i}`, "h", 60_000).kind).toBe("full");
+    expect(performance.now() - began).toBeLessThan(2000);
+    now = 60_000;
+    expect(state.claim("jti", "new", "h", 120_000).kind).toBe("held");
+  });
+
+  it("keeps no process alive", () => {
+    const memory = fileURLToPath(new URL("../../../src/state/memory.ts", import.meta.url));
+    const script = `import { MemoryState } from ${JSON.stringify(memory)};
+      const state = new MemoryState({ now: () => Date.now() });
+      state.put("jti", "k", "v", Date.now() + 3_600_000); state.put("bans", "k", "v", Date.now() + 3_600_000);`;
+    execFileSync(process.execPath, ["--input-type=module", "-e", script], { timeout: 8000 });
+  });
+});

@@ -1,11 +1,9 @@
 import { setTimeout as setTimeoutPromise } from "node:timers/promises";
 import type { WebSocket } from "ws";
-import { type Awaitable, after } from "../core/awaitable.ts";
 import { seconds } from "../core/clock.ts";
 import type { Refusal } from "../core/errors.ts";
 import type { Identity } from "../core/identity.ts";
 import { authorize, contactRefusal, methodRefusal, type RightsContext, referenceRefusal } from "../policy/authorize.ts";
-import { MessageRate } from "../policy/limits.ts";
 import type { Header, Message } from "../sip/message.ts";
 import { type ReplyHead, replyHead } from "../sip/reply.ts";
 import type { Request } from "../sip/request.ts";
@@ -19,10 +17,13 @@ import type { Context } from "./context.ts";
 import type { Dialog } from "./dialog-table.ts";
 import type { Drainable } from "./drain.ts";
 import { closing } from "./handshake.ts";
+import { type Incoming, Intake } from "./intake.ts";
 import type { ClientEnd, Leg } from "./leg.ts";
+import { claimCall } from "./one-call.ts";
 import { type Parsed, parse } from "./parse.ts";
 import { judgeResponse, passRequest, passResponse, whenOpen } from "./pass.ts";
 import { Inlet, Outlet } from "./pressure.ts";
+import { type Watched, watchToken } from "./token-end.ts";
 import { type Proof, type Proved, Visitor } from "./visitor.ts";
 
 export interface Peer {
@@ -40,21 +41,8 @@ export interface Peer {
 /** Methods that exist inside a dialog only, with or without a To tag. */
 const dialogOnly = new Set(["BYE", "UPDATE", "INFO", "PRACK"]);
 const pong = Buffer.from("\r\n");
-const maxQueued = 1000;
 /** Milliseconds for the client to answer a close. */
 const closeGrace = 2_000;
-/** Milliseconds between looks at whether the last dialog under an ended token is over. */
-const lookAgain = 1_000;
-const longestTimer = 2 ** 31 - 1;
-/** Seconds that the claim on a call outlives its credential: clocks differ. */
-const longestCallClaim = 3_600;
-
-interface Incoming {
-  readonly bytes: Buffer;
-  readonly binary: boolean;
-  /** Above messagesPerSecond. */
-  readonly over: boolean;
-}
 
 /** A request, and how it can be answered. */
 interface Question extends Asked {
@@ -80,15 +68,13 @@ export class Connection implements Guest, ClientEnd, Drainable {
   readonly #context: Context;
   readonly #visitor: Visitor;
   readonly #answers: Answers;
-  readonly #rate: MessageRate;
-  readonly #queue: Incoming[] = [];
-  #busy = false;
+  readonly #intake: Intake;
   #leg: Leg | undefined;
   #heard = false;
   /** Of the latest request that went upstream. */
   #viaHost = "";
   #deadline: NodeJS.Timeout | undefined;
-  #tokenEnd: NodeJS.Timeout | undefined;
+  #unwatch: (() => void) | undefined;
 
   constructor(socket: WebSocket, peer: Peer, context: Context) {
     const [inlet, outlet] = [new Inlet(socket), new Outlet(socket)];
@@ -111,9 +97,19 @@ export class Connection implements Guest, ClientEnd, Drainable {
       tap: this.tap,
       context,
     });
-    this.#rate = new MessageRate(context.clock);
-    if (vouched) this.#watchToken();
-    socket.on("message", (data: Buffer, binary: boolean) => this.#receive(data, binary));
+    this.#intake = new Intake({
+      socket,
+      inlet,
+      clock: context.clock,
+      messagesPerSecond: () => context.limits().messagesPerSecond,
+      handle: (incoming) => this.#handle(incoming),
+      flood: () => this.#close(refusals.tooFast),
+      fault: (error) => {
+        context.log.error({ connection: this.id, err: error }, "a message could not be handled");
+        this.#leave(1011, "internal fault");
+      },
+    });
+    if (vouched) this.#unwatch = watchToken(this.#token());
     socket.on("error", (error) => context.log.info({ connection: this.id, reason: error.message }, "protocol error"));
   }
 
@@ -153,8 +149,8 @@ export class Connection implements Guest, ClientEnd, Drainable {
    */
   async end(hurry: AbortSignal): Promise<void> {
     clearTimeout(this.#deadline);
-    clearTimeout(this.#tokenEnd);
-    this.#queue.length = 0;
+    this.#unwatch?.();
+    this.#intake.clear();
     const { goneSeconds } = this.#context.limits();
     if (this.#leg && goneSeconds > 0 && !hurry.aborted) {
       await setTimeoutPromise(goneSeconds * 1000, undefined, { signal: hurry }).catch(() => {});
@@ -169,35 +165,6 @@ export class Connection implements Guest, ClientEnd, Drainable {
 
   unanswered(heads: readonly ReplyHead[]): void {
     for (const head of heads) this.#refuse({ head, binary: false }, refusals.gone);
-  }
-
-  #receive(bytes: Buffer, binary: boolean): void {
-    if (this.#socket.readyState !== this.#socket.OPEN) return;
-    const rate = this.#rate.take(this.#context.limits().messagesPerSecond);
-    if (rate === "flood" || this.#queue.length >= maxQueued) {
-      this.#close(refusals.tooFast);
-      return;
-    }
-    this.#queue.push({ bytes, binary, over: rate === "over" });
-    if (!this.#busy) void this.#work();
-  }
-
-  /** Messages are handled one after another, for their order is the order Kamailio gets them in. */
-  async #work(): Promise<void> {
-    this.#busy = true;
-    try {
-      for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
-        const waiting = this.#handle(next);
-        if (!waiting) continue;
-        const release = this.#inlet.hold();
-        await waiting.finally(release);
-      }
-    } catch (error) {
-      this.#context.log.error({ connection: this.id, err: error }, "a message could not be handled");
-      this.#leave(1011, "internal fault");
-    } finally {
-      this.#busy = false;
-    }
   }
 
   /** A promise only where something has to be waited for. */
@@ -267,19 +234,8 @@ export class Connection implements Guest, ClientEnd, Drainable {
       this.#accept(request.method, identity);
       return this.#forward(asked, { outward: rights, ...(header && { credentials: [header] }) });
     };
-    const claimed = this.#claimCall(identity, request);
+    const claimed = claimCall(identity, request, this.id, this.#context.state);
     return claimed instanceof Promise ? claimed.then(next) : next(claimed);
-  }
-
-  /** What is good for one call is good for one INVITE, wherever it is shown. */
-  #claimCall({ narrowing, expiry }: Identity, { method, message }: Request): Awaitable<Refusal | undefined> {
-    if (narrowing.oneCall === undefined || method !== "INVITE") return undefined;
-    const holder = `${this.id} ${message.via.branch}`;
-    const until = (expiry + longestCallClaim) * 1000;
-    return after(this.#context.state.claim("calls", narrowing.oneCall, holder, until), (claim) => {
-      if (claim.kind === "full") return refusals.stateFull;
-      return claim.holder === holder ? undefined : refusals.oneCall;
-    });
   }
 
   /** The verdicts of a dialog's own requests: method, Contact and references; the dialog itself is judged already. */
@@ -385,15 +341,12 @@ export class Connection implements Guest, ClientEnd, Drainable {
     this.#deadline.unref();
   }
 
-  /** A connection that stands on its handshake's token ends with it, once no dialog is left. */
-  #watchToken(): undefined {
-    const left = this.#visitor.tokenLeft;
-    if (left === undefined) return undefined;
-    const ended = left === 0;
-    if (ended && !this.#leg?.dialogs.live) return this.#close(refusals.tokenOver);
-    this.#tokenEnd = setTimeout(() => this.#watchToken(), ended ? lookAgain : Math.min(left, longestTimer));
-    this.#tokenEnd.unref();
-    return undefined;
+  #token(): Watched {
+    return {
+      left: () => this.#visitor.tokenLeft,
+      inDialog: () => this.#leg?.dialogs.live ?? false,
+      over: () => this.#close(refusals.tokenOver),
+    };
   }
 
   #slowDown(parsed: Parsed, binary: boolean): undefined {
@@ -409,7 +362,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
   }
 
   #close(refusal: Refusal): undefined {
-    this.#queue.length = 0;
+    this.#intake.clear();
     this.#answers.closed(refusal);
     this.#leave(...closing(refusal));
   }

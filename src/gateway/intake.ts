@@ -1,0 +1,72 @@
+import type { WebSocket } from "ws";
+import type { Clock } from "../core/clock.ts";
+import { MessageRate } from "../policy/limits.ts";
+import type { Inlet } from "./pressure.ts";
+
+export interface Incoming {
+  readonly bytes: Buffer;
+  readonly binary: boolean;
+  /** Above messagesPerSecond. */
+  readonly over: boolean;
+}
+
+export interface IntakeParts {
+  readonly socket: WebSocket;
+  readonly inlet: Inlet;
+  readonly clock: Clock;
+  readonly messagesPerSecond: () => number;
+  /** A promise only where something has to be waited for. */
+  readonly handle: (incoming: Incoming) => Promise<void> | undefined;
+  readonly flood: () => void;
+  readonly fault: (error: unknown) => void;
+}
+
+const maxQueued = 1000;
+
+/** A client's messages, handled one after another, for their order is the order Kamailio gets them in. */
+export class Intake {
+  readonly #parts: IntakeParts;
+  readonly #rate: MessageRate;
+  readonly #queue: Incoming[] = [];
+  #busy = false;
+
+  constructor(parts: IntakeParts) {
+    this.#parts = parts;
+    this.#rate = new MessageRate(parts.clock);
+    parts.socket.on("message", (data: Buffer, binary: boolean) => this.#receive(data, binary));
+  }
+
+  /** What waits is not handled any more. */
+  clear(): void {
+    this.#queue.length = 0;
+  }
+
+  #receive(bytes: Buffer, binary: boolean): void {
+    const { socket, messagesPerSecond, flood } = this.#parts;
+    if (socket.readyState !== socket.OPEN) return;
+    const rate = this.#rate.take(messagesPerSecond());
+    if (rate === "flood" || this.#queue.length >= maxQueued) {
+      flood();
+      return;
+    }
+    this.#queue.push({ bytes, binary, over: rate === "over" });
+    if (!this.#busy) void this.#work();
+  }
+
+  async #work(): Promise<void> {
+    const { inlet, handle, fault } = this.#parts;
+    this.#busy = true;
+    try {
+      for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+        const waiting = handle(next);
+        if (!waiting) continue;
+        const release = inlet.hold();
+        await waiting.finally(release);
+      }
+    } catch (error) {
+      fault(error);
+    } finally {
+      this.#busy = false;
+    }
+  }
+}

@@ -1,0 +1,24 @@
+import { type Awaitable, after } from "../core/awaitable.ts";
+import type { Refusal } from "../core/errors.ts";
+import type { Identity } from "../core/identity.ts";
+import type { Request } from "../sip/request.ts";
+import type { State } from "../state/port.ts";
+import { refusals } from "./answers.ts";
+
+/** Seconds that the claim on a call outlives its credential: clocks differ. */
+const margin = 3_600;
+
+/** What is good for one call is good for one INVITE, on whatever connection it is shown. */
+export function claimCall(
+  { narrowing, expiry }: Identity,
+  { method, message }: Request,
+  connection: string,
+  state: State,
+): Awaitable<Refusal | undefined> {
+  if (narrowing.oneCall === undefined || method !== "INVITE") return undefined;
+  const holder = `${connection} ${message.via.branch}`;
+  return after(state.claim("calls", narrowing.oneCall, holder, (expiry + margin) * 1000), (claim) => {
+    if (claim.kind === "full") return refusals.stateFull;
+    return claim.holder === holder ? undefined : refusals.oneCall;
+  });
+}

@@ -1,0 +1,55 @@
+import type { PresentedPassword, PresentedToken, Proof } from "../auth/authenticator.ts";
+import { type Refusal, refuse } from "../core/errors.ts";
+import type { Identity } from "../core/identity.ts";
+import { originRefusal } from "../policy/authorize.ts";
+import { claimedBy } from "./claimed.ts";
+import { type Caller, type Context, type Denied, denied } from "./context.ts";
+
+export type Shown = PresentedPassword | PresentedToken;
+
+export type Admission = { readonly kind: "admitted"; readonly identity: Identity } | Denied;
+
+const minute = 60;
+
+const refusals = {
+  draining: refuse("draining", "this gateway is about to stop: ask again, another one will answer"),
+  tooFast: refuse("rate-limited", "too many requests a second from this address: ask less often"),
+  tooManyFailures: refuse("rate-limited", "too many wrong credentials from this address: wait a minute"),
+};
+
+/** Who shows this credential, and whether a page of this origin may: limits, proof, origin, in this order. */
+export async function admit(shown: Shown, caller: Caller, context: Context): Promise<Admission> {
+  const claimed = claimedBy(shown);
+  const early = await limit(caller.address, claimed, context);
+  if (early) return early;
+  const proof = await prove(shown, context);
+  if (proof.kind === "proved") return judgeOrigin(proof.identity, caller, context);
+  const { refusal, customer } = proof;
+  if (refusal.code === "credential-rejected") {
+    await context.failures.add(caller.address, claimed, context.settings().limits.failuresPerMinute);
+  }
+  return denied(refusal, customer);
+}
+
+async function limit(address: string, claimed: string, context: Context): Promise<Denied | undefined> {
+  const { messagesPerSecond, failuresPerMinute } = context.settings().limits;
+  if (context.draining()) return later(refusals.draining, 5);
+  if (!context.throttle.take(address, claimed, messagesPerSecond)) return later(refusals.tooFast, 1);
+  const isOver = await context.failures.isOver(address, claimed, failuresPerMinute);
+  return isOver ? later(refusals.tooManyFailures, minute) : undefined;
+}
+
+const later = (refusal: Refusal, retryAfter: number): Denied => ({ ...denied(refusal), retryAfter });
+
+async function prove(shown: Shown, { chain, proved }: Context): Promise<Exclude<Proof, { kind: "stale" }>> {
+  const began = performance.now();
+  const proof = await chain.prove(shown);
+  proved(performance.now() - began);
+  if (proof.kind === "stale") throw new Error("only a digest answer can be stale");
+  return proof;
+}
+
+function judgeOrigin(identity: Identity, { origin }: Caller, { settings }: Context): Admission {
+  const refusal = originRefusal(identity.customer, { origin, allowMissingOrigin: settings().allowMissingOrigin });
+  return refusal ? denied(refusal, identity.customer) : { kind: "admitted", identity };
+}

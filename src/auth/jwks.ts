@@ -1,0 +1,167 @@
+import type { Clock } from "../core/clock.ts";
+import type { JwtAlgorithm } from "../core/identity.ts";
+import { KeySet, type NamedKey, type ReadKeySet, readKeySet } from "./remote-set.ts";
+import type { ProvingKey } from "./verification-keys.ts";
+
+export type Fetched =
+  | { readonly kind: "answer"; readonly status: number; readonly body: Buffer }
+  /** reason: one word for logs. */
+  | { readonly kind: "failed"; readonly reason: string; readonly sentence: string };
+
+/** GET. It ends in time and within the size by itself, and goes to no other host. */
+export type FetchKeySet = (
+  url: string,
+  limits: { readonly timeoutMs: number; readonly maxBytes: number },
+) => Promise<Fetched>;
+
+export interface KeySetLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+const limits = { timeoutMs: 5000, maxBytes: 256 * 1024 };
+/** Milliseconds. However many tokens cannot be proved, a set is not asked for more often. */
+const coolDown = 30_000;
+const refreshAfter = 300_000;
+const atOnce = 8;
+
+/** One URL, its last good set, and how it fares. */
+interface Remote {
+  readonly uri: string;
+  set: KeySet | undefined;
+  /** Milliseconds since the epoch, of the last time it was asked for. */
+  askedAt: number;
+  underWay: Promise<void> | undefined;
+  trouble: string | undefined;
+}
+
+/**
+ * JWK sets that customers keep elsewhere. One that fails or turns bad leaves the last good one in use; a good one
+ * replaces it, so that a key that is gone there proves nothing more. Customers with one URL share it.
+ */
+export class KeySets {
+  readonly #fetch: FetchKeySet;
+  readonly #clock: Clock;
+  readonly #log: KeySetLog;
+  readonly #remotes = new Map<string, Remote>();
+  #timer: NodeJS.Timeout | undefined;
+  #generation = 0;
+
+  constructor(parts: { readonly fetch: FetchKeySet; readonly clock: Clock; readonly log: KeySetLog }) {
+    this.#fetch = parts.fetch;
+    this.#clock = parts.clock;
+    this.#log = parts.log;
+  }
+
+  /** Higher whenever some set is another one than before. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Looks after the sets in the background, until stop. */
+  start(): void {
+    this.#timer ??= setInterval(() => void this.refresh(), coolDown).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** The sets that are in use from now on: new ones are asked for at once, others forgotten. */
+  want(uris: ReadonlySet<string>): void {
+    for (const uri of this.#remotes.keys()) if (!uris.has(uri)) this.#remotes.delete(uri);
+    for (const uri of uris) if (!this.#remotes.has(uri)) this.#remotes.set(uri, fresh(uri));
+    this.#generation++;
+    void this.refresh();
+  }
+
+  /** What the last good set has for the algorithm; nothing where there was none yet. */
+  keys(uri: string, alg: JwtAlgorithm): readonly NamedKey[] {
+    return this.#remotes.get(uri)?.set?.fitting(alg) ?? [];
+  }
+
+  holds(uri: string, key: ProvingKey): boolean {
+    return this.keys(uri, key.alg).some((named) => named.key === key);
+  }
+
+  /** Asks for the set again, unless that was less than 30 s ago; waits also for what another has asked for. */
+  async consult(uri: string): Promise<void> {
+    const remote = this.#remotes.get(uri);
+    if (!remote) return;
+    const rested = this.#clock.now() - remote.askedAt >= coolDown;
+    await (remote.underWay ?? (rested ? this.#ask(remote) : undefined));
+  }
+
+  /** Asks for those that are 300 s old, or failed 30 s ago, a few at once. */
+  async refresh(): Promise<void> {
+    const now = this.#clock.now();
+    const due = [...this.#remotes.values()].filter(
+      ({ askedAt, trouble }) => now - askedAt >= (trouble === undefined ? refreshAfter : coolDown),
+    );
+    const next = async (): Promise<void> => {
+      for (let remote = due.shift(); remote; remote = due.shift()) await (remote.underWay ?? this.#ask(remote));
+    };
+    await Promise.all(Array.from({ length: atOnce }, next));
+  }
+
+  #ask(remote: Remote): Promise<void> {
+    remote.askedAt = this.#clock.now();
+    remote.underWay = this.#load(remote).finally(() => {
+      remote.underWay = undefined;
+    });
+    return remote.underWay;
+  }
+
+  async #load(remote: Remote): Promise<void> {
+    try {
+      this.#take(remote, await this.#fetch(remote.uri, limits));
+    } catch (err) {
+      this.#log.error({ err, uri: shown(remote.uri) }, "a key set could not be asked for");
+    }
+  }
+
+  #take(remote: Remote, fetched: Fetched): void {
+    const read = readFetched(fetched);
+    if (read.kind === "bad") {
+      this.#fail(remote, read.reason);
+      return;
+    }
+    const set = new KeySet(read.keys, remote.set);
+    if (!remote.set?.equals(set)) {
+      remote.set = set;
+      this.#generation++;
+    }
+    if (remote.trouble !== undefined) {
+      this.#log.info({ uri: shown(remote.uri), keys: read.keys.length }, "a key set is usable again");
+    }
+    remote.trouble = undefined;
+  }
+
+  /** Said once for each reason, not each time. */
+  #fail(remote: Remote, reason: string): void {
+    if (remote.trouble === reason) return;
+    remote.trouble = reason;
+    const fields = { uri: shown(remote.uri), reason, lastGood: remote.set !== undefined };
+    this.#log.warn(fields, "a key set cannot be used");
+  }
+}
+
+function readFetched(fetched: Fetched): ReadKeySet {
+  if (fetched.kind === "failed") return { kind: "bad", reason: fetched.sentence };
+  const { status, body } = fetched;
+  if (status !== 200) return { kind: "bad", reason: `the answer has status ${status}` };
+  return body.length > limits.maxBytes ? { kind: "bad", reason: "the answer is too long" } : readKeySet(body);
+}
+
+const fresh = (uri: string): Remote => ({
+  uri,
+  set: undefined,
+  askedAt: Number.NEGATIVE_INFINITY,
+  underWay: undefined,
+  trouble: undefined,
+});
+
+/** A query may hold what is nobody else's. */
+const shown = (uri: string): string => uri.replace(/[?#].*$/s, "");

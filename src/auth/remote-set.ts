@@ -1,0 +1,74 @@
+import type { JwtAlgorithm } from "../core/identity.ts";
+import { isJsonObject, type JsonObject, parseStrictJson } from "../core/strict-json.ts";
+import { importJwk, type ProvingKey } from "./verification-keys.ts";
+
+const mostKeys = 100;
+
+export type ReadKeySet =
+  | { readonly kind: "set"; readonly keys: readonly JsonObject[] }
+  /** reason: a sentence. */
+  | { readonly kind: "bad"; readonly reason: string };
+
+/** A JWK set (RFC 7517 §5), at most 100 keys. Which of them are of use is another question. */
+export function readKeySet(body: Buffer): ReadKeySet {
+  const json = parseStrictJson(body);
+  if (json.kind === "malformed") return { kind: "bad", reason: "the answer is not JSON that every parser reads alike" };
+  const keys = isJsonObject(json.value) ? json.value.keys : undefined;
+  if (!Array.isArray(keys)) return { kind: "bad", reason: "the answer is not a JWK set: a member keys is missing" };
+  const objects = keys.filter(isJsonObject);
+  if (objects.length !== keys.length) return { kind: "bad", reason: "the answer is not a JWK set: a key is no object" };
+  return keys.length > mostKeys
+    ? { kind: "bad", reason: `the answer has more than ${mostKeys} keys` }
+    : { kind: "set", keys: objects };
+}
+
+/** A key of a set, under the name that the set gives it. */
+export interface NamedKey {
+  readonly kid: string | undefined;
+  readonly key: ProvingKey;
+}
+
+/** The keys of one answer. A key that was in the answer before, letter by letter, is the same object again. */
+export class KeySet {
+  readonly #jwks: readonly JsonObject[];
+  readonly #text: string;
+  readonly #imported: Map<string, ProvingKey | undefined>;
+  readonly #fitting = new Map<JwtAlgorithm, readonly NamedKey[]>();
+
+  constructor(jwks: readonly JsonObject[], before?: KeySet) {
+    this.#jwks = jwks;
+    this.#text = JSON.stringify(jwks);
+    const present = new Set(jwks.map((jwk) => JSON.stringify(jwk)));
+    const imported = before === undefined ? [] : [...before.#imported];
+    const kept = imported.filter(([text]) => present.has(text.slice(text.indexOf(" ") + 1)));
+    this.#imported = new Map(kept);
+  }
+
+  /** Whether both are the same answer. */
+  equals(other: KeySet): boolean {
+    return this.#text === other.#text;
+  }
+
+  /** Those fit for the algorithm. Where two have one `kid`, neither: the name says nothing (RFC 7517 §4.5). */
+  fitting(alg: JwtAlgorithm): readonly NamedKey[] {
+    const known = this.#fitting.get(alg);
+    if (known) return known;
+    const fit = this.#jwks.flatMap((jwk): NamedKey[] => {
+      const key = this.#import(alg, jwk);
+      return key === undefined ? [] : [{ kid: typeof jwk.kid === "string" ? jwk.kid : undefined, key }];
+    });
+    const clear = fit.filter(({ kid }) => kid === undefined || fit.filter((other) => other.kid === kid).length === 1);
+    this.#fitting.set(alg, clear);
+    return clear;
+  }
+
+  /** RFC 7517 §5: what is not understood, or not for this, is passed over. */
+  #import(alg: JwtAlgorithm, jwk: JsonObject): ProvingKey | undefined {
+    const text = `${alg} ${JSON.stringify(jwk)}`;
+    if (!this.#imported.has(text)) {
+      const imported = importJwk(alg, jwk);
+      this.#imported.set(text, imported.kind === "key" ? imported.key : undefined);
+    }
+    return this.#imported.get(text);
+  }
+}

@@ -1,0 +1,118 @@
+import { createHash } from "node:crypto";
+import type { Customers } from "../core/customers.ts";
+import type { Customer, JwtAlgorithm, VerificationKey } from "../core/identity.ts";
+import type { KeySets } from "./jwks.ts";
+import { ownKey, type ProvingKey } from "./verification-keys.ts";
+
+/** How a token names its key: `kid` in the header, callstats.io's `keyID` among the claims, or not at all. */
+export interface KeyName {
+  readonly alg: JwtAlgorithm;
+  readonly kid: string | undefined;
+  readonly keyId: string | undefined;
+}
+
+/** A key that may have signed a token. */
+export interface Candidate {
+  readonly of: VerificationKey;
+  readonly key: ProvingKey;
+  /** Of the set that has it; undefined for the customer's own. */
+  readonly uri: string | undefined;
+}
+
+/** Keys of one set that a token without `kid` is tried with; of a larger set it must name one. */
+const mostUnnamed = 8;
+
+/** Keys tried for tokens of one algorithm, whoever they name. */
+interface Measure {
+  named: number;
+  unnamed: number;
+  readonly uris: Set<string>;
+}
+
+interface Measured {
+  readonly generation: number;
+  readonly byAlgorithm: ReadonlyMap<JwtAlgorithm, Measure>;
+}
+
+/** The keys of customers, as a token asks for them. */
+export class TokenKeys {
+  readonly #keySets: KeySets;
+  readonly #measured = new WeakMap<Customers, Measured>();
+
+  constructor(keySets: KeySets) {
+    this.#keySets = keySets;
+  }
+
+  /** Has the sets of these customers looked after, and the keys counted. */
+  prepare(customers: Customers): void {
+    this.#measure(customers);
+  }
+
+  /** The customer's keys that the token may mean: of its algorithm and, where it gives a name, of that name. */
+  candidates(customer: Customer, name: KeyName): Candidate[] {
+    return customer.keys.filter((key) => key.alg === name.alg).flatMap((key) => this.#under(key, name));
+  }
+
+  /** Most candidates that such a token can have with any customer, so that each refusal costs that many checks. */
+  slots(customers: Customers, { alg, kid, keyId }: KeyName): number {
+    const measure = this.#measure(customers).get(alg);
+    return Math.max(1, (kid ?? keyId) === undefined ? (measure?.unnamed ?? 0) : (measure?.named ?? 0));
+  }
+
+  /**
+   * The sets to ask for anew when no candidate signed: the customer's own, else one that the claimed name picks, so
+   * that it takes no other time for a customer that is none.
+   */
+  sets(customers: Customers, customer: Customer | undefined, alg: JwtAlgorithm, claimed: string): readonly string[] {
+    const own = customer?.keys.filter((key) => key.alg === alg).flatMap(uriOf) ?? [];
+    if (own.length > 0) return own;
+    const all = [...(this.#measure(customers).get(alg)?.uris ?? [])];
+    const pick = all[createHash("sha256").update(claimed).digest().readUInt32BE() % all.length];
+    return pick === undefined ? [] : [pick];
+  }
+
+  stands({ uri, key }: Candidate): boolean {
+    return uri === undefined || this.#keySets.holds(uri, key);
+  }
+
+  /** Counted anew when some set is another one. */
+  #measure(customers: Customers): Measured["byAlgorithm"] {
+    const known = this.#measured.get(customers);
+    if (known === undefined) this.#keySets.want(new Set(customers.all.flatMap(({ keys }) => keys.flatMap(uriOf))));
+    const { generation } = this.#keySets;
+    if (known?.generation === generation) return known.byAlgorithm;
+    const byAlgorithm = new Map<JwtAlgorithm, Measure>();
+    for (const customer of customers.all) this.#count(customer, byAlgorithm);
+    this.#measured.set(customers, { generation, byAlgorithm });
+    return byAlgorithm;
+  }
+
+  #count(customer: Customer, into: Map<JwtAlgorithm, Measure>): void {
+    for (const alg of new Set(customer.keys.map((key) => key.alg))) {
+      const measure = into.get(alg) ?? { named: 0, unnamed: 0, uris: new Set() };
+      const keys = customer.keys.filter((key) => key.alg === alg);
+      const uris = keys.flatMap(uriOf);
+      measure.named = Math.max(measure.named, uris.length + (keys.length > uris.length ? 1 : 0));
+      const unnamed = this.candidates(customer, { alg, kid: undefined, keyId: undefined }).length;
+      measure.unnamed = Math.max(measure.unnamed, unnamed);
+      for (const uri of uris) measure.uris.add(uri);
+      into.set(alg, measure);
+    }
+  }
+
+  #under(of: VerificationKey, { alg, kid, keyId }: KeyName): Candidate[] {
+    if (of.source.kind !== "remote") {
+      const own = ownKey(of);
+      const meant = (kid ?? of.id) === of.id && (keyId ?? of.id) === of.id;
+      return meant && own?.kind === "key" ? [{ of, key: own.key, uri: undefined }] : [];
+    }
+    const { uri } = of.source;
+    const keys = this.#keySets.keys(uri, alg);
+    if (kid !== undefined && keyId !== undefined && keyId !== kid && keyId !== of.id) return [];
+    const name = kid ?? keyId;
+    const meant = name === undefined ? keys : keys.filter((key) => key.kid === name);
+    return meant.length > mostUnnamed ? [] : meant.map(({ key }) => ({ of, key, uri }));
+  }
+}
+
+const uriOf = ({ source }: VerificationKey): string[] => (source.kind === "remote" ? [source.uri] : []);

@@ -1,43 +1,85 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { HashName } from "../core/identity.ts";
+import { type MintOptions, mintJwt, mintOpentok } from "./mint-token.ts";
 import { print, say, usage } from "./outcome.ts";
 import { readSecret, secretSources } from "./secret-source.ts";
 
-interface Options {
-  readonly secret: string;
-  readonly user: string;
-  readonly ttl: number;
-  readonly algorithm: HashName;
-  readonly now?: number;
-}
-
-const algorithms: readonly string[] = ["sha1", "sha256", "sha384", "sha512"] satisfies HashName[];
+const hashes: readonly HashName[] = ["sha1", "sha256", "sha384", "sha512"];
 
 export function registerMint(program: Command): void {
   program
     .command("mint")
-    .description("print an ephemeral credential as JSON: {username, password, ttl}")
-    .requiredOption("--secret <source>", `the customer's secret: ${secretSources}`)
-    .requiredOption("--user <user>", "who the visitor is, as in alice@acme.example")
-    .option("--ttl <seconds>", "how long the credential lives", wholeNumber, 300)
-    .option("--algorithm <hash>", `one of ${algorithms.join(", ")}`, algorithm, "sha1")
+    .description("print as JSON an ephemeral credential {username, password, ttl}, or a token {token, ttl}")
+    .requiredOption("--secret <source>", `the customer's secret, or its private key in PEM: ${secretSources}`)
+    .option("--user <user>", "who the visitor is, as in alice@acme.example")
+    .option("--ttl <seconds>", "how long it lives (default: 300; with --opentok 180)", wholeNumber)
+    .option("--algorithm <hash>", `one of ${hashes.join(", ")}; with --jwt as in HS256, ES256 (default: sha1; HS256)`)
     .option("--now <time>", "Unix seconds to count from; default: now", wholeNumber)
     .option("--json", "print JSON, as always")
+    .option("--jwt", "a JWT for SIP Bearer, the handshake and the exchange")
+    .option("--opentok", "a management token, as OpenTok's REST API takes it")
+    .option("--key <id>", "--jwt: the key's id (kid); --opentok: the API key (iss)")
+    .option("--customer <id>", "--jwt: whose visitor (iss); default: whose domain the user has")
+    .option("--claim <name=value>", "--jwt: what narrows it, as in oneCall=true; again for more", another)
+    .option("--ist <kind>", "--opentok: project or account (default: project)")
     .action(mintCredential);
 }
 
-async function mintCredential(options: Options): Promise<void> {
+async function mintCredential(options: MintOptions, command: Command): Promise<void> {
+  const fault = foreignOption(options);
+  if (fault !== undefined) return usage(fault);
+  const algorithm = hashes.find((hash) => hash === (options.algorithm ?? "sha1"));
+  if (!options.jwt && algorithm === undefined) return invalid(command, options.algorithm);
+  if (!options.opentok && options.user === undefined) return missing(command, "--user <user>");
   const read = readSecret("--secret", options.secret, process.env);
   if (read.kind === "fault") return usage(read.sentence);
-  const [{ mint }, { PosternError }] = await Promise.all([import("../auth/ephemeral.ts"), import("../core/errors.ts")]);
+  const { PosternError } = await import("../core/errors.ts");
   if (Buffer.byteLength(read.secret) < 16) say("warning: the secret has fewer than 16 bytes; no config takes it");
-  const { user, ttl, algorithm, now = Math.floor(Date.now() / 1000) } = options;
+  const now = options.now ?? Math.floor(Date.now() / 1000);
   try {
-    print(mint({ secret: read.secret, user, ttl, algorithm, now }));
+    print(await minted(options, read.secret, now, algorithm));
   } catch (error) {
     if (error instanceof PosternError) usage(error.message);
     throw error;
   }
+}
+
+async function minted(
+  options: MintOptions,
+  secret: string,
+  now: number,
+  algorithm: HashName = "sha1",
+): Promise<unknown> {
+  if (options.jwt) return mintJwt(options, secret, now);
+  if (options.opentok) return mintOpentok(options, secret, now);
+  const { mint } = await import("../auth/ephemeral.ts");
+  return mint({ secret, user: options.user!, ttl: options.ttl ?? 300, algorithm, now });
+}
+
+/** What was given though it says nothing in this form would be believed to hold. */
+function foreignOption(options: MintOptions): string | undefined {
+  const { jwt, opentok, user, algorithm, key, customer, claim, ist } = options;
+  if (jwt && opentok) return "--jwt and --opentok are two forms: give one of them";
+  if (opentok && user !== undefined) return "--user does not go with --opentok: a management token has no visitor";
+  if (opentok && algorithm !== undefined) return "--algorithm does not go with --opentok: it is always HS256";
+  if (!jwt && claim !== undefined) return "--claim goes with --jwt alone";
+  if (!jwt && customer !== undefined) return "--customer goes with --jwt alone";
+  if (!jwt && !opentok && key !== undefined) return "--key goes with --jwt or --opentok";
+  return !opentok && ist !== undefined ? "--ist goes with --opentok alone" : undefined;
+}
+
+/** In commander's words, who cannot know that it depends on the form. */
+function missing(command: Command, option: string): never {
+  return command.error(`error: required option '${option}' not specified`, {
+    code: "commander.missingMandatoryOptionValue",
+  });
+}
+
+function invalid(command: Command, given: string | undefined): never {
+  const sentence = `It must be one of ${hashes.join(", ")}.`;
+  return command.error(`error: option '--algorithm <hash>' argument '${given}' is invalid. ${sentence}`, {
+    code: "commander.invalidArgument",
+  });
 }
 
 function wholeNumber(text: string): number {
@@ -45,7 +87,4 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
-function algorithm(text: string): string {
-  if (!algorithms.includes(text)) throw new InvalidArgumentError(`It must be one of ${algorithms.join(", ")}.`);
-  return text;
-}
+const another = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];

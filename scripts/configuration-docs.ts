@@ -105,9 +105,12 @@ function defaultOf({ path, required, node }: Key, parsed: unknown): string {
   return typeof value === "object" ? "none" : String(value);
 }
 
-/** Whether a key does something yet is what `postern check` says of a config that sets it. */
-function isBuilt({ path, node }: Key): boolean {
-  const text = "x";
+/** Whether a key does something yet is what `postern check` says of a config that sets it, to its default at least. */
+function isBuilt({ path, node }: Key, parsed: unknown): boolean {
+  return ["x", String(at(parsed, path))].some((text) => isTaken(path, node, text));
+}
+
+function isTaken(path: string, node: Node, text: string): boolean {
   const leaf = node.items ? [text] : typeOf(node) === "map" ? { x: text } : text;
   const steps = path.split(".").reverse();
   const root = steps.reduce<unknown>((inner, step) => {
@@ -117,8 +120,8 @@ function isBuilt({ path, node }: Key): boolean {
   return notAvailable(root as Parameters<typeof notAvailable>[0]).length === 0;
 }
 
-function changeOf(key: Key): string {
-  if (!isBuilt(key)) return "not available yet";
+function changeOf(key: Key, parsed: unknown): string {
+  if (!isBuilt(key, parsed)) return "not available yet";
   const bound = atRestart.some((one) => key.path === one || key.path.startsWith(`${one}.`));
   return bound ? "restart" : "at once";
 }
@@ -129,7 +132,7 @@ function row(key: Key, parsed: unknown): string {
     `\`${key.path}\``,
     typeOf(key.node),
     said === "" || said === "required" || said === "none" ? said : `\`${said}\``,
-    changeOf(key),
+    changeOf(key, parsed),
     meanings[key.path] ?? "",
   ];
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;

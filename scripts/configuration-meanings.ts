@@ -1,10 +1,11 @@
 /** What each key of the config means, in one line; a key of the schema that has none is a fault of the docs' test. */
 export const meanings: Readonly<Record<string, string>> = {
-  gateway: "The public side: WebSocket for browsers, and `/healthz`.",
+  gateway: "The public side: WebSocket for browsers, and the public HTTP.",
   "gateway.listen":
     "Where browsers connect: `wss://host:port` or `ws://host:port`; port 0 means any, printed at start.",
   "gateway.insecure": "Allows `ws://` beyond loopback, where something before the gateway ends TLS.",
-  "gateway.publicUrl": "What browsers call the gateway. Default: `gateway.listen`.",
+  "gateway.publicUrl":
+    "What answers over HTTP call the gateway, and our tokens their issuer. Default: `gateway.listen`.",
   "gateway.tls": "Required for `wss://`. Replaced files are taken up while calls go on.",
   "gateway.tls.cert": "PEM file: the certificate and what it takes to reach a root.",
   "gateway.tls.key": "PEM file: its private key, without passphrase.",
@@ -19,7 +20,8 @@ export const meanings: Readonly<Record<string, string>> = {
   "gateway.limits.connectionsPerAddress":
     "Open sockets of one address (a /64 of IPv6); the oldest silent one makes room.",
   "gateway.limits.failuresPerMinute": "Wrong credentials of one address under one domain, ten times as many under all.",
-  "gateway.limits.messagesPerSecond": "Of one connection; above it 503, at twice as many the connection is closed.",
+  "gateway.limits.messagesPerSecond":
+    "Of one connection; above it 503, at twice as many it is closed. HTTP: requests of one customer and address.",
   "gateway.limits.goneSeconds": "How long calls and binding outlive the browser's socket; then BYE and un-REGISTER.",
   upstream: "Kamailio.",
   "upstream.urls": "Its WebSocket listeners. Several: health-checked, failed over. An IPv6 browser needs one on IPv6.",
@@ -33,7 +35,8 @@ export const meanings: Readonly<Record<string, string>> = {
   "exchange.secret": "What exchanged credentials are minted with; not the chain's.",
   "exchange.algorithm": "Of their HMAC.",
   "exchange.ttl": "Their longest life, seconds.",
-  "exchange.callbackNetworks": "Private networks that customers' callback URLs may lead into.",
+  "exchange.callbackNetworks":
+    "Networks that `jwksUri` and `permissionUrl` may lead into beside public addresses, by `http://` too.",
   turn: "`iceServers` for pages, minted by the same construction (coturn).",
   "turn.urls": "STUN and TURN URIs.",
   "turn.secret": "coturn's `static-auth-secret`.",
@@ -48,7 +51,7 @@ export const meanings: Readonly<Record<string, string>> = {
   "hep.captureId": "Which capture agent this gateway is.",
   "hep.authKey": "The collector's key, if it wants one.",
   store: "Where customers are kept: `sqlite:PATH` or `postgres://…`.",
-  state: "What several gateways share: `memory` (nothing) or `redis://…`.",
+  state: "What several gateways share: `memory` (nothing); `redis://…` is not available yet.",
   drain: "How the gateway stops at SIGTERM.",
   "drain.seconds": "Longest time that calls may go on; TimeoutStopSec of systemd must be longer.",
   customers: "Who owns domains, secrets, numbers and a trunk.",
@@ -61,14 +64,17 @@ export const meanings: Readonly<Record<string, string>> = {
   "customers[].secrets[].notBefore": "Valid from then on: ISO 8601 or Unix seconds.",
   "customers[].secrets[].notAfter": "Valid until then.",
   "customers[].keys": "Keys that its JWTs are verified with.",
-  "customers[].keys[].id": "Name of the key: `kid`.",
+  "customers[].keys[].id":
+    "Name of the key: `kid` or `keyID` of its tokens. With `jwksUri`, `kid` is the name in the set.",
   "customers[].keys[].alg": "RFC 7518 name; the token's own `alg` must be this.",
-  "customers[].keys[].jwk": "A public key as JWK; one of jwk, pem, secret, jwksUri.",
+  "customers[].keys[].jwk":
+    "A public key as JWK; one of jwk, pem, secret, jwksUri. It must fit `alg`; RSA: 2048 bits or more.",
   "customers[].keys[].pem": "A public key as PEM, or `file:PATH`.",
-  "customers[].keys[].secret": "For HS… algorithms.",
-  "customers[].keys[].jwksUri": "Where keys are fetched; needs issuer and audience.",
+  "customers[].keys[].secret": "For HS… algorithms: at least as long as their hash (32, 48, 64 bytes).",
+  "customers[].keys[].jwksUri":
+    "`https://` URL of a JWK set; `http://` inside `exchange.callbackNetworks` only. Needs issuer and audience.",
   "customers[].keys[].issuer": "What `iss` must be.",
-  "customers[].keys[].audience": "What `aud` must hold.",
+  "customers[].keys[].audience": "What `aud` must hold; without it a token with `aud` is refused.",
   "customers[].keys[].singleUse": "A token, by its `jti`, serves one connection or one exchange.",
   "customers[].apiKeys": "What its servers manage it with.",
   "customers[].apiKeys[].id": "Name of the key.",

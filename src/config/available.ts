@@ -1,12 +1,18 @@
 import { collect, isMapValue } from "./collect.ts";
 import type { Value } from "./walk.ts";
 
-/** Keys that are checked but do nothing yet. An entry leaves this table when its part is built. */
-const notBuilt: readonly string[] = ["store", "state", "customers[].permissionUrl"];
+/** Keys that are checked but do nothing yet, but for the values named. An entry leaves this table when its part is built. */
+const notBuilt: Readonly<Record<string, readonly string[]>> = {
+  store: [],
+  state: ["memory"],
+  "customers[].permissionUrl": [],
+};
 
 /** Those of them that a file sets to something, each once, as it stands in the table. */
 export const notAvailable = (root: Value): string[] =>
-  notBuilt.filter((key) => collect(root, key).some(({ value }) => says(value)));
+  Object.entries(notBuilt)
+    .filter(([key, built]) => collect(root, key).some(({ value }) => says(value) && !built.includes(String(value))))
+    .map(([key]) => key);
 
 /** An empty list, an empty map and what is switched off say nothing. */
 function says(value: Value): boolean {

@@ -81,6 +81,10 @@ export function isTrunk(text: string): boolean {
   return (found[2] === undefined || isIP(found[2]) === 6) && validPort(found[3]);
 }
 
+/** What a call-out takes: nothing that two parsers could read as two hosts. */
+export const isWebUrl = (text: string): boolean =>
+  /^https?:\/\/[\x21-\x7e]{1,2040}$/.test(text) && !/[#<>"]/.test(text) && isUrl(text, ["https:", "http:"]);
+
 /** An absolute URL of one of the schemes, with a host, without user, password and fragment. */
 export function isUrl(text: string, schemes: readonly string[]): boolean {
   if (/[\s\\]/.test(text) || !URL.canParse(text)) return false;

@@ -1,6 +1,7 @@
+import { callOutRule } from "./call-outs.ts";
 import { at, collect, isMapValue, texts } from "./collect.ts";
 import { type Faults, type Path, show } from "./faults.ts";
-import { algorithms } from "./keys.ts";
+import { keysRule } from "./key-fit.ts";
 import { isLoopback, parseListen } from "./listen.ts";
 import { defaultListen } from "./schema.ts";
 import { parseInstant } from "./values.ts";
@@ -26,6 +27,7 @@ const rules: readonly Rule[] = [
   trunksRule,
   windowsRule,
   keysRule,
+  callOutRule,
 ];
 
 function listenRule(root: Value, faults: Faults): void {
@@ -72,7 +74,8 @@ function secretsDifferRule(root: Value, faults: Faults): void {
     ["chain.secret", "chain.secrets[]"],
     ["exchange.secret"],
     ["turn.secret"],
-    ["customers[].secrets[].secret"],
+    ["admin.operators[].secret"],
+    ["customers[].secrets[].secret", "customers[].keys[].secret", "customers[].apiKeys[].secret"],
   ];
   const owners = new Map<string, { kind: number; path: Path }>();
   for (const [kind, patterns] of kinds.entries()) {
@@ -159,29 +162,6 @@ function windowsRule(root: Value, faults: Faults): void {
     const until = parseInstant(at(value, ["notAfter"]));
     if (from !== undefined && until !== undefined && until < from) {
       faults.add([...path, "notAfter"], "is before notBefore: the secret would never be valid");
-    }
-  }
-}
-
-/** RFC 7518: HS takes a shared secret, all others a public key, which may also be fetched. */
-function keysRule(root: Value, faults: Faults): void {
-  for (const { path, value } of collect(root, "customers[].keys[]")) {
-    if (!isMapValue(value)) continue;
-    const given = ["jwk", "pem", "secret", "jwksUri"].filter((member) => value[member] !== undefined);
-    const alg = String(value.alg);
-    const known = (algorithms as readonly string[]).includes(alg);
-    const shared = alg.startsWith("HS");
-    if (given.length !== 1) faults.add(path, "needs exactly one of jwk, pem, secret, jwksUri");
-    else if (known && shared !== (given[0] === "secret")) {
-      faults.add(
-        [...path, given[0]!],
-        `does not go with this alg: ${shared ? "HS… takes a secret" : "only HS… takes a secret"}`,
-      );
-    }
-    if (given.includes("jwksUri")) {
-      for (const member of ["issuer", "audience"]) {
-        if (value[member] === undefined) faults.add([...path, member], "is required with jwksUri");
-      }
     }
   }
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { nearest } from "./faults.ts";
 import * as is from "./fields.ts";
-import { isLoopback, parseListen } from "./listen.ts";
+import { parseListen } from "./listen.ts";
 
 /** The kinds of values that the schema is made of. Sentences continue "<path> …" and never repeat the value. */
 
@@ -70,12 +70,11 @@ export const collectorUrl = text(
   "is no address of a HEP collector: write udp://host:9060",
 );
 
+/** Where http:// may lead is judged by the rules, for it depends on exchange.callbackNetworks. */
 export const webUrl = text(
-  (value) => is.isUrl(value, ["https:"]) || (is.isUrl(value, ["http:"]) && isLoopback(urlHost(value))),
-  "is no https:// URL; http:// is taken for loopback only",
+  is.isWebUrl,
+  "is no https:// URL in printable ASCII, up to 2048 characters, without user, password and fragment",
 );
-
-const urlHost = (value: string): string => new URL(value).hostname.replace(/^\[(.*)\]$/, "$1");
 
 /** `on` and `off` are texts in YAML 1.2 and switches to everybody else. */
 export const onOff = z

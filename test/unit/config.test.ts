@@ -67,6 +67,8 @@ describe("the config that names every key", () => {
         id: "acme",
         domains: ["acme.example"],
         secrets: [{ id: "k1", secret: env.ACME_SECRET, algorithm: "sha1" }],
+        keys: [],
+        apiKeys: [],
         origins: ["https://www.acme.example", "https://*.acme.example"],
         maxTtl: 3600,
         clockSkew: 0,
@@ -113,7 +115,7 @@ describe("the config that names every key", () => {
   it("names what is not built yet, and only where the file says something", () => {
     const loaded = folder.load(whole, env);
     expect(loaded).toMatchObject({
-      notAvailable: ["exchange", "turn", "store", "state"],
+      notAvailable: ["store"],
     });
   });
 });
@@ -169,6 +171,8 @@ describe("the least config", () => {
           id: "acme",
           domains: ["acme.example"],
           secrets: [],
+          keys: [],
+          apiKeys: [],
           origins: [],
           maxTtl: 3600,
           clockSkew: 0,
@@ -201,10 +205,13 @@ describe("what is not available yet", () => {
     ["gateway: { trustedProxies: [], proxyProtocol: off }", []],
     ["gateway: { proxyProtocol: false }", []],
     ["turn: { urls: [] }", []],
-    ["admin: { operators: [{ id: root, secret: the-operators-secret }] }", ["admin.operators"]],
+    ["admin: { operators: [{ id: root, secret: the-operators-secret }] }", []],
+    ["exchange: { secret: the-exchange-secret }", []],
     ["state: redis://127.0.0.1", ["state"]],
-    ["customers: [{ id: a, apiKeys: [{ id: k, secret: the-api-keys-secret }] }]", ["customers[].apiKeys"]],
-    ["customers: [{ id: a, keys: [{ id: k, alg: HS256, secret: the-verify-secret }] }]", ["customers[].keys"]],
+    ["state: memory", []],
+    ["store: sqlite:x.db", ["store"]],
+    ["customers: [{ id: a, apiKeys: [{ id: k, secret: the-api-keys-secret }] }]", []],
+    ["customers: [{ id: a, keys: [{ id: k, alg: HS256, secret: a-shared-secret-of-32-bytes-long }] }]", []],
     ["customers: [{ id: a, keys: [], apiKeys: [], inbound: {}, permissionUrl: }]", []],
   ])("%s", (line, expected) => {
     expect(folder.load(`${least}${line}\n`)).toMatchObject({ kind: "config", notAvailable: expected });
@@ -312,9 +319,19 @@ describe("values that may be written in several ways", () => {
 
   it("verification keys of every kind", () => {
     const keys = `
-      - { id: shared, alg: HS256, secret: a-shared-secret-of-16 }
+      - { id: shared, alg: HS256, secret: a-shared-secret-of-32-bytes-long }
       - { id: fetched, alg: RS256, jwksUri: "https://acme.example/jwks", issuer: acme, audience: postern }
       - { id: curve, alg: ES256, jwk: { kty: EC, crv: P-256, x: f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU, y: x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0 } }`;
-    expect(folder.load(`${least}customers:\n  - id: a\n    keys:${keys}\n`).kind).toBe("config");
+    const config = folder.config(`${least}customers:\n  - id: a\n    keys:${keys}\n`);
+    expect(config.customers[0]?.keys).toMatchObject([
+      { id: "shared", singleUse: false, source: { kind: "secret", secret: "a-shared-secret-of-32-bytes-long" } },
+      {
+        id: "fetched",
+        issuer: "acme",
+        audience: "postern",
+        source: { kind: "remote", uri: "https://acme.example/jwks" },
+      },
+      { id: "curve", alg: "ES256", source: { kind: "jwk", jwk: { crv: "P-256" } } },
+    ]);
   });
 });

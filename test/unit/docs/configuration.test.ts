@@ -26,7 +26,9 @@ describe("docs/configuration.md", () => {
     expect(page()).toContain("| `gateway.limits.messageBytes` | whole, 0 to 65535 | `30000` | at once |");
     expect(page()).toContain("| `upstream.proxyProtocol` | v1, v2, off | `v1` | at once |");
     expect(page()).toContain("| `gateway.listen` | text | `ws://127.0.0.1:8088` | restart |");
-    expect(page()).toContain("| `customers[].keys` | list of maps | none | not available yet |");
+    expect(page()).toContain("| `customers[].keys` | list of maps | none | at once |");
+    expect(page()).toContain("| `customers[].permissionUrl` | text |  | not available yet |");
+    expect(page()).toContain("| `state` | text | `memory` | restart |");
   });
 
   it("names as bound to a restart what a reload compares", () => {

@@ -1,0 +1,29 @@
+import { isIP } from "node:net";
+import { isPublic, networksOf } from "../callout/address.ts";
+import { texts } from "./collect.ts";
+import type { Faults } from "./faults.ts";
+import { isNetwork, isWebUrl } from "./fields.ts";
+import type { Value } from "./walk.ts";
+
+/** What a call-out would refuse every time is told now; where a name leads is judged when it is called. */
+export function callOutRule(root: Value, faults: Faults): void {
+  const networks = texts(root, "exchange.callbackNetworks[]")
+    .map(({ value }) => value)
+    .filter(isNetwork);
+  const isAllowed = networksOf(networks);
+  for (const { path, value } of texts(root, "customers[].keys[].jwksUri", "customers[].permissionUrl")) {
+    if (!isWebUrl(value)) continue;
+    const { protocol, hostname } = new URL(value);
+    const host = hostname.replace(/^\[(.*)\]$/, "$1");
+    const isAddress = isIP(host) !== 0;
+    if (isAddress && isAllowed(host)) continue;
+    if (protocol === "http:" && (isAddress || networks.length === 0)) {
+      faults.add(path, "is http://: use https://, or put the host's network into exchange.callbackNetworks");
+    } else if (isAddress && !isPublic(host)) {
+      faults.add(
+        path,
+        "leads to an address that is not public: put its network into exchange.callbackNetworks if meant",
+      );
+    }
+  }
+}

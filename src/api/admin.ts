@@ -3,8 +3,10 @@ import { type AddressInfo, isIP } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { RingEntry } from "../telemetry/ring.ts";
+import { viewOf } from "./customer-view.ts";
 import { answer, createHttp, json, listenerOf, problem } from "./http.ts";
 import { answerInbound, type InboundOptions } from "./inbound.ts";
+import { authenticate, type ManagementOptions } from "./management.ts";
 
 export interface AdminOptions {
   /** `http://host:port`. */
@@ -15,6 +17,7 @@ export interface AdminOptions {
   readonly inbound: InboundOptions;
   /** The last messages of a Call-ID, credentials masked. */
   readonly ladder: (callId: string) => readonly RingEntry[];
+  readonly management: ManagementOptions;
 }
 
 export interface Admin {
@@ -40,7 +43,7 @@ function adminRoutes(options: AdminOptions): FastifyInstance {
   const app = createHttp({
     bodyLimit,
     onFault: (err) => inbound.log.error({ err }, "an HTTP request could not be answered"),
-    notFound: "here are /livez, /readyz, /metrics, /v1/inbound and /v1/ladder",
+    notFound: "here are /livez, /readyz, /metrics, /v1/customers/me, /v1/inbound, /v1/ladder and /openapi.json",
     gate: turnAwayPages,
   });
   app.get("/livez", (_request, reply) => json(reply, { status: "ok" }));
@@ -51,7 +54,15 @@ function adminRoutes(options: AdminOptions): FastifyInstance {
   });
   app.get("/v1/inbound", (request, reply) => answerInbound(request, reply, inbound));
   app.get("/v1/ladder", (request, reply) => ladder(request, reply, options));
+  app.get("/v1/customers/me", (request, reply) => ownView(request, reply, options));
   return app;
+}
+
+async function ownView(request: FastifyRequest, reply: FastifyReply, options: AdminOptions): Promise<FastifyReply> {
+  const manager = await authenticate(request, reply, options.management);
+  if (manager === undefined) return reply;
+  if (manager.kind === "customer") return json(reply, viewOf(manager.customer));
+  return problem(reply, 404, "an operator is no customer: ask with a token of a customer's API key");
 }
 
 /**

@@ -1,0 +1,120 @@
+import { randomUUID } from "node:crypto";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { ManagementAuthenticator, Manager } from "../auth/management.ts";
+import type { Awaitable } from "../core/awaitable.ts";
+import { codes, type Refusal, refuse } from "../core/errors.ts";
+import type { Log } from "../telemetry/log.ts";
+import { sameAddress } from "./addresses.ts";
+import { answer, refusal as problemOf } from "./http.ts";
+
+/** Failed proofs per address: those of what all gateways share. perMinute: 0 for no limit. */
+export interface FailureCount {
+  isOver(address: string, domain: string, perMinute: number): Awaitable<boolean>;
+  add(address: string, domain: string, perMinute: number): Awaitable<void>;
+}
+
+export interface ManagementOptions {
+  readonly authenticator: ManagementAuthenticator;
+  readonly failures: FailureCount;
+  /** `limits.failuresPerMinute`. */
+  readonly failuresPerMinute: () => number;
+  readonly log: Log;
+}
+
+/** Where failures of management are counted, beside those under domains; no domain is called so. */
+const counted = "(management)";
+
+type Credential =
+  | { readonly kind: "opentok" | "bearer"; readonly token: string }
+  | { readonly kind: "none" }
+  | { readonly kind: "unreadable"; readonly form: Form; readonly refusal: Refusal };
+type Form = "opentok" | "bearer";
+
+interface Refused {
+  readonly refusal: Refusal;
+  /** Only where the token was proved. */
+  readonly manager?: Manager;
+}
+
+/** Who manages, or undefined: then the reply has been sent. Every attempt is logged. */
+export async function authenticate(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: ManagementOptions,
+): Promise<Manager | undefined> {
+  const address = sameAddress(request.socket.remoteAddress ?? "");
+  const credential = readCredential(request);
+  const form = credential.kind === "unreadable" ? credential.form : credential.kind;
+  const verdict = await judge(credential, request, address, options);
+  const asked = { address, method: request.method, path: request.routeOptions.url };
+  if ("kind" in verdict) {
+    options.log.info({ ...asked, ...nameOf(verdict) }, "management request");
+    return verdict;
+  }
+  const { refusal, manager } = verdict;
+  const who = manager ? nameOf(manager) : {};
+  options.log.warn({ ...asked, ...who, code: refusal.code, reason: refusal.sentence }, "management request refused");
+  answerRefusal(reply, form, refusal);
+  return undefined;
+}
+
+const nameOf = (manager: Manager): Record<string, string> =>
+  manager.kind === "operator" ? { operator: manager.id } : { customer: manager.customer.id, by: manager.apiKey };
+
+/** What was not proved counts against the address; a clock that is wrong, and no credential at all, do not. */
+async function judge(
+  credential: Credential,
+  { method }: FastifyRequest,
+  address: string,
+  { authenticator, failures, failuresPerMinute }: ManagementOptions,
+): Promise<Manager | Refused> {
+  if (credential.kind === "none") return { refusal: missing };
+  if (await failures.isOver(address, counted, failuresPerMinute())) return { refusal: tooMany };
+  const isRead = method === "GET" || method === "HEAD";
+  const proof =
+    credential.kind === "unreadable"
+      ? { kind: "refused" as const, refusal: credential.refusal }
+      : await authenticator.prove({ token: credential.token, isRead, holder: randomUUID() });
+  if (proof.kind !== "refused") return proof;
+  if (!("manager" in proof)) await failures.add(address, counted, failuresPerMinute());
+  return proof;
+}
+
+const missing = refuse(
+  "credential-rejected",
+  "management needs a token: send X-OPENTOK-AUTH: <JWT> or Authorization: Bearer <JWT>",
+);
+const tooMany = refuse("rate-limited", "too many failed attempts from this address: try again in a minute");
+const twice = refuse(
+  "credential-malformed",
+  "the request has more than one credential: send X-OPENTOK-AUTH or Authorization, once",
+);
+const noBearer = refuse("credential-malformed", "Authorization is not of the form Bearer <JWT>");
+
+/** Node passes over a second Authorization; whoever reads the last one would see another token. */
+function readCredential({ raw }: FastifyRequest): Credential {
+  const { "x-opentok-auth": opentok = [], authorization = [] } = raw.headersDistinct;
+  const form = opentok.length > 0 ? "opentok" : "bearer";
+  const [value, ...more] = [...opentok, ...authorization];
+  if (value === undefined) return { kind: "none" };
+  if (more.length > 0) return { kind: "unreadable", form, refusal: twice };
+  if (form === "opentok") return { kind: form, token: value };
+  const token = /^Bearer +([^\s,]+)$/i.exec(value)?.[1];
+  return token === undefined ? { kind: "unreadable", form, refusal: noBearer } : { kind: form, token };
+}
+
+/** Seconds. */
+const retryAfter = 60;
+
+/** OpenTok's form has one status for all. */
+function answerRefusal(reply: FastifyReply, form: Form | "none", refusal: Refusal): void {
+  const { http } = codes[refusal.code];
+  if (http === 429 || http === 503) reply.header("retry-after", retryAfter);
+  if (form === "opentok") {
+    answer(reply, 403, "application/json", { code: -1, message: refusal.sentence });
+    return;
+  }
+  // RFC 6750 §3: without a credential there is no error to name.
+  if (http === 401) reply.header("www-authenticate", form === "none" ? "Bearer" : 'Bearer error="invalid_token"');
+  problemOf(reply, refusal);
+}

@@ -1,17 +1,21 @@
 #!/bin/sh
-# servers.sh: installs Kamailio with its modules, SIPp, openssl and promtool (of Prometheus) from the Debian or Ubuntu archive where they are absent.
+# servers.sh: installs from the Debian or Ubuntu archive, where they are absent, Kamailio with its modules, SIPp, openssl, promtool (of Prometheus),
+# coturn, Chromium, and the languages whose examples the tests run: PHP, Go, Python.
 set -eu
-PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/snap/bin
 packages="kamailio kamailio-websocket-modules kamailio-autheph-modules kamailio-tls-modules kamailio-outbound-modules
-  kamailio-sqlite-modules kamailio-json-modules kamailio-utils-modules sip-tester openssl prometheus"
+  kamailio-sqlite-modules kamailio-json-modules kamailio-utils-modules sip-tester openssl prometheus
+  coturn php-cli golang-go python3"
+# Ubuntu has Chromium under its older name alone.
+if grep -qs '^ID=ubuntu' /etc/os-release; then packages="$packages chromium-browser"; else packages="$packages chromium"; fi
+programs="sipp openssl promtool turnserver chromium php go python3 kamailio"
 modules="websocket auth_ephemeral tls outbound db_sqlite json utils"
 
 # Looks at what is there, not at the package list: a Kamailio built by hand serves as well.
 missing() {
-  command -v sipp >/dev/null || { echo sipp; return; }
-  command -v openssl >/dev/null || { echo openssl; return; }
-  command -v promtool >/dev/null || { echo promtool; return; }
-  command -v kamailio >/dev/null || { echo kamailio; return; }
+  for program in $programs; do
+    command -v "$program" >/dev/null || { echo "$program"; return; }
+  done
   dir=$(kamailio -I 2>/dev/null | sed -n 's/^ *Default paths to modules: *//p' | cut -d: -f1)
   for module in $modules; do
     [ -e "$dir/$module.so" ] || { echo "Kamailio's module $module"; return; }
@@ -29,14 +33,16 @@ elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then sudo="sudo -n"
 else fail "neither root nor sudo without a password is at hand"
 fi
 
-echo "postern: installing Kamailio, SIPp and promtool with apt-get" >&2
-# The packages would start their own Kamailio and Prometheus, now and at every boot. policy-rc.d is Debian's way to say no.
+echo "postern: installing Kamailio, SIPp, promtool, coturn, Chromium, PHP, Go and Python with apt-get" >&2
+# The packages would start their own Kamailio, Prometheus and coturn, now and at every boot. policy-rc.d is Debian's way to say no.
 status=0
 $sudo env DEBIAN_FRONTEND=noninteractive sh -eu -c '
   policy=/usr/sbin/policy-rc.d
   new=
-  for service in kamailio prometheus; do
-    if ! command -v "$service" >/dev/null; then new="$new $service"; fi
+  for service in kamailio prometheus coturn; do
+    program=$service
+    if [ "$service" = coturn ]; then program=turnserver; fi
+    if ! command -v "$program" >/dev/null; then new="$new $service"; fi
   done
   if [ ! -e "$policy" ]; then
     trap "rm -f $policy" EXIT

@@ -21,9 +21,9 @@ function program(name: string, script: string): void {
   chmodSync(path, 0o755);
 }
 
-function sh(args: readonly string[], input = "") {
-  const env = { ...process.env, PATH: `${join(dir, "bin")}:${process.env.PATH}` };
-  const { status, stdout, stderr } = spawnSync("sh", args, { env, input, encoding: "utf8", cwd: dir });
+function sh(args: readonly string[], input = "", path = `${join(dir, "bin")}:${process.env.PATH}`) {
+  const env = { ...process.env, PATH: path };
+  const { status, stdout, stderr } = spawnSync("/bin/sh", args, { env, input, encoding: "utf8", cwd: dir });
   return { status, stdout, stderr };
 }
 
@@ -89,6 +89,26 @@ describe("servers.sh", () => {
   it("does nothing where all is there", () => {
     program("apt-get", "echo called");
     expect(sh([servers])).toEqual({ status: 0, stdout: "", stderr: "" });
+  });
+
+  it.each([
+    ["turnserver", /coturn/],
+    ["chromium", /chromium/],
+    ["php", /php-cli/],
+    ["go", /golang-go/],
+    ["python3", /python3/],
+    ["sipp", /sip-tester/],
+  ])("misses %s where it is absent, and names its package", (absent, packages) => {
+    const present = ["sipp", "openssl", "promtool", "turnserver", "chromium", "php", "go", "python3"];
+    for (const name of present.filter((one) => one !== absent)) program(name, "exit 0");
+    program("id", "echo 1000");
+    program("sudo", "exit 1");
+    for (const name of ["kamailio", "sed", "cut", "grep"]) program(name, "exit 0");
+    program("apt-get", "echo called");
+    const { status, stdout, stderr } = sh([servers], "", join(dir, "bin"));
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toMatch(new RegExp(`^postern: ${absent} is missing and neither root nor sudo .*\\n$`));
+    expect(stderr).toMatch(packages);
   });
 
   it("says in one sentence what to install, without root, sudo or apt's help", () => {

@@ -2,10 +2,10 @@ import type { Customers } from "../core/customers.ts";
 import { allowsOrigin } from "../core/customers.ts";
 import type { Customer } from "../core/identity.ts";
 
-export interface CorsHeaders {
+export type CorsHeaders = {
   readonly vary: "Origin";
   readonly "access-control-allow-origin"?: string;
-}
+};
 
 /**
  * What tells a browser whether its page may read the answer. Before the proof any customer's word counts, after it the

@@ -1,0 +1,124 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Writable } from "node:stream";
+import { publicListener } from "../../src/api/public.ts";
+import { type Authenticator, AuthenticatorChain, notMine, type Proof } from "../../src/auth/authenticator.ts";
+import { mint } from "../../src/auth/ephemeral.ts";
+import { OwnKeys } from "../../src/auth/own-keys.ts";
+import { PasswordAuthenticator } from "../../src/auth/password.ts";
+import { Customers } from "../../src/core/customers.ts";
+import type { Customer } from "../../src/core/identity.ts";
+import type { Context, ExchangeSettings } from "../../src/exchange/context.ts";
+import { Throttle } from "../../src/exchange/throttle.ts";
+import { SharedFailures } from "../../src/policy/limits.ts";
+import { MemoryState } from "../../src/state/memory.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import { customer } from "./customers.ts";
+
+export const exchangeSecret = "the-exchange-secret-of-the-tests";
+export const publicUrl = "wss://sip.postern.example:8443";
+
+export const settings: ExchangeSettings = {
+  exchange: { secret: exchangeSecret, algorithm: "sha1", ttl: 300 },
+  publicUrl,
+  limits: { failuresPerMinute: 60, messagesPerSecond: 200 },
+  allowMissingOrigin: true,
+};
+
+/** A clock that stands until it is set. */
+export class StandingClock {
+  ms = 1_700_000_000_000;
+  now = (): number => this.ms;
+  get seconds(): number {
+    return Math.floor(this.ms / 1000);
+  }
+}
+
+/** Tokens whose proof is given: what a token says is not what is tested here. */
+export type Tokens = Readonly<Record<string, Proof>>;
+
+const tokenAuthenticator = (tokens: Tokens): Authenticator => ({
+  prove: (presented) => (presented.kind === "token" ? (tokens[presented.token] ?? notMine) : notMine),
+});
+
+export interface ExchangeParts {
+  readonly customers?: readonly Customer[];
+  readonly settings?: Partial<ExchangeSettings>;
+  readonly tokens?: Tokens;
+  readonly clock?: StandingClock;
+  readonly draining?: () => boolean;
+}
+
+/** What the exchange works with, over one customer, acme, whose secret is that of test/helpers/customers.ts. */
+export function exchangeContext(parts: ExchangeParts = {}): Context & { readonly clock: StandingClock } {
+  const { clock = new StandingClock(), tokens = {}, draining = () => false } = parts;
+  const customers = new Customers(parts.customers ?? [customer()]);
+  const links = [new PasswordAuthenticator({ customers: () => customers, clock }), tokenAuthenticator(tokens)];
+  const keys = new OwnKeys({ chain: ["the-chain-secret-of-the-tests"], exchange: exchangeSecret });
+  return {
+    clock,
+    chain: new AuthenticatorChain(links),
+    keys: () => keys,
+    settings: () => ({ ...settings, ...parts.settings }),
+    failures: new SharedFailures(new MemoryState(clock), clock),
+    throttle: new Throttle(clock),
+    draining,
+    proved: () => undefined,
+  };
+}
+
+/** As acme's servlet makes it. user: with domain, or a customer's id. */
+export const credential = (
+  clock: StandingClock,
+  user = "alice@acme.example",
+  { ttl = 200, secret = "0123456789abcdef" } = {},
+): { username: string; password: string } => {
+  const { username, password } = mint({ secret, user, ttl, algorithm: "sha1", now: clock.seconds });
+  return { username, password };
+};
+
+export interface PublicServer {
+  readonly url: string;
+  readonly context: Context & { readonly clock: StandingClock };
+  readonly verdicts: [code: string, customer: string | undefined][];
+  log(): Record<string, unknown>[];
+  close(): Promise<void>;
+}
+
+/** The public port's HTTP alone, on a real socket. */
+export async function startPublic(parts: ExchangeParts = {}): Promise<PublicServer> {
+  const context = exchangeContext(parts);
+  const lines: string[] = [];
+  const verdicts: PublicServer["verdicts"] = [];
+  const destination = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(...chunk.toString().split("\n").filter(Boolean));
+      done();
+    },
+  });
+  const all = new Customers(parts.customers ?? [customer()]);
+  const listener = await publicListener({
+    ...context,
+    customers: () => all,
+    config: context.settings,
+    log: createLog({ level: "debug", destination }),
+    metrics: {
+      verdict: (code: string, of?: string) => void verdicts.push([code, of]),
+      proved: () => undefined,
+    },
+    source: ({ socket }) => ({ address: socket.remoteAddress ?? "" }),
+  });
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    context,
+    verdicts,
+    log: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

@@ -35,6 +35,7 @@ export class CallOut {
   readonly #resolve: Resolve;
   readonly #agents: Agents;
   #underWay = 0;
+  #isClosed = false;
 
   constructor({ networks, resolve = systemResolve(), ca }: CallOutParts) {
     this.#networks = networks;
@@ -54,8 +55,9 @@ export class CallOut {
     }
   }
 
-  /** Ends what is kept open; what is under way fails. */
+  /** Ends what is kept open; what is under way fails, and whatever is asked for afterwards. */
   close(): void {
+    this.#isClosed = true;
     this.#agents.http.destroy();
     this.#agents.https.destroy();
   }
@@ -77,7 +79,8 @@ export class CallOut {
     const { signal } = sending;
     const resolve = (name: string) => this.#resolve(name, signal);
     const target = await beforeEnd(signal, aim(url, resolve, this.#networks()));
-    return target.kind === "failed" ? target : exchange(target, sending, this.#agents);
+    if (target.kind === "failed") return target;
+    return this.#isClosed ? failures.unreachable : exchange(target, sending, this.#agents);
   }
 }
 

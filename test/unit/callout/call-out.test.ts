@@ -543,6 +543,20 @@ describe("a server that breaks off", () => {
   });
 });
 
+describe("a closed call-out", () => {
+  it("ends what is under way and begins nothing more", async () => {
+    const server = await serve(() => out.close());
+    const names = Promise.withResolvers<readonly string[]>();
+    const out = callOut({ resolve: () => names.promise });
+    const unresolved = out.request(server.url("acme.example"), get);
+    expect(await out.request(server.url("127.0.0.1"), get)).toMatchObject({ reason: "unreachable" });
+    names.resolve(["127.0.0.1"]);
+    expect(await unresolved).toMatchObject({ reason: "unreachable" });
+    expect(await out.request(server.url("127.0.0.1"), get)).toMatchObject({ reason: "unreachable" });
+    expect(server.seen).toHaveLength(1);
+  });
+});
+
 describe("many call-outs at once", () => {
   it("are 256 at most, 16 connections to one origin, and room comes back", async () => {
     const held: ServerResponse[] = [];

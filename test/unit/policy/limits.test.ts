@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { MessageRate, SharedFailures } from "../../../src/policy/limits.ts";
 import { MemoryState } from "../../../src/state/memory.ts";
+import type { State } from "../../../src/state/port.ts";
 
 let now = 0;
 const clock = { now: () => now };
@@ -42,16 +43,17 @@ describe("MessageRate", () => {
   });
 });
 
-describe("Failures", () => {
+describe("SharedFailures", () => {
+  const open = (): SharedFailures => new SharedFailures(new MemoryState(clock), clock);
+
   it("are over at the limit, for that address and domain alone, until a minute after the first", () => {
-    const failures = new SharedFailures(new MemoryState(clock), clock);
+    const failures = open();
     for (let i = 0; i < 3; i++) {
       expect(failures.isOver("192.0.2.1", "acme.example", 3)).toBe(false);
       failures.add("192.0.2.1", "acme.example", 3);
       now += 10_000;
     }
     expect(failures.isOver("192.0.2.1", "acme.example", 3)).toBe(true);
-    expect(failures.isOver("192.0.2.1", "acme.example", 4)).toBe(false);
     expect(failures.isOver("192.0.2.1", "acme.example", 0)).toBe(false);
     expect(failures.isOver("192.0.2.2", "acme.example", 3)).toBe(false);
     expect(failures.isOver("192.0.2.1", "globex.example", 3)).toBe(false);
@@ -61,13 +63,68 @@ describe("Failures", () => {
     expect(failures.isOver("192.0.2.1", "acme.example", 3)).toBe(false);
     failures.add("192.0.2.1", "acme.example", 2);
     expect(failures.isOver("192.0.2.1", "acme.example", 2)).toBe(false);
+    failures.add("192.0.2.1", "acme.example", 2);
+    expect(failures.isOver("192.0.2.1", "acme.example", 2)).toBe(true);
+  });
+
+  it("that come after the limit neither lengthen nor shorten the ban", () => {
+    const failures = open();
+    for (let i = 0; i < 5; i++) failures.add("192.0.2.1", "acme.example", 3);
+    now += 50_000;
+    failures.add("192.0.2.1", "acme.example", 3);
+    now += 9999;
+    expect(failures.isOver("192.0.2.1", "acme.example", 3)).toBe(true);
+    now += 1;
+    expect(failures.isOver("192.0.2.1", "acme.example", 3)).toBe(false);
+  });
+
+  it("follow a limit that was raised meanwhile, and begin to count when there is one", () => {
+    const failures = open();
+    failures.add("192.0.2.1", "acme.example", 0);
+    failures.add("192.0.2.1", "acme.example", 1);
+    expect(failures.isOver("192.0.2.1", "acme.example", 1)).toBe(true);
+    expect(failures.isOver("192.0.2.1", "acme.example", 2)).toBe(false);
+    failures.add("192.0.2.1", "acme.example", 2);
+    expect(failures.isOver("192.0.2.1", "acme.example", 2)).toBe(true);
   });
 
   it("are bounded: the longest unheard are forgotten", () => {
-    const failures = new SharedFailures(new MemoryState(clock), clock);
+    const failures = open();
     failures.add("192.0.2.1", "acme.example", 1);
     for (let i = 0; i < 20_000; i++) failures.add(`10.0.${i >> 8}.${i & 255}`, "acme.example", 1);
     expect(failures.isOver("192.0.2.1", "acme.example", 1)).toBe(false);
     expect(failures.isOver("10.0.0.0", "acme.example", 1)).toBe(true);
   });
+
+  it("of many at once are all counted, where the state is elsewhere and answers later", async () => {
+    const failures = new SharedFailures(distant(new MemoryState(clock)), clock);
+    await Promise.all(Array.from({ length: 3 }, () => failures.add("192.0.2.1", "acme.example", 4)));
+    expect(await failures.isOver("192.0.2.1", "acme.example", 4)).toBe(false);
+    await failures.add("192.0.2.1", "acme.example", 4);
+    expect(await failures.isOver("192.0.2.1", "acme.example", 4)).toBe(true);
+  });
+
+  it("reject where the state fails: nobody is let through by chance", async () => {
+    const broken = distant(new MemoryState(clock), new Error("the state is gone"));
+    const failures = new SharedFailures(broken, clock);
+    await expect(failures.add("192.0.2.1", "acme.example", 1)).rejects.toThrow("the state is gone");
+    await expect(failures.isOver("192.0.2.1", "acme.example", 1)).rejects.toThrow("the state is gone");
+  });
 });
+
+/** The same state on another machine, or what is left of it. */
+function distant(near: State, fault?: Error): State {
+  const later = async <T>(answer: () => T): Promise<Awaited<T>> => {
+    await new Promise(setImmediate);
+    if (fault) throw fault;
+    return await answer();
+  };
+  return {
+    claim: (...asked) => later(() => near.claim(...asked)),
+    get: (...asked) => later(() => near.get(...asked)),
+    put: (...asked) => later(() => near.put(...asked)),
+    add: (...asked) => later(() => near.add(...asked)),
+    forget: (...asked) => later(() => near.forget(...asked)),
+    close: () => near.close(),
+  };
+}

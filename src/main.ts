@@ -1,16 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { Addresses } from "./api/addresses.ts";
 import { type Admin, openAdmin } from "./api/admin.ts";
-import { publicHttp } from "./api/public.ts";
-import { AccessTokenAuthenticator } from "./auth/access-token.ts";
-import { AuthenticatorChain } from "./auth/authenticator.ts";
-import { DigestAuthenticator } from "./auth/digest.ts";
-import { IssuedAuthenticator } from "./auth/issued.ts";
+import { publicListener } from "./api/public.ts";
 import { NonceKey } from "./auth/nonce.ts";
 import { OwnKeys } from "./auth/own-keys.ts";
 import type { Config } from "./config.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
 import { Customers } from "./core/customers.ts";
+import type { ExchangeSettings } from "./exchange/context.ts";
 import { Admission } from "./gateway/admission.ts";
 import { Announcements } from "./gateway/announce.ts";
 import { Chain } from "./gateway/chain.ts";
@@ -20,8 +17,7 @@ import { Legs } from "./gateway/legs.ts";
 import { upstreamProbe } from "./gateway/probe.ts";
 import { type Gateway, openGateway } from "./gateway/server.ts";
 import { Sources, trustedNetworks } from "./gateway/source.ts";
-import { SharedFailures } from "./policy/limits.ts";
-import { MemoryState } from "./state/memory.ts";
+import { composeProving, type Proving } from "./proving.ts";
 import { Homer } from "./telemetry/homer.ts";
 import type { Log } from "./telemetry/log.ts";
 import { Metrics, type Readings } from "./telemetry/metrics.ts";
@@ -61,6 +57,14 @@ interface Live {
 /** Compose everything from a checked config and listen. Rejects, with nothing left open, where a port is taken. */
 export async function start(config: Config, { log, clock = systemClock }: StartOptions): Promise<Running> {
   const state: Mutable = { live: derive(config, clock), draining: false, gatewayUrl: config.gateway.listen };
+  const proving = composeProving({
+    config: () => state.live.config,
+    customers: () => state.live.customers,
+    keys: () => state.live.keys,
+    publicUrl: () => publicUrl(state),
+    clock,
+    log,
+  });
   const announcements = new Announcements(clock);
   const legs = new Legs(announcements);
   const upstream = () => state.live.config.upstream;
@@ -76,7 +80,7 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
     hep: () => homer?.counts,
   };
   const metrics = new Metrics({ version: version(), readings });
-  const context = compose(state, { legs, health, log, clock, metrics, trace });
+  const context = compose(state, { legs, health, proving, log, clock, metrics, trace });
   const probe = upstreamProbe({ clock, upstream: context.upstream, chain, announcements });
   const unready = async () => (state.draining ? "draining" : probe());
   const sources = new Sources({
@@ -93,10 +97,28 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
     unready,
     inbound,
     ladder: (callId) => ring.find(callId),
+    management: {
+      authenticator: proving.managers,
+      failures: proving.failures,
+      failuresPerMinute: () => context.limits().failuresPerMinute,
+      log,
+    },
   });
   const { listen, tls, proxyProtocol } = config.gateway;
-  const gateway = await openGateway({ listen, tls, http: publicHttp, sources, proxyProtocol }, context).catch(
-    (error: unknown) => abandon(admin, error),
+  const http = await publicListener({
+    customers,
+    clock,
+    chain: proving.exchanged,
+    keys: () => state.live.keys,
+    config: () => exchangeSettings(state),
+    failures: proving.failures,
+    metrics,
+    log,
+    draining: context.draining,
+    source: (request) => sources.of(request),
+  });
+  const gateway = await openGateway({ listen, tls, http, sources, proxyProtocol }, context).catch((error: unknown) =>
+    abandon(admin, proving, error),
   );
   state.gatewayUrl = gateway.url;
   health.start();
@@ -104,7 +126,11 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
   return {
     gatewayUrl: gateway.url,
     adminUrl: admin.url,
-    reload: (next) => reload(state, next, gateway, clock),
+    reload: (next) => {
+      const restart = reload(state, next, gateway, clock);
+      proving.follow();
+      return restart;
+    },
     drain: () => {
       state.draining = true;
       return gateway.drain(state.live.config.drain.seconds);
@@ -114,6 +140,7 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
       health.stop();
       await gateway.close();
       await admin.close();
+      proving.close();
       homer?.close();
       metrics.close();
     },
@@ -149,25 +176,23 @@ function publicUrl({ live: { config }, gatewayUrl }: Mutable): string {
   return configured === listen ? gatewayUrl : configured;
 }
 
+const exchangeSettings = (state: Mutable): ExchangeSettings => {
+  const { exchange, turn, gateway } = state.live.config;
+  const { limits, allowMissingOrigin } = gateway;
+  return { exchange, turn, limits, allowMissingOrigin, publicUrl: publicUrl(state) };
+};
+
 interface Parts {
   readonly legs: Legs;
   readonly health: Health;
+  readonly proving: Proving;
   readonly log: Log;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly trace: Trace;
 }
 
-function compose(state: Mutable, { health, ...parts }: Parts): Context {
-  const { clock } = parts;
-  const shared = new MemoryState(clock);
-  const customers = () => state.live.customers;
-  const keys = () => state.live.keys;
-  const links = [
-    new DigestAuthenticator({ customers, clock }),
-    new IssuedAuthenticator({ customers, clock, keys, exchange: () => state.live.config.exchange }),
-    new AccessTokenAuthenticator({ customers, clock, keys, issuer: () => publicUrl(state) }),
-  ];
+function compose(state: Mutable, { health, proving, ...parts }: Parts): Context {
   return {
     ...parts,
     customers: () => state.live.customers,
@@ -181,10 +206,10 @@ function compose(state: Mutable, { health, ...parts }: Parts): Context {
       return { ...upstream, note: (url, up) => health.note(url, up) };
     },
     chain: () => state.live.chain,
-    authenticators: new AuthenticatorChain(links),
-    state: shared,
+    authenticators: proving.callers,
+    state: proving.state,
+    failures: proving.failures,
     nonceKey: new NonceKey(randomBytes(32)),
-    failures: new SharedFailures(shared, clock),
     admission: new Admission(),
   };
 }
@@ -205,7 +230,8 @@ function reload(state: { live: Live }, config: Config, gateway: Gateway, clock: 
   return Object.keys(bound).filter((key) => bound[key]!(before) !== bound[key]!(config));
 }
 
-async function abandon(admin: Admin, error: unknown): Promise<never> {
+async function abandon(admin: Admin, proving: Proving, error: unknown): Promise<never> {
+  proving.close();
   await admin.close();
   throw error;
 }

@@ -26,6 +26,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   doctor: ["core", "gateway", "config.ts"],
   cli: ["*"],
   "main.ts": ["*"],
+  "proving.ts": ["core", "auth", "policy", "callout", "config.ts", "state", "state/port.ts", "telemetry", "callout/address.ts"],
 };
 
 /** Packages that only some places may know: text and verdicts do no I/O, the media library is the test client's alone. */

@@ -1,0 +1,80 @@
+import { AccessTokenAuthenticator } from "./auth/access-token.ts";
+import { AuthenticatorChain } from "./auth/authenticator.ts";
+import { DigestAuthenticator } from "./auth/digest.ts";
+import { IssuedAuthenticator } from "./auth/issued.ts";
+import { KeySets } from "./auth/jwks.ts";
+import { JwtAuthenticator } from "./auth/jwt.ts";
+import { ManagementAuthenticator } from "./auth/management.ts";
+import type { OwnKeys } from "./auth/own-keys.ts";
+import { PasswordAuthenticator } from "./auth/password.ts";
+import { networksOf } from "./callout/address.ts";
+import { CallOut } from "./callout/call-out.ts";
+import type { Config } from "./config.ts";
+import type { Clock } from "./core/clock.ts";
+import type { Customers } from "./core/customers.ts";
+import { SharedFailures } from "./policy/limits.ts";
+import { MemoryState } from "./state/memory.ts";
+import type { State } from "./state/port.ts";
+import type { Log } from "./telemetry/log.ts";
+
+export interface ProvingParts {
+  readonly config: () => Config;
+  readonly customers: () => Customers;
+  readonly keys: () => OwnKeys;
+  /** Issuer of access tokens. */
+  readonly publicUrl: () => string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Everything that proves who somebody is, and what it remembers of them. */
+export interface Proving {
+  readonly state: State;
+  readonly failures: SharedFailures;
+  /** Who calls. */
+  readonly callers: AuthenticatorChain;
+  /** Whose word is exchanged: nothing that Postern issued is in it. */
+  readonly exchanged: AuthenticatorChain;
+  readonly managers: ManagementAuthenticator;
+  /** The config is another one: other key sets may be wanted. */
+  follow(): void;
+  close(): void;
+}
+
+export function composeProving(parts: ProvingParts): Proving {
+  const { config, customers, keys, publicUrl, clock, log } = parts;
+  const state = new MemoryState(clock);
+  const callOut = new CallOut({ networks: () => networksOf(config().exchange?.callbackNetworks ?? []) });
+  const fetch = (url: string, limits: { timeoutMs: number; maxBytes: number }) =>
+    callOut.request(url, { method: "GET", headers: { accept: "application/json" }, ...limits });
+  const keySets = new KeySets({ fetch, clock, log });
+  const tokens = new JwtAuthenticator({ customers, clock, state, keySets });
+  const digest = new DigestAuthenticator({ customers, clock });
+  const issued = new IssuedAuthenticator({ customers, clock, keys, exchange: () => config().exchange });
+  const access = new AccessTokenAuthenticator({ customers, clock, keys, issuer: publicUrl });
+  const password = new PasswordAuthenticator({ customers, clock });
+  keySets.want(keySetsOf(config()));
+  keySets.start();
+  return {
+    state,
+    failures: new SharedFailures(state, clock),
+    callers: new AuthenticatorChain([digest, issued, access, tokens]),
+    exchanged: new AuthenticatorChain([password, tokens]),
+    managers: new ManagementAuthenticator({ customers, operators: () => config().admin.operators, state, clock }),
+    follow: () => {
+      tokens.forgetAll();
+      keySets.want(keySetsOf(config()));
+    },
+    close: () => {
+      keySets.stop();
+      callOut.close();
+      void state.close();
+    },
+  };
+}
+
+/** Where customers keep their key sets. */
+function keySetsOf({ customers }: Config): ReadonlySet<string> {
+  const sources = customers.flatMap(({ keys }) => keys.map(({ source }) => source));
+  return new Set(sources.flatMap((source) => (source.kind === "remote" ? [source.uri] : [])));
+}

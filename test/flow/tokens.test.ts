@@ -1,0 +1,160 @@
+import { SignJWT } from "jose";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Credentials } from "../../src/client/agent.ts";
+import { type ClientOptions, jssipClient, mint } from "../helpers/clients.ts";
+import { acmeSecret, chainSecret, startGateway, type TestGateway } from "../helpers/gateway.ts";
+import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
+import { startTrunk, type Trunk } from "../helpers/trunk.ts";
+
+const jwtSecret = "the-jwt-secret-of-acme-in-tests-0123";
+const target = "+3225887123";
+
+let kamailio: Kamailio;
+let gateway: TestGateway;
+let trunk: Trunk;
+
+beforeAll(async () => {
+  kamailio = await startKamailio({ chainSecret });
+  trunk = await startTrunk({ host: "127.0.0.9", scenario: "answer" });
+  gateway = await startGateway({
+    upstreamUrls: [kamailio.wsUrl],
+    trunk: trunk.uri,
+    acme: `    keys: [{ id: j1, alg: HS256, secret: ${jwtSecret} }]`,
+    more: "exchange: { secret: the-exchange-secret-of-tests }",
+  });
+});
+
+afterAll(async () => {
+  await gateway?.close();
+  await kamailio?.stop();
+  await trunk?.stop();
+});
+
+const now = (): number => Math.floor(Date.now() / 1000);
+const http = (): string => gateway.gatewayUrl.replace(/^ws/, "http");
+
+/** As callstats.io published it. */
+const jwt = (user: string, ttl = 300, key = jwtSecret): Promise<string> =>
+  new SignJWT({ appID: "acme", userID: user, keyID: "j1" })
+    .setProtectedHeader({ alg: "HS256", typ: "JWT" })
+    .setIssuedAt(now())
+    .setNotBefore(now() - 300)
+    .setExpirationTime(now() + ttl)
+    .sign(new TextEncoder().encode(key));
+
+async function exchanged(user: string): Promise<{ username: string; password: string }> {
+  const { username, password } = mint({ secret: acmeSecret, user: `${user}@acme.example` });
+  const answer = await fetch(`${http()}/v1/exchange`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ username, password }),
+  });
+  expect(answer.status).toBe(200);
+  return (await answer.json()) as { username: string; password: string };
+}
+
+async function accessToken(user: string): Promise<string> {
+  const code = await jwt(user);
+  const body = new URLSearchParams({ grant_type: "authorization_code", code, client_id: `${user}@acme` });
+  const answer = await fetch(`${http()}/authenticate`, { method: "POST", body });
+  expect(answer.status).toBe(200);
+  const { access_token, token_type } = (await answer.json()) as Record<string, string>;
+  expect(token_type).toBe("bearer");
+  return access_token!;
+}
+
+/** Good for nothing: where it is not asked for, something else spoke for the request. */
+const none: Credentials = { username: "nobody", password: "nothing" };
+
+type Shown = Pick<ClientOptions, "url" | "credentials"> & { readonly credentials: Credentials };
+
+interface Way {
+  readonly name: string;
+  readonly good: (user: string) => Promise<Shown>;
+  /** One thing about it wrong. */
+  readonly bad: (user: string) => Promise<Shown>;
+  /** What the client hears of it. */
+  readonly refusal: { readonly status: number | null; readonly code: string | null; readonly sentence: RegExp };
+  readonly challenged: boolean;
+}
+
+const here = (credentials: Credentials): Shown => ({ url: gateway.gatewayUrl, credentials });
+const withToken = (token: string): Shown => ({
+  url: `${gateway.gatewayUrl}/?access_token=${token}`,
+  credentials: none,
+});
+
+/** Another customer's user in the place of the one it was given to. */
+const moved = ({ username, password }: { username: string; password: string }, user: string): Credentials => ({
+  username: username.replace(/:[^@]+@/, `:${user}@`),
+  password,
+});
+
+const ways: readonly Way[] = [
+  {
+    name: "an exchanged credential",
+    good: async (user) => here(await exchanged(user)),
+    bad: async (user) => here(moved(await exchanged("mallory"), user)),
+    refusal: { status: 403, code: "credential-rejected", sentence: /not right/ },
+    challenged: true,
+  },
+  {
+    name: "a JWT as callstats.io published it, in authorization_jwt",
+    good: async (user) => here({ token: await jwt(user) }),
+    bad: async (user) => here({ token: await jwt(user, 300, "another-secret-of-somebody-else-0123") }),
+    refusal: { status: 407, code: "credential-rejected", sentence: /not right/ },
+    challenged: false,
+  },
+  {
+    name: "a JWT in the URL of the handshake",
+    good: async (user) => withToken(await jwt(user, 120)),
+    bad: async (user) => withToken(await jwt(user, -10)),
+    refusal: { status: null, code: null, sentence: /4401: credential-expired/ },
+    challenged: false,
+  },
+  {
+    name: "the access_token of /authenticate",
+    good: async (user) => here({ token: await accessToken(user) }),
+    bad: async (user) => here({ token: `${(await accessToken(user)).slice(0, -4)}AAAA` }),
+    refusal: { status: 407, code: "credential-rejected", sentence: /not right/ },
+    challenged: false,
+  },
+];
+
+describe.each(ways)("$name", ({ good, bad, refusal, challenged, name }) => {
+  const caller = `caller${ways.findIndex((way) => way.name === name)}`;
+
+  it("calls a number through Kamailio, heard by the trunk", async () => {
+    const client = await jssipClient({ user: caller, register: false, ...(await good(caller)) });
+    const call = await client.call(target);
+    await call.accepted();
+    const seen = await kamailio.waitFor((one) => one.method === "INVITE" && one.raw.includes(`sip:${caller}@`));
+    expect(seen.header("X-Postern-Grant")).toMatch(new RegExp(`^\\d+:${caller}@acme\\.example\\|trunk=sip:`));
+    expect(seen.raw).not.toMatch(/authorization|eyJ|bearer/i);
+    call.hangUp();
+    await call.ended();
+    await client.stop();
+    const lines = client.ladder.map(({ message }) => message.split("\r\n", 1)[0]);
+    expect(lines.some((line) => line === "SIP/2.0 407 Proxy Authentication Required")).toBe(challenged);
+    const legs = kamailio.saw().filter((one) => one.way === "in" && one.raw.includes(`sip:${caller}@`));
+    expect(legs.some((one) => /authorization|eyJ|bearer/i.test(one.raw))).toBe(false);
+  });
+
+  it("registers", async () => {
+    const client = await jssipClient({ user: caller, ...(await good(caller)) });
+    await client.registered();
+    await client.stop();
+  });
+
+  it("with one thing wrong is refused, and Kamailio sees nothing", async () => {
+    const user = `${caller}.wrong`;
+    const client = await jssipClient({ user, register: false, ...(await bad(user)) });
+    const outcome = await client.call(target).then(
+      (call) => call.outcome(),
+      (error: Error) => ({ ok: false, status: null, code: null, sentence: error.message }),
+    );
+    expect(outcome).toMatchObject({ ok: false, ...refusal, sentence: expect.stringMatching(refusal.sentence) });
+    await client.stop();
+    expect(kamailio.saw().filter((one) => one.raw.includes(user))).toEqual([]);
+  });
+});

@@ -3,10 +3,12 @@ import { type AddressInfo, isIP } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { RingEntry } from "../telemetry/ring.ts";
+import { version } from "../telemetry/version.ts";
 import { viewOf } from "./customer-view.ts";
 import { answer, createHttp, json, listenerOf, problem } from "./http.ts";
 import { answerInbound, type InboundOptions } from "./inbound.ts";
 import { authenticate, type ManagementOptions } from "./management.ts";
+import { openApi } from "./openapi.ts";
 
 export interface AdminOptions {
   /** `http://host:port`. */
@@ -54,6 +56,8 @@ function adminRoutes(options: AdminOptions): FastifyInstance {
   });
   app.get("/v1/inbound", (request, reply) => answerInbound(request, reply, inbound));
   app.get("/v1/ladder", (request, reply) => ladder(request, reply, options));
+  const described = openApi(version());
+  app.get("/openapi.json", (_request, reply) => json(reply, described));
   app.get("/v1/customers/me", (request, reply) => ownView(request, reply, options));
   return app;
 }

@@ -1,0 +1,110 @@
+import type { SchemaName } from "./schemas.ts";
+
+/** What a status is answered with, by content type as it stands in the header. */
+type Answer = Readonly<Record<string, SchemaName>>;
+
+export interface DocumentedRoute {
+  /** private: admin.listen; public: gateway.listen. */
+  readonly port: "private" | "public";
+  readonly method: "get" | "post";
+  readonly path: string;
+  readonly summary: string;
+  /** Name and meaning. A `?` at the end of a name: it may be left out. */
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: Answer;
+  /** Any one of these; absent: no header says who asks. body: what proves it may stand there instead. */
+  readonly credentials?: readonly ("opentok" | "bearer" | "body")[];
+  readonly answers: Readonly<Record<number, Answer>>;
+}
+
+const json = "application/json";
+const problem: Answer = { "application/problem+json": "Problem" };
+const problems = (...statuses: readonly number[]): Record<number, Answer> =>
+  Object.fromEntries([...statuses, 500].map((status) => [status, problem]));
+
+const privateRoutes: readonly DocumentedRoute[] = [
+  {
+    ...{ port: "private", method: "get", path: "/livez", summary: "The process lives" },
+    answers: { 200: { [json]: "Health" }, ...problems(403) },
+  },
+  {
+    ...{ port: "private", method: "get", path: "/readyz", summary: "It takes calls" },
+    answers: { 200: { [json]: "Health" }, ...problems(403, 503) },
+  },
+  {
+    ...{ port: "private", method: "get", path: "/metrics", summary: "For Prometheus" },
+    answers: { 200: { "text/plain; version=0.0.4; charset=utf-8": "Metrics" }, ...problems(403) },
+  },
+  {
+    ...{ port: "private", method: "get", path: "/openapi.json", summary: "This document" },
+    answers: { 200: { [json]: "OpenApi" }, ...problems(403) },
+  },
+  {
+    ...{ port: "private", method: "get", path: "/v1/inbound", summary: "Kamailio asks who gets a call from a trunk" },
+    query: { source: "IP address that the call came from", number: "number called" },
+    answers: { 200: { [json]: "Delivery" }, ...problems(400, 403, 404, 503) },
+  },
+  {
+    ...{ port: "private", method: "get", path: "/v1/ladder", summary: "The last messages of a call" },
+    query: { callId: "its Call-ID" },
+    answers: { 200: { [json]: "Ladder" }, ...problems(400, 403, 404) },
+  },
+  {
+    ...{ port: "private", method: "get", path: "/v1/customers/me", summary: "A customer's view of itself" },
+    credentials: ["opentok", "bearer"],
+    answers: {
+      200: { [json]: "Customer" },
+      ...problems(400, 401, 404, 429, 503),
+      403: { ...problem, [json]: "OpenTokRefusal" },
+    },
+  },
+];
+
+const publicRoutes: readonly DocumentedRoute[] = [
+  {
+    ...{ port: "public", method: "get", path: "/healthz", summary: "The gateway answers" },
+    answers: { 200: { [json]: "Health" }, ...problems() },
+  },
+  {
+    ...{
+      port: "public",
+      method: "post",
+      path: "/v1/exchange",
+      summary: "A customer's credential or JWT for one of ours",
+    },
+    body: { [json]: "ExchangeRequest" },
+    credentials: ["bearer", "body"],
+    answers: { 200: { [json]: "Exchanged" }, ...problems(400, 401, 403, 404, 413, 415, 429, 503) },
+  },
+  {
+    ...{ port: "public", method: "get", path: "/rest/authentication/createToken" },
+    summary: "The same in Voxbone's published form",
+    query: {
+      username: "a customer's id, or user@domain",
+      key: "base64 of HMAC-SHA1(secret, <expires>:<username>)",
+      expires: "Unix seconds",
+      "jsonp?": "name of a function: the answer is a script then, refused or not",
+      "_?": "ignored",
+    },
+    answers: {
+      200: { [json]: "PageData", "application/javascript; charset=utf-8": "PageScript" },
+      ...problems(400, 401, 403, 404, 429, 503),
+    },
+  },
+  {
+    ...{
+      port: "public",
+      method: "post",
+      path: "/authenticate",
+      summary: "callstats.io's exchange: a JWT for an access token",
+    },
+    body: { "application/x-www-form-urlencoded": "AuthenticateRequest" },
+    answers: {
+      200: { [json]: "AccessToken" },
+      ...Object.fromEntries([400, 401, 422, 500, 503].map((status) => [status, { [json]: "AuthenticateError" }])),
+    },
+  },
+];
+
+/** Every route of both ports; HEAD goes with GET, and pages' preflights answer for themselves. */
+export const documentedRoutes: readonly DocumentedRoute[] = [...privateRoutes, ...publicRoutes];

@@ -1,0 +1,78 @@
+import { STATUS_CODES } from "node:http";
+import { z } from "zod";
+import { type DocumentedRoute, documentedRoutes } from "./documented.ts";
+import { type SchemaName, schemas } from "./schemas.ts";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** The HTTP of both ports as OpenAPI 3.1 describes it. version: of Postern. */
+export function openApi(version: string): Json {
+  return {
+    openapi: "3.1.1",
+    info: { title: "Postern", version, description: "Private (admin.listen) and public (gateway.listen) HTTP." },
+    servers: [{ url: "/", description: "admin.listen" }],
+    tags: [{ name: "private" }, { name: "public" }],
+    paths: paths(documentedRoutes),
+    components: { securitySchemes, schemas: jsonSchemas() },
+  };
+}
+
+const securitySchemes = {
+  opentok: { type: "apiKey", in: "header", name: "X-OPENTOK-AUTH", description: "a JWT, without a scheme word" },
+  bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" },
+};
+
+const publicServers = [
+  { url: "https://{gateway}", description: "gateway.listen", variables: { gateway: { default: "localhost:8443" } } },
+];
+
+function paths(routes: readonly DocumentedRoute[]): Json {
+  const all: Record<string, Record<string, unknown>> = {};
+  for (const route of routes) {
+    const path = all[route.path] ?? (route.port === "public" ? { servers: publicServers } : {});
+    all[route.path] = { ...path, [route.method]: operation(route) };
+  }
+  return all;
+}
+
+function operation({ port, summary, query = {}, body, credentials, answers }: DocumentedRoute): Json {
+  return {
+    tags: [port],
+    summary,
+    parameters: Object.entries(query).map(parameter),
+    ...(body && { requestBody: { content: content(body) } }),
+    ...(credentials && { security: credentials.map((name) => (name === "body" ? {} : { [name]: [] })) }),
+    responses: Object.fromEntries(
+      Object.entries(answers).map(([status, answer]) => [
+        status,
+        { description: STATUS_CODES[status] ?? status, content: content(answer) },
+      ]),
+    ),
+  };
+}
+
+const parameter = ([name, description]: readonly [string, string]): Json => ({
+  in: "query",
+  name: name.replace("?", ""),
+  description,
+  required: !name.endsWith("?"),
+  schema: { type: "string" },
+});
+
+/** A content type stands here as in the header, but without parameters (OpenAPI 3.1 §4.8.14). */
+const content = (byType: Readonly<Record<string, SchemaName>>): Json =>
+  Object.fromEntries(
+    Object.entries(byType).map(([type, name]) => [
+      type.split(";", 1)[0],
+      { schema: { $ref: `#/components/schemas/${name}` } },
+    ]),
+  );
+
+function jsonSchemas(): Json {
+  return Object.fromEntries(
+    Object.entries(schemas).map(([name, schema]) => {
+      const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: "output" });
+      return [name, rest];
+    }),
+  );
+}

@@ -34,7 +34,6 @@ public static class Mint
         var claims = new Dictionary<string, object>
         {
             ["sub"] = user,
-            ["iat"] = DateTimeOffset.UtcNow.ToUnixTimeSeconds(),
             ["exp"] = expiry,
             ["jti"] = Guid.NewGuid().ToString(),
         };

@@ -28,8 +28,8 @@ public final class Mint {
     /** user and keyId have been checked: nothing in them needs escaping in JSON. */
     static String token(String secret, String keyId, String user, long expiry) throws GeneralSecurityException {
         String header = "{\"alg\":\"HS256\",\"typ\":\"JWT\",\"kid\":\"" + keyId + "\"}";
-        String claims = "{\"sub\":\"" + user + "\",\"iat\":" + System.currentTimeMillis() / 1000
-            + ",\"exp\":" + expiry + ",\"jti\":\"" + UUID.randomUUID() + "\"}";
+        String claims = "{\"sub\":\"" + user + "\",\"exp\":" + expiry
+            + ",\"jti\":\"" + UUID.randomUUID() + "\"}";
         String text = base64url(header.getBytes(StandardCharsets.UTF_8))
             + "." + base64url(claims.getBytes(StandardCharsets.UTF_8));
         return text + "." + base64url(hmac("HmacSHA256", secret, text));

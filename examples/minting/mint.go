@@ -17,7 +17,6 @@ import (
 	"os"
 	"regexp"
 	"strconv"
-	"time"
 )
 
 // --- shown in docs/minting.md
@@ -42,7 +41,7 @@ func token(secret, keyID, user string, expiry int64) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	claims, err := json.Marshal(map[string]any{"sub": user, "iat": time.Now().Unix(), "exp": expiry, "jti": hex.EncodeToString(jti)})
+	claims, err := json.Marshal(map[string]any{"sub": user, "exp": expiry, "jti": hex.EncodeToString(jti)})
 	if err != nil {
 		return "", err
 	}

@@ -12,7 +12,7 @@ const base64url = (part) => Buffer.from(JSON.stringify(part)).toString("base64ur
 
 function token(secret, keyId, user, expiry) {
   const header = { alg: "HS256", typ: "JWT", kid: keyId };
-  const claims = { sub: user, iat: Math.floor(Date.now() / 1000), exp: expiry, jti: randomUUID() };
+  const claims = { sub: user, exp: expiry, jti: randomUUID() };
   const text = `${base64url(header)}.${base64url(claims)}`;
   return `${text}.${createHmac("sha256", secret).update(text).digest("base64url")}`;
 }

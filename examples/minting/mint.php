@@ -18,7 +18,7 @@ function base64url(string $data): string
 function token(string $secret, string $keyId, string $user, int $expiry): string
 {
     $header = ['alg' => 'HS256', 'typ' => 'JWT', 'kid' => $keyId];
-    $claims = ['sub' => $user, 'iat' => time(), 'exp' => $expiry, 'jti' => bin2hex(random_bytes(16))];
+    $claims = ['sub' => $user, 'exp' => $expiry, 'jti' => bin2hex(random_bytes(16))];
     $text = base64url(json_encode($header, JSON_THROW_ON_ERROR)) . '.' . base64url(json_encode($claims, JSON_THROW_ON_ERROR));
     return $text . '.' . base64url(hash_hmac('sha256', $text, $secret, true));
 }

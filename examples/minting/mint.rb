@@ -17,7 +17,7 @@ end
 
 def token(secret, key_id, user, expiry)
   header = { alg: "HS256", typ: "JWT", kid: key_id }
-  claims = { sub: user, iat: Time.now.to_i, exp: expiry, jti: SecureRandom.hex(16) }
+  claims = { sub: user, exp: expiry, jti: SecureRandom.hex(16) }
   text = [header, claims].map { |part| base64url(JSON.generate(part)) }.join(".")
   "#{text}.#{base64url(OpenSSL::HMAC.digest("sha256", secret, text))}"
 end

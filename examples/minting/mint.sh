@@ -33,7 +33,7 @@ base64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
 
 token() { # USER EXPIRY
   header=$(printf '{"alg":"HS256","typ":"JWT","kid":"%s"}' "$JWT_KEY_ID" | base64url)
-  claims=$(printf '{"sub":"%s","iat":%s,"exp":%s,"jti":"%s"}' "$1" "$(date +%s)" "$2" "$(openssl rand -hex 16)" | base64url)
+  claims=$(printf '{"sub":"%s","exp":%s,"jti":"%s"}' "$1" "$2" "$(openssl rand -hex 16)" | base64url)
   printf %s "$header.$claims.$(hmac sha256 "$JWT_SECRET" "$header.$claims" | base64url)"
 }
 # --- end

@@ -14,10 +14,10 @@ export function voxrtcConfig(secret: string, user: string, expiry: number) {
 /** What signs tokens: a secret shared with the gateway (HS256), or a P-256 private key in PEM form (ES256). */
 export type TokenKey = { readonly id: string } & ({ readonly secret: string } | { readonly pem: string });
 
-/** A JWT for this user and this customer. expiry, now: Unix seconds. */
-export function token(key: TokenKey, customer: string, user: string, expiry: number, now: number): string {
+/** A JWT for this user and this customer. expiry: Unix seconds. */
+export function token(key: TokenKey, customer: string, user: string, expiry: number): string {
   const header = { alg: "secret" in key ? "HS256" : "ES256", typ: "JWT", kid: key.id };
-  const claims = { iss: customer, sub: user, iat: now, exp: expiry, jti: randomUUID() };
+  const claims = { iss: customer, sub: user, exp: expiry, jti: randomUUID() };
   const text = `${base64url(header)}.${base64url(claims)}`;
   return `${text}.${signature(key, text).toString("base64url")}`;
 }

@@ -78,7 +78,7 @@ function bearerToken(site: Site, request: IncomingMessage): Answer {
   const found = visitor(site, request);
   if ("refusal" in found) return found.refusal;
   const { key, customer, ttl } = site.settings;
-  return json(200, { token: token(key, customer, found.user, now() + ttl, now()) });
+  return json(200, { token: token(key, customer, found.user, now() + ttl) });
 }
 
 function home({ login }: Site, request: IncomingMessage): Answer {

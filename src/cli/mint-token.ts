@@ -43,6 +43,9 @@ const needs: Readonly<Record<string, { readonly type: string; readonly curve?: s
 /** Longest life of a management token, seconds, as OpenTok's REST API has it. */
 const longestOpentok = 300;
 
+/** RFC 7518 §3.2: a shared secret has at least as many bytes as the hash. */
+export const leastBytes = (alg = "HS256"): number => (/^HS[0-9]{3}$/.test(alg) ? Number(alg.slice(2)) / 8 : 0);
+
 /** A visitor's JWT, judged as the gateway would read it. secret: shared, or a private key in PEM; now: Unix seconds. */
 export async function mintJwt(options: MintOptions, secret: string, now: number): Promise<Token> {
   const { algorithm: alg = "HS256", ttl = 300, key: kid, customer, user = "" } = options;

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { HashName } from "../core/identity.ts";
-import { type MintOptions, mintJwt, mintOpentok } from "./mint-token.ts";
+import { leastBytes, type MintOptions, mintJwt, mintOpentok } from "./mint-token.ts";
 import { print, say, usage } from "./outcome.ts";
 import { readSecret, secretSources } from "./secret-source.ts";
 
@@ -34,7 +34,9 @@ async function mintCredential(options: MintOptions, command: Command): Promise<v
   const read = readSecret("--secret", options.secret, process.env);
   if (read.kind === "fault") return usage(read.sentence);
   const { PosternError } = await import("../core/errors.ts");
-  if (Buffer.byteLength(read.secret) < 16) say("warning: the secret has fewer than 16 bytes; no config takes it");
+  const least = options.jwt ? leastBytes(options.algorithm) : 16;
+  if (Buffer.byteLength(read.secret) < least)
+    say(`warning: the secret has fewer than ${least} bytes; no config takes it`);
   const now = options.now ?? Math.floor(Date.now() / 1000);
   try {
     print(await minted(options, read.secret, now, algorithm));

@@ -47,6 +47,17 @@ describe("postern mint --jwt", () => {
     expect(decodeProtectedHeader(jwt)).toEqual({ alg: "HS256", typ: "JWT" });
   });
 
+  it.each([
+    ["HS256", 31],
+    ["HS384", 47],
+    ["HS512", 63],
+  ])("warns of a secret that no config takes for %s", async (algorithm, bytes) => {
+    const short = await mint([...alice, "--algorithm", algorithm], "x".repeat(bytes));
+    const warning = `warning: the secret has fewer than ${bytes + 1} bytes; no config takes it\n`;
+    expect([short.exit, short.stderr]).toEqual([0, warning]);
+    expect((await mint([...alice, "--algorithm", algorithm], "x".repeat(bytes + 1))).stderr).toBe("");
+  });
+
   it("never gives the same jti twice", async () => {
     const [one, other] = await Promise.all([token(alice), token(alice)]);
     expect(claimsIn(one).jti).not.toBe(claimsIn(other).jti);

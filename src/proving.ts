@@ -35,6 +35,8 @@ export interface Proving {
   readonly callers: AuthenticatorChain;
   /** Whose word is exchanged: nothing that Postern issued is in it. */
   readonly exchanged: AuthenticatorChain;
+  /** Whatever can be shown whole, for `postern verify`. */
+  readonly shown: AuthenticatorChain;
   readonly managers: ManagementAuthenticator;
   /** The config is another one: other key sets may be wanted. */
   follow(): void;
@@ -60,6 +62,7 @@ export function composeProving(parts: ProvingParts): Proving {
     failures: new SharedFailures(state, clock),
     callers: new AuthenticatorChain([digest, issued, access, tokens]),
     exchanged: new AuthenticatorChain([password, tokens]),
+    shown: new AuthenticatorChain([password, issued, access, tokens]),
     managers: new ManagementAuthenticator({ customers, operators: () => config().admin.operators, state, clock }),
     follow: () => {
       tokens.forgetAll();

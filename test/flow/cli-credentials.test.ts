@@ -132,13 +132,6 @@ describe("postern verify", () => {
     expect((await verify(credential(inSeconds(300)), "--json")).stderr).toBe("");
   });
 
-  it("refuses tokens, which are not available yet", async () => {
-    const { exit, stdout } = await postern(["verify", "-c", config, "--token", "-"], { stdin: "e30.e30.e30\n" });
-    expect(exit).toBe(1);
-    expect(JSON.parse(stdout)).toMatchObject({ accepted: false, code: "credential-rejected" });
-    expect(JSON.parse(stdout).sentence).toMatch(/tokens are not available/);
-  });
-
   it.each([
     ["neither password nor token", ["--username", "1:a@acme.example"]],
     ["both", ["--username", "1:a@acme.example", "--password", "-", "--token", "-"]],

@@ -6,7 +6,7 @@ import { type Refusal, refuse } from "../core/errors.ts";
 import { address, type Identity, type Narrowing } from "../core/identity.ts";
 import { type Authenticator, type NotMine, notMine, type Presented, type Proof } from "./authenticator.ts";
 import { rejected, sameText } from "./ephemeral.ts";
-import { type Evidence, evidenceOf, provedByOf } from "./evidence.ts";
+import { type Evidence, evidenceOf, ownerOf, provedByOf } from "./evidence.ts";
 import type { OwnKeys } from "./own-keys.ts";
 
 /** JOSE header of every access token, and of nothing else. */
@@ -91,7 +91,7 @@ export class AccessTokenAuthenticator implements Authenticator {
 
   #stands(token: string, { sub, exp, evidence, narrowing }: Claims): Proof {
     const [user = "", domain = ""] = sub.split("@");
-    const customer = this.#customers().byDomain(domain);
+    const customer = ownerOf(evidence, domain, this.#customers());
     const refused = (refusal: Refusal): Proof => ({ kind: "refused", refusal, ...(customer && { customer }) });
     if (seconds(this.#clock) > exp) return refused(expired);
     const provedBy = provedByOf(customer, evidence, this.#keys(), seconds(this.#clock));

@@ -2,8 +2,9 @@ import { LRUCache } from "lru-cache";
 import { type Clock, seconds } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
 import { refuse } from "../core/errors.ts";
-import { type Customer, type Identity, type Secret, unnarrowed } from "../core/identity.ts";
+import type { Customer, Identity, Secret } from "../core/identity.ts";
 import { digestResponse, ha1 } from "../sip/digest.ts";
+import { accountNarrowing } from "./account.ts";
 import {
   type Authenticator,
   type NotMine,
@@ -108,7 +109,7 @@ export class DigestAuthenticator implements Authenticator {
     const customer = ours ? customers.byDomain(domain) : undefined;
     const secret = this.#secretBehind(request, customers, customer, now);
     if (customer === undefined || secret === undefined) return undefined;
-    return { customer, user, domain, provedBy: secret, expiry, narrowing: unnarrowed };
+    return { customer, user, domain, provedBy: secret, expiry, narrowing: accountNarrowing(customer, user, named) };
   }
 
   #secretBehind(

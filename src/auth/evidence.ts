@@ -1,6 +1,7 @@
+import type { Customers } from "../core/customers.ts";
 import type { Customer, Identity, Secret, VerificationKey } from "../core/identity.ts";
 import { inWindow } from "./ephemeral.ts";
-import type { OwnKeys } from "./own-keys.ts";
+import { essence, type OwnKeys } from "./own-keys.ts";
 
 /** The very secret or key that proved an identity, as the customer has it now: an id may have been given to another. */
 export function stillProves(customer: Customer, provedBy: Identity["provedBy"], now: number): boolean {
@@ -10,9 +11,8 @@ export function stillProves(customer: Customer, provedBy: Identity["provedBy"], 
 
 export const isSecret = (provedBy: Identity["provedBy"]): provedBy is Secret => "algorithm" in provedBy;
 
-/** Both come out of a config with their members in one order. */
 const same = (one: Secret | VerificationKey, other: Secret | VerificationKey): boolean =>
-  one === other || (one.id === other.id && JSON.stringify(one) === JSON.stringify(other));
+  one === other || (one.id === other.id && essence(one) === essence(other));
 
 /** What something of ours remembers of the proof that it was made from. */
 export interface Evidence {
@@ -28,6 +28,12 @@ export const evidenceOf = ({ customer, provedBy }: Identity, keys: OwnKeys): Evi
   id: provedBy.id,
   fingerprint: keys.fingerprint(provedBy),
 });
+
+/** The customer that the evidence names, if the domain is still its own and no heir's. */
+export function ownerOf({ customer: id }: Evidence, domain: string, customers: Customers): Customer | undefined {
+  const customer = customers.byDomain(domain);
+  return customer?.id === id ? customer : undefined;
+}
 
 /** The secret or key that the evidence names, if that customer still has it. now: Unix seconds. */
 export function provedByOf(

@@ -2,7 +2,7 @@ import { LRUCache } from "lru-cache";
 import { type Clock, seconds } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
 import { PosternError, type Refusal, refuse } from "../core/errors.ts";
-import { address, type Customer, type HashName, type Identity, type Narrowing, unnarrowed } from "../core/identity.ts";
+import { address, type HashName, type Identity, type Narrowing, unnarrowed } from "../core/identity.ts";
 import { digestResponse, ha1 } from "../sip/digest.ts";
 import {
   type Authenticator,
@@ -15,7 +15,7 @@ import {
 } from "./authenticator.ts";
 import { proveAnswer } from "./digest.ts";
 import { type Credential, mint, type ParsedUsername, parseUsername, rejected, sameText, sign } from "./ephemeral.ts";
-import { type Evidence, evidenceOf, provedByOf } from "./evidence.ts";
+import { type Evidence, evidenceOf, ownerOf, provedByOf } from "./evidence.ts";
 import type { OwnKeys } from "./own-keys.ts";
 
 /** What exchanged credentials are signed with: not the chain's secret. ttl: longest life, seconds. */
@@ -117,15 +117,11 @@ export class IssuedAuthenticator implements Authenticator {
   }
 
   #stands(username: string, { user, domain = "", expiry }: Username, { evidence, narrowing }: Handle): Proof {
-    const customer = this.#customers().byDomain(domain);
-    const refused = (refusal: Refusal, of?: Customer): Proof => ({
-      kind: "refused",
-      refusal,
-      ...(of && { customer: of }),
-    });
-    if (seconds(this.#clock) > expiry) return refused(expired, customer);
+    const customer = ownerOf(evidence, domain, this.#customers());
+    const refused = (refusal: Refusal): Proof => ({ kind: "refused", refusal, ...(customer && { customer }) });
+    if (seconds(this.#clock) > expiry) return refused(expired);
     const provedBy = provedByOf(customer, evidence, this.#keys(), seconds(this.#clock));
-    if (!customer || !provedBy) return refused(revoked, customer);
+    if (!customer || !provedBy) return refused(revoked);
     const known = this.#known.get(username);
     if (known?.customer === customer) return { kind: "proved", identity: known };
     const narrowed = Object.keys(narrowing).length === 0 ? unnarrowed : narrowing;

@@ -67,14 +67,18 @@ export class OwnKeys {
 
   /** Tells the very secret or key behind a proof from another that was given its id later; says nothing of it. */
   fingerprint(provedBy: Identity["provedBy"]): string {
-    return mac(this.#sets[0]!.signing, `fingerprint ${JSON.stringify(provedBy)}`).slice(0, 16);
+    return mac(this.#sets[0]!.signing, `fingerprint ${essence(provedBy)}`).slice(0, 16);
   }
 
   hasFingerprint(provedBy: Identity["provedBy"], fingerprint: string): boolean {
-    const text = `fingerprint ${JSON.stringify(provedBy)}`;
+    const text = `fingerprint ${essence(provedBy)}`;
     return this.signatures(text).some((one) => one.slice(0, 16) === fingerprint);
   }
 }
+
+/** What makes a secret or key the one it is. Its window may be moved; members come out of a config in one order. */
+export const essence = (provedBy: Identity["provedBy"]): string =>
+  JSON.stringify({ ...provedBy, notBefore: undefined, notAfter: undefined });
 
 const derive = (material: string, info: string): KeyObject =>
   createSecretKey(Buffer.from(hkdfSync("sha256", material, "", info, 32)));

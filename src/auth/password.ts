@@ -1,7 +1,7 @@
 import { type Clock, seconds } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
 import { refuse } from "../core/errors.ts";
-import { unnarrowed } from "../core/identity.ts";
+import { accountNarrowing } from "./account.ts";
 import {
   type Authenticator,
   type NotMine,
@@ -55,6 +55,7 @@ export class PasswordAuthenticator implements Authenticator {
     if (!customer || !secret || domain === undefined) return { kind: "refused", refusal: rejected };
     const refusal = lifetime(customer, expiry, now);
     if (refusal) return { kind: "refused", refusal, customer };
-    return { kind: "proved", identity: { customer, user, domain, provedBy: secret, expiry, narrowing: unnarrowed } };
+    const narrowing = accountNarrowing(customer, user, named);
+    return { kind: "proved", identity: { customer, user, domain, provedBy: secret, expiry, narrowing } };
   }
 }

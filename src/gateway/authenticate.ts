@@ -112,14 +112,16 @@ export function ownCredentials(message: Message, realm: string): Credential[] {
     if (header.name !== "authorization" && header.name !== "proxy-authorization") continue;
     const value = message.value(header);
     const parsed = parseAuthorization(value);
-    if (isOwn(parsed, realm)) own.push({ header, value, parsed });
+    if (isOwn(parsed, value, realm)) own.push({ header, value, parsed });
   }
   return own;
 }
 
-function isOwn(parsed: DigestParse, realm: string): boolean {
+function isOwn(parsed: DigestParse, value: string, realm: string): boolean {
   if (parsed.kind === "digest") return parsed.credentials.realm.toLowerCase() === realm;
   if (parsed.kind === "malformed") return parsed.realm === undefined || parsed.realm.toLowerCase() === realm;
-  // JsSIP writes a token without the scheme word: three dotted parts, of which the first is a JSON object.
-  return parsed.scheme.toLowerCase() === "bearer" || parsed.scheme.startsWith("eyJ");
+  // JsSIP writes a token without the scheme word: three dotted parts; one that begins like a JSON object is spoilt.
+  return (
+    parsed.scheme.toLowerCase() === "bearer" || parsed.scheme.startsWith("eyJ") || bearerToken(value) !== undefined
+  );
 }

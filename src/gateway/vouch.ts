@@ -21,7 +21,8 @@ const malformed = (sentence: string): Shown => ({ kind: "refused", refusal: refu
 
 /** The one token of an upgrade: `?access_token=` (RFC 6750 §2.3) or the cookie `postern_token`. */
 export function readHandshakeToken({ url = "", headers }: Pick<IncomingMessage, "url" | "headers">): Shown {
-  const query = new URLSearchParams(url.split("?", 2)[1] ?? "").getAll("access_token");
+  const mark = url.indexOf("?");
+  const query = mark < 0 ? [] : new URLSearchParams(url.slice(mark + 1)).getAll("access_token");
   const cookies = cookiesOf(headers.cookie);
   if (query.length + cookies.length === 0) return { kind: "none" };
   if (query.length + cookies.length > 1) return malformed("more than one token: give one access_token or one cookie");

@@ -1,0 +1,64 @@
+import { describe, expect, it } from "vitest";
+import {
+  type Authenticator,
+  AuthenticatorChain,
+  type NotMine,
+  notMine,
+  type Presented,
+  type Proof,
+} from "../../../src/auth/authenticator.ts";
+import { rejected } from "../../../src/auth/ephemeral.ts";
+import type { Awaitable } from "../../../src/core/awaitable.ts";
+import { refuse } from "../../../src/core/errors.ts";
+import { identity } from "../../helpers/customers.ts";
+
+const shown: Presented = { kind: "token", token: "a.b.c", domain: undefined, holder: "c1" };
+const proved: Proof = { kind: "proved", identity: identity() };
+const expired: Proof = { kind: "refused", refusal: refuse("credential-expired", "over") };
+
+/** A link that says always the same, and how often it was asked. */
+const link = (says: Awaitable<Proof | NotMine>): Authenticator & { asked: number } => ({
+  asked: 0,
+  prove() {
+    this.asked++;
+    return says;
+  },
+});
+
+describe("a chain of authenticators", () => {
+  it("goes on where a credential is not a link's own, and asks nobody behind the one that answers", () => {
+    const [first, second, third] = [link(notMine), link(proved), link(expired)];
+    expect(new AuthenticatorChain([first, second, third]).prove(shown)).toBe(proved);
+    expect([first.asked, second.asked, third.asked]).toEqual([1, 1, 0]);
+  });
+
+  it("takes a refusal for the last word, and a stale answer too", () => {
+    for (const says of [expired, { kind: "stale" } as const]) {
+      const behind = link(proved);
+      expect(new AuthenticatorChain([link(says), behind]).prove(shown)).toBe(says);
+      expect(behind.asked).toBe(0);
+    }
+  });
+
+  it("refuses what nobody knows in the words of a wrong password, and so does one without links", () => {
+    const no = { kind: "refused", refusal: rejected };
+    expect(new AuthenticatorChain([link(notMine), link(notMine)]).prove(shown)).toEqual(no);
+    expect(new AuthenticatorChain([]).prove(shown)).toEqual(no);
+  });
+
+  it("waits for a link that has to wait, and for no other", async () => {
+    const late = new AuthenticatorChain([link(Promise.resolve(notMine)), link(proved)]).prove(shown);
+    expect(late).toBeInstanceOf(Promise);
+    expect(await late).toBe(proved);
+    expect(new AuthenticatorChain([link(proved), link(Promise.resolve(expired))]).prove(shown)).toBe(proved);
+    expect(await new AuthenticatorChain([link(Promise.resolve(notMine))]).prove(shown)).toEqual({
+      kind: "refused",
+      refusal: rejected,
+    });
+  });
+
+  it("lets a fault of a link through, and takes it for no proof", async () => {
+    const broken = link(Promise.reject(new Error("broken")));
+    await expect(new AuthenticatorChain([broken, link(proved)]).prove(shown)).rejects.toThrow("broken");
+  });
+});

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { ManagementAuthenticator, Manager } from "../auth/management.ts";
+import type { ManagementAuthenticator, ManagementProof, Manager } from "../auth/management.ts";
 import type { Awaitable } from "../core/awaitable.ts";
 import { codes, type Refusal, refuse } from "../core/errors.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -30,12 +30,6 @@ type Credential =
   | { readonly kind: "unreadable"; readonly form: Form; readonly refusal: Refusal };
 type Form = "opentok" | "bearer";
 
-interface Refused {
-  readonly refusal: Refusal;
-  /** Only where the token was proved. */
-  readonly manager?: Manager;
-}
-
 /** Who manages, or undefined: then the reply has been sent. Every attempt is logged. */
 export async function authenticate(
   request: FastifyRequest,
@@ -47,7 +41,7 @@ export async function authenticate(
   const form = credential.kind === "unreadable" ? credential.form : credential.kind;
   const verdict = await judge(credential, request, address, options);
   const asked = { address, method: request.method, path: request.routeOptions.url };
-  if ("kind" in verdict) {
+  if (verdict.kind !== "refused") {
     options.log.info({ ...asked, ...nameOf(verdict) }, "management request");
     return verdict;
   }
@@ -67,18 +61,19 @@ async function judge(
   { method }: FastifyRequest,
   address: string,
   { authenticator, failures, failuresPerMinute }: ManagementOptions,
-): Promise<Manager | Refused> {
-  if (credential.kind === "none") return { refusal: missing };
-  if (await failures.isOver(address, counted, failuresPerMinute())) return { refusal: tooMany };
+): Promise<ManagementProof> {
+  if (credential.kind === "none") return refused(missing);
+  if (await failures.isOver(address, counted, failuresPerMinute())) return refused(tooMany);
   const isRead = method === "GET" || method === "HEAD";
   const proof =
     credential.kind === "unreadable"
-      ? { kind: "refused" as const, refusal: credential.refusal }
+      ? refused(credential.refusal)
       : await authenticator.prove({ token: credential.token, isRead, holder: randomUUID() });
-  if (proof.kind !== "refused") return proof;
-  if (!("manager" in proof)) await failures.add(address, counted, failuresPerMinute());
+  if (proof.kind === "refused" && !proof.manager) await failures.add(address, counted, failuresPerMinute());
   return proof;
 }
+
+const refused = (refusal: Refusal): ManagementProof => ({ kind: "refused", refusal });
 
 const missing = refuse(
   "credential-rejected",

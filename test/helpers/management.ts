@@ -1,4 +1,9 @@
 import { createHmac } from "node:crypto";
+import { Writable } from "node:stream";
+import type { Clock } from "../../src/core/clock.ts";
+import { type Running, start } from "../../src/main.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import { ConfigFolder } from "./config-file.ts";
 
 /** Claims of a management token; what is undefined is left out. */
 export interface Claims {
@@ -25,3 +30,91 @@ export function freshToken(iss: string | number, secret: string, changes: Partia
   const claims = { iss, ist: "project", iat, exp: iat + 180, jti: `t-${process.pid}-${++made}`, ...changes };
   return managementToken(claims, secret);
 }
+
+export const acmeApiSecret = "the-api-secret-of-acme-in-tests";
+export const globexApiSecret = "the-api-secret-of-globex-in-tests";
+export const operatorSecret = "the-secret-of-the-operator-in-tests";
+export const exchangeSecret = "the-exchange-secret-of-managed-tests";
+export const customerSecret = "the-secret-of-acme-visitors";
+
+/** A gateway without Kamailio. acme has the API keys 46000000 and acme-key, globex 47000000; the operator is ops. */
+export interface ManagedGateway extends Running {
+  /** Reload with other settings. */
+  change(settings: ManagedSettings): void;
+  log(): Record<string, unknown>[];
+  /** With this token, by X-OPENTOK-AUTH unless said otherwise. */
+  ask(token: string, options?: { path?: string; method?: string; bearer?: boolean }): Promise<Response>;
+  close(): Promise<void>;
+}
+
+export interface ManagedSettings {
+  readonly clock?: Clock;
+  readonly failuresPerMinute?: number;
+  /** Of the key 46000000. */
+  readonly secret?: string;
+  /** YAML lines at the end of the file. */
+  readonly more?: string;
+}
+
+export async function startManaged(settings: ManagedSettings = {}): Promise<ManagedGateway> {
+  const folder = new ConfigFolder();
+  const lines: string[] = [];
+  const destination = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(...chunk.toString().split("\n").filter(Boolean));
+      done();
+    },
+  });
+  const log = createLog({ level: "debug", destination });
+  const { clock } = settings;
+  const running = await start(folder.config(yaml(settings)), clock ? { log, clock } : { log });
+  return {
+    ...running,
+    change: (changed) => void running.reload(folder.config(yaml({ ...settings, ...changed }))),
+    log: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
+    ask: (token, { path = "/v1/customers/me", method = "GET", bearer = false } = {}) => {
+      const headers: Record<string, string> = bearer
+        ? { authorization: `Bearer ${token}` }
+        : { "x-opentok-auth": token };
+      return fetch(running.adminUrl + path, { method, headers });
+    },
+    close: async () => {
+      await running.close();
+      folder.remove();
+    },
+  };
+}
+
+const yaml = ({ failuresPerMinute = 0, secret = acmeApiSecret, more = "" }: ManagedSettings): string => `\
+gateway:
+  listen: "ws://127.0.0.1:0"
+  limits: { failuresPerMinute: ${failuresPerMinute} }
+upstream: { urls: ["ws://127.0.0.1:1"] }
+chain: { secret: the-chain-secret-of-managed-tests }
+exchange: { secret: ${exchangeSecret} }
+admin:
+  listen: "http://127.0.0.1:0"
+  operators: [{ id: ops, secret: ${operatorSecret} }]
+customers:
+  - id: acme
+    domains: [acme.example]
+    secrets: [{ id: k1, secret: ${customerSecret}, notAfter: 4000000000 }]
+    keys:
+      - { id: hs, alg: HS256, secret: the-jwt-secret-of-acme-0123456789abcdef }
+      - { id: set, alg: ES256, jwksUri: "https://www.acme.example/jwks.json", issuer: acme, audience: postern }
+    apiKeys: [{ id: "46000000", secret: ${secret} }, { id: acme-key, secret: ${acmeApiSecret}-2 }]
+    origins: ["https://www.acme.example"]
+    callFrom: ["voxrtc@voxbone.com"]
+    numbers: ["+3225887*"]
+    dial: ["+32*"]
+    trunk: sip:127.0.0.9:5060
+    trunk2: sip:127.0.0.10:5060
+    callerId: "+3225887000"
+    inbound: { "+3225887000": reception }
+    passHeaders: [X-Context]
+  - id: globex
+    domains: [globex.example]
+    secrets: [{ id: k1, secret: the-secret-of-globex-visitors }]
+    apiKeys: [{ id: "47000000", secret: ${globexApiSecret} }]
+${more}
+`;

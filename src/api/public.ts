@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener } from "node:http";
 import type { AuthenticatorChain } from "../auth/authenticator.ts";
 import type { OwnKeys } from "../auth/own-keys.ts";
 import type { Clock } from "../core/clock.ts";
@@ -49,28 +49,4 @@ export async function publicListener(options: PublicOptions): Promise<RequestLis
   };
   exchangeRoutes(app, { context, sinks: { log, metrics }, customers, source, holder: randomUUID, onFault });
   return listenerOf(app);
-}
-
-/** What the public port answers to plain HTTP: its health, and a problem to all else (RFC 9457). */
-export const publicHttp: RequestListener = (request, response) => {
-  const path = (request.url ?? "").split("?", 1)[0];
-  if (path === "/healthz" && isRead(request)) answer(response, 200, "application/json", { status: "ok" });
-  else problem(response, 404, "Not Found", "here is a WebSocket (subprotocol sip) and /healthz");
-};
-
-const isRead = (request: IncomingMessage): boolean => request.method === "GET" || request.method === "HEAD";
-
-function problem(response: ServerResponse, status: number, title: string, detail: string, code?: string): void {
-  answer(response, status, "application/problem+json", { title, status, ...(code ? { code } : {}), detail });
-}
-
-function answer(response: ServerResponse, status: number, type: string, body: unknown): void {
-  const text = typeof body === "string" ? body : JSON.stringify(body);
-  response.writeHead(status, {
-    "content-type": type,
-    "content-length": Buffer.byteLength(text),
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-  });
-  response.end(text);
 }

@@ -25,7 +25,8 @@ export interface Exchanged extends Credential {
 
 const malformed = (sentence: string): Denied => denied(refuse("message-malformed", sentence));
 
-const known = new Set(["username", "password", "direct"]);
+/** ttl: a credential may be sent as `postern mint` prints it; how long it lives stands in its username. */
+const known = new Set(["username", "password", "ttl", "direct"]);
 
 /** body: undefined where there is none. holder: of this request alone, for tokens that serve but once. */
 export function readAsked(
@@ -36,7 +37,7 @@ export function readAsked(
   const members = body === undefined ? {} : body;
   if (!isJsonObject(members)) return malformed("the body is no JSON object");
   if (Object.keys(members).some((name) => !known.has(name))) {
-    return malformed("the body has a member that is not username, password or direct");
+    return malformed("the body has a member that is not username, password, ttl or direct");
   }
   const { username, password, direct = false } = members;
   if (typeof direct !== "boolean") return malformed("direct is neither true nor false");

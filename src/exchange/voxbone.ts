@@ -1,5 +1,4 @@
 import { type Refusal, refuse } from "../core/errors.ts";
-import type { Identity } from "../core/identity.ts";
 import { admit } from "./admit.ts";
 import { type Caller, type Context, type Denied, denied, type ExchangeSecret, type Outcome } from "./context.ts";
 import { type Exchanged, grant } from "./exchange.ts";
@@ -68,7 +67,7 @@ export function readTokenAsked(query: string): TokenAsked | TokenRefused {
   return { kind: "asked", name: plainName, key: plainKey, expires, ...(callback !== undefined && { callback }) };
 }
 
-/** The exchange in Voxbone's published form: for a customer as a whole, who then may not REGISTER, or for one user. */
+/** The exchange in Voxbone's published form: for a customer as a whole (auth/account.ts narrows that), or for one user. */
 export async function createToken(
   { name, key, expires }: TokenAsked,
   caller: Caller,
@@ -79,17 +78,9 @@ export async function createToken(
   const shown = { kind: "password", username: `${expires}:${name}`, password: key } as const;
   const admission = await admit(isAccount ? { ...shown, account: name } : shown, caller, context);
   if (admission.kind === "refused") return admission;
-  const identity = isAccount ? withoutRegister(admission.identity) : admission.identity;
-  const outcome = grant(identity, false, secret, context);
+  const outcome = grant(admission.identity, false, secret, context);
   if (outcome.kind === "refused") return outcome;
   return { ...outcome, answer: pageData(outcome.answer, context.settings().publicUrl) };
-}
-
-/** Whoever sees the page has the credential: a binding under it would get everybody's calls. */
-function withoutRegister(identity: Identity): Identity {
-  const { customer, narrowing } = identity;
-  const methods = (narrowing.methods ?? customer.methods).filter((method) => method !== "REGISTER");
-  return { ...identity, narrowing: { ...narrowing, methods } };
 }
 
 function pageData({ username, password, ttl, iceServers }: Exchanged, publicUrl: string): PageData {

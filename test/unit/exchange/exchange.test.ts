@@ -45,6 +45,7 @@ describe("what is asked", () => {
     const shown = { kind: "password", username: "u", password: "p" };
     expect(read(undefined, { username: "u", password: "p" })).toEqual({ ...shown, direct: false });
     expect(read(undefined, { username: "u", password: "p", direct: true })).toEqual({ ...shown, direct: true });
+    expect(read(undefined, { username: "u", password: "p", ttl: 300 })).toEqual({ ...shown, direct: false });
     const token = { kind: "token", token: "a.b.c", domain: undefined, holder: "h1" };
     expect(read("Bearer a.b.c", undefined)).toEqual({ ...token, direct: false });
     expect(read("bearer a.b.c", {})).toEqual({ ...token, direct: false });
@@ -56,7 +57,7 @@ describe("what is asked", () => {
     ["a text", undefined, "username"],
     ["null", undefined, null],
     ["an array", undefined, []],
-    ["an unknown member", undefined, { username: "u", password: "p", ttl: 9 }],
+    ["an unknown member", undefined, { username: "u", password: "p", domain: "d" }],
     ["no password", undefined, { username: "u" }],
     ["a number for a username", undefined, { username: 1, password: "p" }],
     ["a text for direct", undefined, { username: "u", password: "p", direct: "true" }],

@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 const parts = [
   { name: "unit", include: ["test/{unit,contract}/**/*.test.ts"], maxWorkers: 2, testTimeout: 10_000, groupOrder: 0 },
   { name: "flow", include: ["test/{flow,attack}/**/*.test.ts"], maxWorkers: 1, testTimeout: 20_000, groupOrder: 1 },
+  { name: "browser", include: ["test/browser/**/*.test.ts"], maxWorkers: 1, testTimeout: 30_000, groupOrder: 2 },
 ];
 
 export default defineConfig({

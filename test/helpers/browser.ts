@@ -1,0 +1,152 @@
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { type Browser, chromium, type Page, type WebSocket } from "playwright-core";
+
+/** Something that a page told by `tell({ what, … })`. */
+export interface Told {
+  readonly what: string;
+  readonly [name: string]: unknown;
+}
+
+/** One SIP message on a page's WebSocket. */
+export interface Frame {
+  readonly way: "sent" | "received";
+  readonly text: string;
+}
+
+export interface OpenOptions {
+  /** What the page's scripts find as `settings`. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** The page's clock is the test's to forward; it runs on from now. */
+  readonly ownClock?: boolean;
+}
+
+/** Milliseconds. */
+const patience = 10_000;
+
+/** A page in a profile of its own: no cookie is another page's. */
+export class TestPage {
+  readonly page: Page;
+  /** Exceptions that nobody caught. */
+  readonly faults: string[] = [];
+  readonly console: string[] = [];
+  readonly frames: Frame[] = [];
+  readonly #told: Told[] = [];
+  readonly #looks = new Set<() => void>();
+
+  private constructor(page: Page) {
+    this.page = page;
+    page.on("pageerror", (error) => this.faults.push(String(error)));
+    page.on("console", (message) => this.console.push(`${message.type()}: ${message.text()}`));
+    page.on("websocket", (socket) => this.#listen(socket));
+  }
+
+  static async open(browser: Browser, { settings = {}, ownClock = false }: OpenOptions): Promise<TestPage> {
+    const page = await browser.newPage();
+    const opened = new TestPage(page);
+    if (ownClock) await page.clock.install();
+    await page.exposeFunction("tell", (told: Told) => opened.#hear(told));
+    await page.addInitScript((given) => Object.assign(globalThis, { settings: given }), settings);
+    return opened;
+  }
+
+  /** The next thing of that name that the page tells or has told; each is given once. */
+  told(what: string): Promise<Told> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        const at = this.#told.findIndex((told) => told.what === what);
+        if (at < 0) return;
+        settle();
+        resolve(this.#told.splice(at, 1)[0]!);
+      };
+      const settle = (): void => {
+        clearTimeout(timer);
+        this.#looks.delete(look);
+      };
+      const timer = setTimeout(() => {
+        settle();
+        reject(new Error(`the page told of no "${what}" within ${patience} ms, but:\n${this.#account()}`));
+      }, patience);
+      this.#looks.add(look);
+      look();
+    });
+  }
+
+  /** An expression in the page's own words: `voxbone.WebRTC.call("+32…")`. */
+  async run(expression: string): Promise<void> {
+    await this.page.evaluate(`void (${expression})`);
+  }
+
+  /** What the page sent of this method. */
+  sent(method: string): string[] {
+    return this.frames
+      .filter(({ way, text }) => way === "sent" && text.startsWith(`${method} `))
+      .map(({ text }) => text);
+  }
+
+  /** Statuses of what came for requests of this method, in order. */
+  statuses(method: string): number[] {
+    const answers = this.frames.filter(
+      ({ way, text }) => way === "received" && new RegExp(`^CSeq: \\d+ ${method}\\r$`, "m").test(text),
+    );
+    return answers.map(({ text }) => Number(/^SIP\/2\.0 (\d{3})/.exec(text)?.[1]));
+  }
+
+  close(): Promise<void> {
+    return this.page.close();
+  }
+
+  #hear(told: Told): void {
+    this.#told.push(told);
+    for (const look of [...this.#looks]) look();
+  }
+
+  #listen(socket: WebSocket): void {
+    const note = (way: Frame["way"]) => {
+      return ({ payload }: { payload: string | Buffer }) => this.frames.push({ way, text: payload.toString() });
+    };
+    socket.on("framesent", note("sent")).on("framereceived", note("received"));
+  }
+
+  #account(): string {
+    const messages = this.frames.map(({ way, text }) => `${way} ${text.split("\r\n", 1)[0]}`);
+    return [...this.#told.map((told) => JSON.stringify(told)), ...this.faults, ...messages, ...this.console].join("\n");
+  }
+}
+
+export interface TestBrowser {
+  open(options?: OpenOptions): Promise<TestPage>;
+  close(): Promise<void>;
+}
+
+/**
+ * A real Chromium, headless, with a microphone that plays. Every name under .example is 127.0.0.1 and there is no other.
+ * secure: origins that get the microphone as if they were https.
+ */
+export async function startBrowser({
+  secure = [],
+}: {
+  readonly secure?: readonly string[];
+} = {}): Promise<TestBrowser> {
+  const browser = await chromium.launch({
+    executablePath: program(),
+    args: [
+      "--no-sandbox",
+      "--no-proxy-server",
+      "--host-resolver-rules=MAP *.example 127.0.0.1,MAP * ~NOTFOUND,EXCLUDE 127.0.0.1",
+      `--unsafely-treat-insecure-origin-as-secure=${secure.join(",")}`,
+      "--use-fake-ui-for-media-stream",
+      "--use-fake-device-for-media-stream",
+      "--autoplay-policy=no-user-gesture-required",
+      "--allow-loopback-in-peer-connection",
+    ],
+  });
+  return { open: (options = {}) => TestPage.open(browser, options), close: () => browser.close() };
+}
+
+function program(): string {
+  const places = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, "chromium"));
+  const found = places.find((place) => existsSync(place));
+  if (found === undefined) throw new Error("chromium is missing: apt-get install chromium");
+  return found;
+}

@@ -120,6 +120,21 @@ describe("a right answer", () => {
     expect(proof).toMatchObject({ kind: "proved", identity: { user: "alice", domain: "acme.test" } });
   });
 
+  it("may not REGISTER as a customer as a whole, whose credential stands in a page, but as a user of that name", () => {
+    const acme = customer({ methods: ["REGISTER", "INVITE", "OPTIONS"] });
+    const bench = new Bench([acme]);
+    const [whole, again] = [1, 2].map(() => bench.prove(bench.answer({ user: "acme" })));
+    expect(whole).toMatchObject({
+      kind: "proved",
+      identity: { user: "acme", narrowing: { methods: ["INVITE", "OPTIONS"] } },
+    });
+    const narrowings = [whole, again].map((proof) => proof?.kind === "proved" && proof.identity.narrowing);
+    expect(narrowings[0]).toBe(narrowings[1]);
+    for (const user of ["acme@acme.example", "alice"]) {
+      expect(bench.prove(bench.answer({ user }))).toMatchObject({ kind: "proved", identity: { narrowing: {} } });
+    }
+  });
+
   it("is computed over the realm as the client wrote it", () => {
     const bench = new Bench();
     expect(verdict(bench.prove(bench.answer({ realm: "Acme.EXAMPLE" })))).toBe("proved");

@@ -70,3 +70,30 @@ describe("Chain", () => {
     expect(() => chain().headers({ ...alice, domain: evil })).toThrow(/of a grant/);
   });
 });
+
+describe("the longest call that a grant allows", () => {
+  const max = (callSeconds: number, maxSeconds?: number): string => {
+    const of = customer({ limits: { connections: 0, calls: 0, callSeconds } });
+    const who = identity(of, { narrowing: maxSeconds === undefined ? {} : { maxSeconds } });
+    return /\|max=([^|]*)\|customer=acme$/.exec(grantOf(chain().lines(who, trunk)))![1]!;
+  };
+
+  it("is the customer's, and the credential's where that is shorter or the customer has none", () => {
+    expect([max(7200), max(7200, 60), max(60, 7200), max(7200, 7200), max(0, 60), max(0)]).toEqual([
+      "7200",
+      "60",
+      "60",
+      "7200",
+      "60",
+      "0",
+    ]);
+    const { narrowing, ...rest } = identity(customer(), { narrowing: { maxSeconds: 60 } });
+    expect(grantOf(chain().lines({ ...rest, narrowing }))).toContain("|max=60|");
+  });
+
+  it("is kept apart for two credentials of one user", () => {
+    const one = chain();
+    const short = { ...alice, narrowing: { maxSeconds: 60 } };
+    expect([alice, short, alice].map((who) => /max=(\d+)/.exec(one.lines(who))![1])).toEqual(["7200", "60", "7200"]);
+  });
+});

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Customers } from "../../../src/core/customers.ts";
+import type { Identity, Narrowing, Permission } from "../../../src/core/identity.ts";
 import {
   authorize,
   contactRefusal,
@@ -255,5 +256,74 @@ describe("authorize", () => {
       expect(verdict(wanting(value))).toBe("dialog-unknown");
       expect(referenceRefusal(alice, readOf(sip(wanting(value))), context)?.code).toBe("dialog-unknown");
     });
+  });
+});
+
+describe("what narrows a credential", () => {
+  const narrowed = (narrowing: Narrowing): Identity => ({ ...alice, narrowing });
+  const options: Written = { method: "OPTIONS", uri: "sip:acme.example" };
+  const sentence = (written: Written, narrowing: Narrowing): string => {
+    const rights = judge(written, {}, narrowed(narrowing));
+    return rights.kind === "refused" ? rights.refusal.sentence : rights.kind;
+  };
+
+  it("leaves its own methods of the customer's, and adds none", () => {
+    const calls = { methods: ["INVITE", "PUBLISH"] };
+    expect(verdict({}, {}, narrowed(calls))).toBe("allowed");
+    for (const written of [register(), options, { method: "MESSAGE" }]) {
+      expect(verdict(written, {}, alice)).toBe("allowed");
+      expect(verdict(written, {}, narrowed(calls))).toBe("method-denied");
+      expect(sentence(written, calls)).toMatch(/this credential is not good for this method/);
+    }
+    expect(sentence({ method: "PUBLISH" }, calls)).toMatch(/not among the customer's methods/);
+    expect(verdict({}, {}, narrowed({ methods: [] }))).toBe("method-denied");
+    expect(verdict({}, {}, narrowed({ methods: ["invite"] }))).toBe("method-denied");
+  });
+
+  it("never keeps anybody from hanging up, inside a dialog either", () => {
+    for (const none of [{ methods: [] }, { permissions: [] }, { numbers: [] }]) {
+      for (const method of ["ACK", "BYE", "CANCEL"]) expect(methodRefusal(narrowed(none), method)).toBeUndefined();
+    }
+    expect(methodRefusal(narrowed({ methods: ["INVITE"] }), "INFO")?.code).toBe("method-denied");
+    expect(methodRefusal(narrowed({ methods: ["INVITE", "INFO"] }), "INFO")).toBeUndefined();
+  });
+
+  it.each<[string, readonly Permission[], string]>([
+    ["CreateConference", ["CreateConference"], "allowed"],
+    ["* for all of them", ["*"], "allowed"],
+    ["CreateConference among others", ["SubmitConferenceStats", "CreateConference"], "allowed"],
+    ["others alone", ["TerminateConference", "SubmitConferenceEvent", "SubmitBridgeStats"], "permission-missing"],
+    ["none", [], "permission-missing"],
+  ])("with permissions opens nothing outside a dialog without CreateConference: %s", (_, permissions, wanted) => {
+    for (const written of [{}, options, register(), { uri: "sip:+3225887123@acme.example" }, { method: "MESSAGE" }]) {
+      expect(verdict(written, {}, narrowed({ permissions }))).toBe(wanted);
+    }
+  });
+
+  it("is judged method, permission, destination, after origin and identity", () => {
+    const nothing: Narrowing = { methods: [], permissions: [], numbers: [] };
+    const wrong = { uri: "sip:+1900@evil.example", fields: from("sip:mallory@acme.example").fields! };
+    expect(verdict(wrong, { origin: "https://evil.example" }, narrowed(nothing))).toBe("origin-denied");
+    expect(verdict(wrong, {}, narrowed(nothing))).toBe("identity-mismatch");
+    const mine = { uri: wrong.uri };
+    expect(verdict(mine, {}, narrowed(nothing))).toBe("method-denied");
+    expect(verdict(mine, {}, narrowed({ ...nothing, methods: ["INVITE"] }))).toBe("permission-missing");
+    const last: Narrowing = { ...nothing, methods: ["INVITE"], permissions: ["*"] };
+    expect(verdict(mine, {}, narrowed(last))).toBe("destination-denied");
+  });
+
+  it("holds for Refer-To as for a destination", () => {
+    const refer = (to: string): Written => ({
+      method: "REFER",
+      uri: "sip:+3225887123@acme.example",
+      fields: { "Refer-To": to },
+    });
+    const some = narrowed({ numbers: ["+3225887123"] });
+    expect(verdict(refer("<sip:+3225887123@acme.example>"), {}, some)).toBe("allowed");
+    for (const to of ["<sip:+3225887124@acme.example>", "<sip:carol@acme.example>", "<tel:+3225887124>"]) {
+      expect(verdict(refer(to), {}, alice)).toBe("allowed");
+      expect(verdict(refer(to), {}, some)).toBe("destination-denied");
+      expect(referenceRefusal(some, readOf(sip(refer(to))), context)?.code).toBe("destination-denied");
+    }
   });
 });

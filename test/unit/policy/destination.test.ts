@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Customers } from "../../../src/core/customers.ts";
+import type { Narrowing } from "../../../src/core/identity.ts";
 import { asNumber, type Destination, judgeDestination } from "../../../src/policy/destination.ts";
 import { parseUri } from "../../../src/sip/uri.ts";
 import { customer, identity } from "../../helpers/customers.ts";
@@ -249,4 +250,91 @@ describe("asNumber", () => {
     ["1#", undefined],
     ["\xb9\xb2", undefined],
   ])("of %j is %j", (plain, number) => expect(asNumber(plain)).toBe(number));
+});
+
+describe("a narrowed credential", () => {
+  const narrowed = (narrowing: Narrowing, of = acme) => identity(of, { narrowing });
+  const verdict = (uri: string, narrowing: Narrowing, method = "INVITE"): string => {
+    const judged = judge(uri, method, narrowed(narrowing));
+    return judged.kind === "denied" ? judged.sentence : judged.kind;
+  };
+  const notThisNumber = expect.stringMatching(/not good for this number/);
+  const nothingElse = expect.stringMatching(/some telephone numbers and nothing else/);
+
+  it.each([
+    "sip:+3225887123@acme.example",
+    "sip:3225887123@acme.example",
+    "sip:+32-2.588(7)123@voice.example",
+    "tel:+3225887123",
+    "tel:3225887123",
+    "sip:%2B3225887123@acme.example",
+  ])("calls %s where its numbers have it", (uri) => {
+    expect(judge(uri, "INVITE", narrowed({ numbers: ["+32258871*"] }))).toEqual(own);
+    expect(judge(uri, "INVITE", narrowed({ numbers: ["+1", "+3225887123"] }))).toEqual(own);
+  });
+
+  it.each([
+    "sip:+3225887223@acme.example",
+    "sip:3225887223@acme.example",
+    "tel:+32-2-588-7223",
+    "sip:+32258872%323@voice.example",
+    "sip:+3229999999@acme.example",
+    "sip:+441234567890@voice.example",
+    "sip:911@acme.example",
+    "tel:911",
+  ])("does not call %s, which the customer may, where its numbers have it not", (uri) => {
+    expect(judge(uri).kind).toBe("number");
+    expect(verdict(uri, { numbers: ["+32258871*"] })).toEqual(notThisNumber);
+    expect(verdict(uri, { numbers: [] })).toEqual(notThisNumber);
+  });
+
+  it.each(["*", "+*", "+1900*", "+19005551234"])(
+    "is no wider for naming %s: the customer's own word comes first",
+    (all) => {
+      expect(verdict("sip:+19005551234@acme.example", { numbers: [all] })).toMatch(
+        /neither yours nor in your dial list/,
+      );
+      expect(verdict("sip:bob@acme.example", { numbers: [all] })).toEqual(nothingElse);
+    },
+  );
+
+  it("with numbers calls no user and no extension, and asks for options as before", () => {
+    for (const uri of ["sip:bob@acme.example", "sip:112@acme.example", "sip:222588@acme.example"]) {
+      expect(judge(uri)).toEqual({ kind: "user" });
+      expect(verdict(uri, { numbers: ["+3225887*", "112"] })).toEqual(nothingElse);
+      expect(verdict(uri, { methods: ["INVITE"], maxSeconds: 1, permissions: ["*"] })).toBe("user");
+    }
+    expect(verdict("sip:acme.example", { numbers: [] }, "OPTIONS")).toBe("user");
+    expect(verdict("sip:bob@globex.example", { numbers: ["*"] })).toMatch(/own domains/);
+  });
+
+  it("calls under a number of the customer's own, with or without a caller id of the customer's", () => {
+    for (const callerId of ["+3225887000", "+3225887999", "+911"]) {
+      const own = callerId !== "+911";
+      const judged = judge("sip:+3225887123@acme.example", "INVITE", narrowed({ callerId }));
+      expect(judged).toMatchObject(own ? { kind: "number", caller: callerId } : { kind: "denied" });
+    }
+    const silent = customer({ numbers: ["+3225887*"], trunk: "sip:pbx.acme.example" });
+    expect(
+      judge("sip:+3225887123@acme.example", "INVITE", narrowed({ callerId: "+3225887999" }, silent)),
+    ).toMatchObject({
+      caller: "+3225887999",
+    });
+  });
+
+  it("does not call under a number of another's, of nobody's, or of the dial list", () => {
+    for (const callerId of ["+3221111222", "+19005551234", "+441234567890", "+322588", ""]) {
+      expect(verdict("sip:+3225887123@acme.example", { callerId })).toMatch(
+        /callerId is none of the customer's numbers/,
+      );
+      expect(verdict("sip:bob@acme.example", { callerId })).toBe("user");
+    }
+  });
+
+  it("may name the customer's caller id though that is none of its numbers, for it is what it has anyway", () => {
+    const borrowed = customer({ numbers: ["+3225887*"], trunk: "sip:pbx.acme.example", callerId: "+3290000" });
+    const ask = (callerId: string) => judge("sip:+3225887123@acme.example", "INVITE", narrowed({ callerId }, borrowed));
+    expect(ask("+3290000")).toMatchObject({ kind: "number", caller: "+3290000" });
+    expect(ask("+3290001").kind).toBe("denied");
+  });
 });

@@ -6,6 +6,7 @@ import { start } from "../src/main.ts";
 import { createLog } from "../src/telemetry/log.ts";
 import { listening } from "./child.ts";
 import { benchChain, benchSecret } from "./load.ts";
+import { benchJwtSecret, es256Public } from "./tokens.ts";
 
 /** Postern with so many customers; the one in the middle is the one that calls. proxyProtocol: as in postern.yaml. */
 const [upstream = "", customers = "1", proxyProtocol = "off"] = process.argv.slice(2);
@@ -20,11 +21,15 @@ function configured(): Config {
   limits: { messagesPerSecond: 0, failuresPerMinute: 0, connectionsPerAddress: 0 }
 upstream: { urls: ["${upstream}"], proxyProtocol: ${proxyProtocol} }
 chain: { secret: ${benchChain} }
+exchange: { secret: the-exchange-secret-of-the-benchmark }
 admin: { listen: "http://127.0.0.1:0" }
 customers:
   - id: acme
     domains: [acme.example]
     secrets: [{ id: k1, secret: "${benchSecret}" }]
+    keys:
+      - { id: HS256, alg: HS256, secret: ${benchJwtSecret} }
+      - { id: ES256, alg: ES256, pem: ${JSON.stringify(es256Public())} }
     limits: { connections: 0, calls: 0 }
 `,
   );

@@ -1,21 +1,37 @@
 import { WebSocket } from "ws";
 import { mint } from "../src/auth/ephemeral.ts";
 import { digestResponse, ha1 } from "../src/sip/digest.ts";
+import { token } from "./tokens.ts";
 
 export const benchSecret = "the-secret-of-the-benchmark";
 export const benchChain = "the-chain-secret-of-the-benchmark";
 
-/** What is asked again and again: an accepted REGISTER, a refused one, INFO in a dialog that stands. */
-export type Kind = "register" | "refused" | "info";
+/**
+ * What is asked again and again: an accepted REGISTER, a refused one, INFO in a dialog that stands; REGISTER under one JWT
+ * for all (bearer), and under a new one for each, by algorithm.
+ */
+export type Kind = "register" | "refused" | "info" | "bearer" | "bearer-HS256" | "bearer-ES256";
 
 const domain = "acme.example";
 
+/** Somebody who asks a peer and waits for the answer. */
+export interface BenchClient {
+  connect(): Promise<void>;
+  /** Everything up to the requests that are measured. */
+  settle(kind: string): Promise<void>;
+  /** The next so many requests, made before they are timed. */
+  prepare(kind: string, count: number): Buffer[];
+  ask(request: Buffer): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
 /** One client that sends a request, waits for its answer, and sends the next. Its requests look like JsSIP's. */
-export class LoadClient {
+export class LoadClient implements BenchClient {
   readonly #url: string;
   readonly #user: string;
   readonly #username: string;
   readonly #ha1: string;
+  readonly #bearer: string;
   #socket: WebSocket | undefined;
   #nonce = "";
   #nc = 0;
@@ -36,6 +52,7 @@ export class LoadClient {
     });
     this.#username = username;
     this.#ha1 = ha1(username, domain, password);
+    this.#bearer = bearer("HS256", this.#user);
   }
 
   /** The WebSocket alone. */
@@ -49,6 +66,7 @@ export class LoadClient {
 
   /** Everything up to the requests that are measured: the challenge, an accepted REGISTER, for `info` a call. */
   async settle(kind: Kind): Promise<void> {
+    if (kind.startsWith("bearer")) return this.#expect(this.#register(bearer("HS256", this.#user)));
     const challenge = await this.ask(this.#register(""));
     this.#nonce = /nonce="([^"]*)"/.exec(challenge.toString("latin1"))?.[1] ?? "";
     if (kind === "refused") return;
@@ -66,6 +84,9 @@ export class LoadClient {
     const make = {
       register: () => this.#register(this.#authorization("REGISTER", `sip:${domain}`, this.#ha1)),
       refused: () => this.#register(this.#authorization("REGISTER", `sip:${domain}`, "0".repeat(32))),
+      bearer: () => this.#register(this.#bearer),
+      "bearer-HS256": () => this.#register(bearer("HS256", this.#user)),
+      "bearer-ES256": () => this.#register(bearer("ES256", this.#user)),
       info: () => this.#request("INFO", target, ";tag=up", route, dtmf, tone),
     }[kind];
     return Array.from({ length: count }, () => Buffer.from(make(), "latin1"));
@@ -140,6 +161,8 @@ export class LoadClient {
     return `z9hG4bK${(++this.#branch + 1_000_000).toString()}`;
   }
 }
+
+const bearer = (alg: "HS256" | "ES256", user: string): string => `Authorization: Bearer ${token(alg, user)}\r\n`;
 
 /** What the stub upstream writes into its answer to INVITE. */
 const target = "sip:bob@callee.invalid;transport=ws";

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { measureExchange } from "./exchange.ts";
 import { machine, versions } from "./machine.ts";
 import { type MemoryRow, measureMemory } from "./memory.ts";
 import { endAll, forkPeer, type Peer } from "./peers.ts";
@@ -11,6 +12,7 @@ import { full, manyClients, type Plan, quick, tiny } from "./plan.ts";
 import { measureKamailio } from "./real.ts";
 import { measureStub, startPeers } from "./stub.ts";
 import { memoryTable, type Series, seriesTable } from "./table.ts";
+import { es256 } from "./tokens.ts";
 
 const usage = `usage: npm run bench [-- [--quick | --tiny] [--json FILE] [--no-install]]
   --quick       about a minute: fewer turns, requests and customers
@@ -33,11 +35,18 @@ async function measure(plan: Plan, dir: string): Promise<Report> {
     report.series.push(series);
     console.log(seriesTable(series));
   };
+  es256();
   const upstream = await forkPeer("stub", "upstream.ts", []);
   const peers = await startPeers(upstream.url, plan, dir);
   for (const clients of [manyClients, 1]) {
     for (const kind of ["register", "info", "refused"] as const) say(await measureStub(peers, kind, clients, plan));
   }
+  const posterns = peers.filter(({ name }) => name.startsWith("Postern"));
+  const relay = peers.slice(0, 1);
+  for (const kind of ["bearer", "bearer-HS256", "bearer-ES256"] as const) {
+    say(await measureStub([...relay, ...posterns], kind, manyClients, plan));
+  }
+  for (const series of await measureExchange(posterns, plan)) say(series);
   for (const series of await measureKamailio(plan, dir)) say(series);
   report.memory = await measureAllMemory(upstream, plan, dir);
   console.log(memoryTable("Resident memory for each connection", report.memory));

@@ -3,7 +3,7 @@ import { type BenchKamailio, startAlone, startBehind } from "./kamailio.ts";
 import { forkPeer, type Peer } from "./peers.ts";
 import { manyClients, type Plan } from "./plan.ts";
 import { type Entrant, runSeries } from "./series.ts";
-import { startPostern, titles } from "./stub.ts";
+import { sipClient, startPostern, titles } from "./stub.ts";
 import type { Series } from "./table.ts";
 import { groupOf } from "./usage.ts";
 
@@ -52,7 +52,7 @@ async function open(plan: Plan, dir: string): Promise<Hall> {
 function entrants({ relay, alone, posterns, behind }: Hall, kind: Proof, plan: Plan): Entrant[] {
   const requests = plan.requests.many;
   const refusal = (status: string): string => (kind === "refused" ? `SIP/2.0 ${status}` : "SIP/2.0 200");
-  const work = { kind, clients: manyClients, requests, expect: refusal("401") };
+  const work = { kind, client: sipClient, clients: manyClients, requests, expect: refusal("401") };
   return [
     { peer: relay, work, behind: processesOf(alone[0]!.kamailio) },
     ...posterns.map((peer) => ({ peer, work: { ...work, expect: refusal("403") }, behind: processesOf(behind) })),

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Kind } from "./load.ts";
+import { type BenchClient, type Kind, LoadClient } from "./load.ts";
 import { forkPeer, isInstalled, type Peer, startHaproxy, startNginx } from "./peers.ts";
 import type { Plan } from "./plan.ts";
 import { runSeries } from "./series.ts";
@@ -10,6 +10,9 @@ export const titles: Readonly<Record<Kind, string>> = {
   register: "REGISTER, accepted",
   info: "INFO in a dialog",
   refused: "REGISTER, wrong password",
+  bearer: "REGISTER under a JWT seen before",
+  "bearer-HS256": "REGISTER, each under a JWT of its own, HS256",
+  "bearer-ES256": "REGISTER, each under a JWT of its own, ES256",
 };
 
 const nobody = (): readonly number[] => [];
@@ -42,8 +45,11 @@ export async function measureStub(peers: readonly Peer[], kind: Kind, clients: n
   };
 }
 
+/** Kinds are given by this very file. */
+export const sipClient = (url: string, at: number): BenchClient => new LoadClient(url, at);
+
 /** Relays refuse nothing: what stands behind them answers. */
 function workFor(peer: Peer, kind: Kind, clients: number, requests: number): Work {
   const refused = kind === "refused" && peer.name.startsWith("Postern");
-  return { kind, clients, requests, expect: refused ? "SIP/2.0 403" : "SIP/2.0 200" };
+  return { kind, client: sipClient, clients, requests, expect: refused ? "SIP/2.0 403" : "SIP/2.0 200" };
 }

@@ -1,9 +1,10 @@
-import { type Kind, LoadClient } from "./load.ts";
+import type { BenchClient } from "./load.ts";
 import type { Peer } from "./peers.ts";
 import { cpuMicros } from "./usage.ts";
 
 export interface Work {
-  readonly kind: Kind;
+  readonly kind: string;
+  readonly client: (url: string, at: number) => BenchClient;
   readonly clients: number;
   /** Of all clients together. */
   readonly requests: number;
@@ -24,7 +25,7 @@ export interface Figures {
 
 /** Clients, each in lock-step with its own answers, ask a peer so often. Throws on an answer that is not the expected one. */
 export async function takeTurn(peer: Peer, work: Work, behind: () => readonly number[]): Promise<Figures> {
-  const all = Array.from({ length: work.clients }, (_, at) => new LoadClient(peer.url, at));
+  const all = Array.from({ length: work.clients }, (_, at) => work.client(peer.url, at));
   await Promise.all(all.map((client) => client.connect()));
   await Promise.all(all.map((client) => client.settle(work.kind)));
   const each = Math.ceil(work.requests / work.clients);
@@ -44,7 +45,7 @@ export async function takeTurn(peer: Peer, work: Work, behind: () => readonly nu
 }
 
 async function ask(
-  client: LoadClient,
+  client: BenchClient,
   requests: readonly Buffer[],
   times: Float64Array,
   from: number,

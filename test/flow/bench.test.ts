@@ -20,7 +20,7 @@ describe("the benchmark", () => {
     const run = promisify(execFile)(process.execPath, [main, "--tiny", "--no-install", "--json", file]);
     const { stdout } = await run;
     const report = JSON.parse(readFileSync(file, "utf8")) as Report;
-    expect(report.series).toHaveLength(8);
+    expect(report.series).toHaveLength(16);
     for (const { title, rows } of report.series) {
       expect(stdout).toContain(`### ${title}`);
       expect(rows.filter(({ name }) => name.startsWith("Postern"))).toHaveLength(2);

@@ -119,6 +119,10 @@ export function describeState(name: string, open: () => Promise<Opened>, size?: 
         for (const key of all)
           expect(await state.claim(space, key, `of ${key}`, later(1000))).toMatchObject({ kind: "held" });
         for (const key of all) expect(await state.get(space, key)).toBe(`of ${key}`);
+        for (const key of all) {
+          await state.forget(space, key);
+          expect(await state.get(space, key)).toBeUndefined();
+        }
       });
     });
 

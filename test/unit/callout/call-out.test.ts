@@ -196,9 +196,14 @@ describe("what is no address to call", () => {
 
   it("a name with one bad address among good ones", async () => {
     const server = await serve(say("inside"));
-    const names = { "mixed.example": () => ["127.0.0.1", "10.0.0.1"], "good.example": here };
+    const names = {
+      "mixed.example": () => ["127.0.0.1", "10.0.0.1"],
+      "public.example": () => ["1.1.1.1", "10.0.0.1"],
+      "good.example": here,
+    };
     const out = callOut({ names });
     expect(await out.request(server.url("mixed.example"), get)).toMatchObject({ reason: "address" });
+    expect(await out.request("https://public.example/", get)).toMatchObject({ reason: "address" });
     expect(await server.connections).toBe(0);
     expect(await out.request(server.url("good.example"), get)).toMatchObject({ kind: "answer" });
   });
@@ -479,6 +484,13 @@ describe("size", () => {
     await closed;
   });
 
+  it("is judged before it comes, where it is announced", async () => {
+    const server = await serve((_request, response) => {
+      response.writeHead(200, { "content-length": 1001 }).flushHeaders();
+    });
+    expect(await callOut().request(server.url("127.0.0.1"), small)).toMatchObject({ reason: "too-big" });
+  });
+
   it("of the header fields is bounded", async () => {
     const server = await serve((request, response) => {
       response.writeHead(200, { "x-long": "x".repeat(request.url === "/long" ? 20_000 : 10_000) }).end();
@@ -540,6 +552,17 @@ describe("a server that breaks off", () => {
     expect(await callOut().request(url, get)).toMatchObject({ kind: "answer" });
     await server.close();
     expect(await callOut().request(url, get)).toMatchObject({ kind: "failed", reason: "unreachable" });
+  });
+});
+
+describe("kept connections", () => {
+  it("are 32 at most, however many hosts were called", async () => {
+    const server = await serve(say("ok"));
+    const hosts = Array.from({ length: 40 }, (_, index) => `h${index}.example`);
+    const out = callOut({ names: Object.fromEntries(hosts.map((host) => [host, here])) });
+    const answers = await Promise.all(hosts.map((host) => out.request(server.url(host), get)));
+    expect(answers.filter(({ kind }) => kind === "answer")).toHaveLength(40);
+    await expect.poll(() => server.connections).toBe(32);
   });
 });
 

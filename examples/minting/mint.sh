@@ -31,7 +31,7 @@ password() { # USERNAME HASH: the username is <expiry>:<user>@<domain>
 
 base64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
 
-token() { # USER EXPIRY
+token() { # USER EXPIRY: both have been checked, so that nothing needs escaping in JSON
   header=$(printf '{"alg":"HS256","typ":"JWT","kid":"%s"}' "$JWT_KEY_ID" | base64url)
   claims=$(printf '{"sub":"%s","exp":%s,"jti":"%s"}' "$1" "$2" "$(openssl rand -hex 16)" | base64url)
   printf %s "$header.$claims.$(hmac sha256 "$JWT_SECRET" "$header.$claims" | base64url)"

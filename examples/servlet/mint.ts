@@ -1,5 +1,6 @@
 import { createHmac, createPrivateKey, randomUUID, sign } from "node:crypto";
 
+// --- shown in docs/minting.md
 /** An ephemeral credential. user: `alice@acme.example`; expiry: Unix seconds. */
 export function credential(secret: string, user: string, expiry: number) {
   const username = `${expiry}:${user}`;
@@ -10,6 +11,7 @@ export function credential(secret: string, user: string, expiry: number) {
 export function voxrtcConfig(secret: string, user: string, expiry: number) {
   return { key: credential(secret, user, expiry).password, expires: expiry, username: user };
 }
+// --- end
 
 /** What signs tokens: a secret shared with the gateway (HS256), or a P-256 private key in PEM form (ES256). */
 export type TokenKey = { readonly id: string } & ({ readonly secret: string } | { readonly pem: string });

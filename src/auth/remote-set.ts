@@ -36,11 +36,11 @@ export class KeySet {
   readonly #fitting = new Map<JwtAlgorithm, readonly NamedKey[]>();
 
   constructor(jwks: readonly JsonObject[], before?: KeySet) {
-    this.#jwks = jwks;
-    this.#text = JSON.stringify(jwks);
-    const present = new Set(jwks.map((jwk) => JSON.stringify(jwk)));
+    const byText = new Map(jwks.map((jwk) => [JSON.stringify(jwk), jwk]));
+    this.#jwks = [...byText.values()];
+    this.#text = [...byText.keys()].join();
     const imported = before === undefined ? [] : [...before.#imported];
-    const kept = imported.filter(([text]) => present.has(text.slice(text.indexOf(" ") + 1)));
+    const kept = imported.filter(([text]) => byText.has(text.slice(text.indexOf(" ") + 1)));
     this.#imported = new Map(kept);
   }
 
@@ -49,7 +49,7 @@ export class KeySet {
     return this.#text === other.#text;
   }
 
-  /** Those fit for the algorithm. Where two have one `kid`, neither: the name says nothing (RFC 7517 §4.5). */
+  /** Those fit for the algorithm. Where two have one `kid`, neither is used: it tells nothing (RFC 7517 §4.5). */
   fitting(alg: JwtAlgorithm): readonly NamedKey[] {
     const known = this.#fitting.get(alg);
     if (known) return known;

@@ -1,5 +1,6 @@
 import { LRUCache } from "lru-cache";
 import NodeCache from "node-cache";
+import { Endings } from "./endings.ts";
 
 export interface Entry {
   readonly value: string;
@@ -21,8 +22,7 @@ export interface Table {
 export class Refusing implements Table {
   readonly #cache: NodeCache;
   readonly #size: number;
-  /** No entry ends before; so that a full table is gone through only where that frees something. */
-  #earliest = Number.POSITIVE_INFINITY;
+  readonly #endings = new Endings();
 
   constructor(size: number) {
     // Neither a timer nor the machine's clock is to end anything: entries are set without a life of their own.
@@ -36,32 +36,27 @@ export class Refusing implements Table {
 
   set(key: string, entry: Entry, now: number): boolean {
     // A full node-cache refuses to replace an entry, too.
-    this.#cache.del(key);
-    if (this.#isFull && this.#earliest <= now) this.#prune(now);
+    this.delete(key);
+    if (this.#isFull) this.#cache.del(this.#endings.take(now));
     if (this.#isFull) return false;
-    this.#earliest = Math.min(this.#earliest, entry.until);
+    this.#endings.add(key, entry.until);
     return this.#cache.set(key, entry);
   }
 
   delete(key: string): void {
+    const known = this.get(key);
+    if (!known) return;
+    this.#endings.remove(key, known.until);
     this.#cache.del(key);
   }
 
   clear(): void {
+    this.#endings.clear();
     this.#cache.flushAll();
   }
 
   get #isFull(): boolean {
     return this.#cache.getStats().keys >= this.#size;
-  }
-
-  #prune(now: number): void {
-    this.#earliest = Number.POSITIVE_INFINITY;
-    for (const key of this.#cache.keys()) {
-      const until = this.#cache.get<Entry>(key)?.until ?? 0;
-      if (until <= now) this.#cache.del(key);
-      else this.#earliest = Math.min(this.#earliest, until);
-    }
   }
 }
 

@@ -94,7 +94,12 @@ const exchanged = z.strictObject({
 });
 
 const exchangeRequest = z
-  .strictObject({ username: z.string(), password: z.string(), direct: z.boolean() })
+  .strictObject({
+    username: z.string(),
+    password: z.string(),
+    ttl: z.number().describe("ignored: what mints a credential says it"),
+    direct: z.boolean(),
+  })
   .partial()
   .describe("username and password, or neither where Authorization has a token");
 

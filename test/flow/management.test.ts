@@ -9,6 +9,8 @@ import {
   customerSecret,
   freshToken,
   globexApiSecret,
+  jwksUri,
+  jwtSecret,
   type ManagedGateway,
   managementToken,
   operatorSecret,
@@ -83,13 +85,13 @@ describe("GET /v1/customers/me", () => {
           { id: "hs", alg: "HS256", kind: "secret", singleUse: false },
           {
             ...{ id: "set", alg: "ES256", kind: "remote", singleUse: false },
-            ...{ jwksUri: "https://www.acme.example/jwks.json", issuer: "acme", audience: "postern" },
+            ...{ jwksUri, issuer: "acme", audience: "postern" },
           },
         ],
         apiKeys: ["46000000", "acme-key"],
       },
     ]);
-    expect(text).not.toMatch(new RegExp(`${acmeApiSecret}|${customerSecret}|the-jwt-secret`));
+    expect(text).not.toMatch(new RegExp(`${acmeApiSecret}|${customerSecret}|${jwtSecret}`));
   });
 
   it("shows each customer itself alone, whichever of its keys signs, in either header", async () => {

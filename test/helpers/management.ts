@@ -17,7 +17,7 @@ export interface Claims {
 const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
 
 /** A token as OpenTok's clients make it, by hand: HS256 over whatever claims. */
-export function managementToken(claims: Claims, secret: string): string {
+export function managementToken(claims: object, secret: string): string {
   const input = `${part({ alg: "HS256", typ: "JWT" })}.${part(claims)}`;
   return `${input}.${createHmac("sha256", secret).update(input).digest("base64url")}`;
 }
@@ -34,7 +34,10 @@ export function freshToken(iss: string | number, secret: string, changes: Partia
 export const acmeApiSecret = "the-api-secret-of-acme-in-tests";
 export const globexApiSecret = "the-api-secret-of-globex-in-tests";
 export const operatorSecret = "the-secret-of-the-operator-in-tests";
-export const exchangeSecret = "the-exchange-secret-of-managed-tests";
+const exchangeSecret = "the-exchange-secret-of-managed-tests";
+export const jwtSecret = "the-jwt-secret-of-acme-0123456789abcdef";
+/** Nobody listens there. */
+export const jwksUri = "http://127.0.0.1:1/jwks.json";
 export const customerSecret = "the-secret-of-acme-visitors";
 
 /** A gateway without Kamailio. acme has the API keys 46000000 and acme-key, globex 47000000; the operator is ops. */
@@ -52,8 +55,10 @@ export interface ManagedSettings {
   readonly failuresPerMinute?: number;
   /** Of the key 46000000. */
   readonly secret?: string;
-  /** YAML lines at the end of the file. */
-  readonly more?: string;
+  /** Default: nobody is there. */
+  readonly upstreamUrl?: string;
+  /** Default true. */
+  readonly exchange?: boolean;
 }
 
 export async function startManaged(settings: ManagedSettings = {}): Promise<ManagedGateway> {
@@ -85,13 +90,19 @@ export async function startManaged(settings: ManagedSettings = {}): Promise<Mana
   };
 }
 
-const yaml = ({ failuresPerMinute = 0, secret = acmeApiSecret, more = "" }: ManagedSettings): string => `\
+const yaml = ({
+  failuresPerMinute = 0,
+  secret = acmeApiSecret,
+  upstreamUrl = "ws://127.0.0.1:1",
+  exchange = true,
+}: ManagedSettings): string => `\
 gateway:
   listen: "ws://127.0.0.1:0"
   limits: { failuresPerMinute: ${failuresPerMinute} }
-upstream: { urls: ["ws://127.0.0.1:1"] }
+upstream: { urls: ["${upstreamUrl}"], proxyProtocol: off }
 chain: { secret: the-chain-secret-of-managed-tests }
-exchange: { secret: ${exchangeSecret} }
+${exchange ? `exchange: { secret: ${exchangeSecret}, callbackNetworks: ["127.0.0.0/8"] }` : ""}
+turn: { urls: ["stun:127.0.0.1:3478", "turn:127.0.0.1:3478"], secret: the-turn-secret-of-managed-tests }
 admin:
   listen: "http://127.0.0.1:0"
   operators: [{ id: ops, secret: ${operatorSecret} }]
@@ -100,8 +111,8 @@ customers:
     domains: [acme.example]
     secrets: [{ id: k1, secret: ${customerSecret}, notAfter: 4000000000 }]
     keys:
-      - { id: hs, alg: HS256, secret: the-jwt-secret-of-acme-0123456789abcdef }
-      - { id: set, alg: ES256, jwksUri: "https://www.acme.example/jwks.json", issuer: acme, audience: postern }
+      - { id: hs, alg: HS256, secret: ${jwtSecret} }
+${exchange ? `      - { id: set, alg: ES256, jwksUri: "${jwksUri}", issuer: acme, audience: postern }` : ""}
     apiKeys: [{ id: "46000000", secret: ${secret} }, { id: acme-key, secret: ${acmeApiSecret}-2 }]
     origins: ["https://www.acme.example"]
     callFrom: ["voxrtc@voxbone.com"]
@@ -116,5 +127,4 @@ customers:
     domains: [globex.example]
     secrets: [{ id: k1, secret: the-secret-of-globex-visitors }]
     apiKeys: [{ id: "47000000", secret: ${globexApiSecret} }]
-${more}
 `;

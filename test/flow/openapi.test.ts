@@ -1,0 +1,272 @@
+import diagnostics from "node:diagnostics_channel";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import type { FastifyInstance } from "fastify";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WebSocketServer } from "ws";
+import { z } from "zod";
+import { documentedRoutes } from "../../src/api/documented.ts";
+import { schemas } from "../../src/api/schemas.ts";
+import { mint } from "../../src/auth/ephemeral.ts";
+import {
+  acmeApiSecret,
+  customerSecret,
+  freshToken,
+  jwtSecret,
+  type ManagedGateway,
+  managementToken,
+  operatorSecret,
+  startManaged,
+} from "../helpers/management.ts";
+import { credential, RawClient } from "../helpers/raw-client.ts";
+
+/** As /openapi.json says it. */
+interface Operation {
+  readonly requestBody?: { readonly content: Content };
+  readonly responses: Readonly<Record<string, { readonly content: Content }>>;
+}
+type Content = Readonly<Record<string, { readonly schema: { readonly $ref: string } }>>;
+interface Document {
+  readonly openapi: string;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, z.core.JSONSchema.JSONSchema>> };
+}
+
+/** What fastify was told to answer, by whatever code. */
+const registered = new Set<string>();
+const collect = (message: unknown): void => {
+  const { fastify } = message as { fastify: FastifyInstance };
+  fastify.addHook("onRoute", ({ method, url }) => {
+    for (const one of [method].flat()) registered.add(`${one} ${url}`);
+  });
+};
+
+const callId = "openapi-ladder";
+let upstream: WebSocketServer;
+let gateway: ManagedGateway;
+/** Without exchange and without upstream. */
+let bare: ManagedGateway;
+let page: RawClient;
+let document: Document;
+
+beforeAll(async () => {
+  upstream = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await once(upstream, "listening");
+  const upstreamUrl = `ws://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
+  diagnostics.subscribe("fastify.initialization", collect);
+  gateway = await startManaged({ upstreamUrl, failuresPerMinute: 8 });
+  diagnostics.unsubscribe("fastify.initialization", collect);
+  bare = await startManaged({ exchange: false });
+  page = await RawClient.connect(gateway.gatewayUrl);
+  await page.register("alice@acme.example", credential("alice@acme.example", { secret: "a-wrong-secret-at-all" }), {
+    callId,
+  });
+  document = (await (await fetch(`${gateway.adminUrl}/openapi.json`)).json()) as Document;
+});
+afterAll(async () => {
+  page?.close();
+  await gateway?.close();
+  await bare?.close();
+  upstream?.close();
+});
+
+interface Ask {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly query?: string;
+  /** How often it is asked before. */
+  readonly before?: number;
+  /** Of the gateway that has nothing. */
+  readonly bare?: true;
+}
+
+/** `GET /path` → each documented status and what is asked to get it, in this order. */
+type Case = readonly [route: string, status: number, what: string, ask: () => Ask];
+
+const now = Math.floor(Date.now() / 1000);
+const ours = (secret = customerSecret, user = "alice@acme.example") =>
+  mint({ secret, user, ttl: 200, algorithm: "sha1", now });
+const jwt = (secret = jwtSecret, changes: object = {}): string =>
+  managementToken({ iss: "acme", sub: "alice@acme.example", iat: now, exp: now + 200, ...changes }, secret);
+const json = (value: object): Ask => ({
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(value),
+});
+const form = (fields: Record<string, string>): Ask => ({
+  headers: { "content-type": "application/x-www-form-urlencoded" },
+  body: new URLSearchParams(fields).toString(),
+});
+const code = (token: string, client = "alice@acme"): Ask =>
+  form({ grant_type: "authorization_code", code: token, client_id: client });
+const opentok = (token: string): Ask => ({ headers: { "x-opentok-auth": token } });
+const bearer = (token: string): Ask => ({ headers: { authorization: `Bearer ${token}` } });
+const voxbone = (changes: Record<string, string> = {}, secret = customerSecret): Ask => {
+  const { username, password: key } = ours(secret);
+  const [expires = "", name = ""] = username.split(/:(.*)/);
+  return { query: new URLSearchParams({ username: name, key, expires, ...changes }).toString() };
+};
+const evil: Ask = { headers: { origin: "https://evil.example" } };
+const me = (changes: object = {}): string => freshToken("46000000", acmeApiSecret, changes);
+const wrong = "another-secret-altogether";
+
+const cases: readonly Case[] = [
+  ["GET /livez", 200, "plainly", () => ({})],
+  ["GET /livez", 403, "by a page", () => evil],
+  ["GET /readyz", 200, "plainly", () => ({})],
+  ["GET /readyz", 403, "by a page", () => evil],
+  ["GET /readyz", 503, "without upstream", () => ({ bare: true })],
+  ["GET /metrics", 200, "plainly", () => ({})],
+  ["GET /metrics", 403, "by a page", () => evil],
+  ["GET /openapi.json", 200, "plainly", () => ({})],
+  ["GET /openapi.json", 403, "by a page", () => evil],
+  ["GET /v1/inbound", 200, "for a number", () => ({ query: "source=127.0.0.9&number=%2B3225887000" })],
+  ["GET /v1/inbound", 400, "without a number", () => ({ query: "source=127.0.0.9" })],
+  ["GET /v1/inbound", 403, "from no trunk", () => ({ query: "source=127.0.0.77&number=%2B3225887000" })],
+  ["GET /v1/inbound", 404, "for nobody's number", () => ({ query: "source=127.0.0.9&number=%2B1" })],
+  ["GET /v1/ladder", 200, "for a call", () => ({ query: `callId=${callId}` })],
+  ["GET /v1/ladder", 400, "for none", () => ({})],
+  ["GET /v1/ladder", 403, "by a page", () => evil],
+  ["GET /v1/ladder", 404, "for an unknown one", () => ({ query: "callId=nobody" })],
+  ["GET /v1/customers/me", 200, "by X-OPENTOK-AUTH", () => opentok(me())],
+  ["GET /v1/customers/me", 200, "by Bearer", () => bearer(me())],
+  ["GET /v1/customers/me", 400, "by no token", () => bearer("x")],
+  ["GET /v1/customers/me", 401, "by nobody", () => ({})],
+  ["GET /v1/customers/me", 401, "by a wrong secret", () => bearer(freshToken("46000000", wrong))],
+  ["GET /v1/customers/me", 403, "by a wrong secret, OpenTok's way", () => opentok(freshToken("46000000", wrong))],
+  ["GET /v1/customers/me", 403, "by a token that lives too long", () => bearer(me({ exp: now + 900 }))],
+  ["GET /v1/customers/me", 404, "by an operator", () => opentok(freshToken("ops", operatorSecret, { ist: "account" }))],
+  ["GET /healthz", 200, "plainly", () => ({})],
+  ["POST /v1/exchange", 200, "for a credential", () => json(ours())],
+  ["POST /v1/exchange", 200, "for a direct one", () => json({ ...ours(), direct: true })],
+  ["POST /v1/exchange", 200, "for a JWT", () => bearer(jwt())],
+  ["POST /v1/exchange", 400, "for nothing", () => json({})],
+  ["POST /v1/exchange", 401, "for a wrong secret", () => json(ours(wrong))],
+  [
+    "POST /v1/exchange",
+    403,
+    "by a foreign page",
+    () => ({ headers: { ...json({}).headers, ...evil.headers }, body: JSON.stringify(ours()) }),
+  ],
+  ["POST /v1/exchange", 404, "without an exchange", () => ({ ...json(ours()), bare: true })],
+  ["POST /v1/exchange", 413, "with 20 KB", () => json({ username: "x".repeat(20_000) })],
+  ["POST /v1/exchange", 415, "with XML", () => ({ headers: { "content-type": "text/xml" }, body: "<x/>" })],
+  ["GET /rest/authentication/createToken", 200, "for one user", () => voxbone()],
+  ["GET /rest/authentication/createToken", 200, "as a script", () => voxbone({ jsonp: "page.take" })],
+  ["GET /rest/authentication/createToken", 200, "as a script, refused", () => voxbone({ jsonp: "page.take" }, wrong)],
+  ["GET /rest/authentication/createToken", 400, "without anything", () => ({})],
+  ["GET /rest/authentication/createToken", 401, "for a wrong secret", () => voxbone({}, wrong)],
+  ["GET /rest/authentication/createToken", 403, "by a foreign page", () => ({ ...voxbone(), ...evil })],
+  ["GET /rest/authentication/createToken", 404, "without an exchange", () => ({ ...voxbone(), bare: true })],
+  ["POST /authenticate", 200, "for a JWT", () => code(jwt())],
+  ["POST /authenticate", 400, "without a form", () => json({})],
+  ["POST /authenticate", 401, "for no token", () => code("x")],
+  ["POST /authenticate", 422, "for another user", () => code(jwt(), "bob@acme")],
+  ["GET /v1/customers/me", 429, "after too many failures", () => again(bearer(freshToken("46000000", wrong)))],
+  ["POST /v1/exchange", 429, "after too many failures", () => again(json(ours(wrong)))],
+  ["POST /authenticate", 503, "after too many failures", () => again(code(jwt(wrong)))],
+  ["GET /rest/authentication/createToken", 429, "after too many failures", () => again(voxbone({}, wrong))],
+];
+
+/** More often than may fail. */
+const again = (ask: Ask): Ask => ({ ...ask, before: 8 });
+
+const seen = new Set<string>();
+
+function urlOf(route: string, { query, bare: isBare }: Ask): string {
+  const path = route.split(" ")[1] ?? "";
+  const { adminUrl, gatewayUrl } = isBare ? bare : gateway;
+  const isPublic = documentedRoutes.find((one) => one.path === path)?.port === "public";
+  return `${isPublic ? gatewayUrl.replace("ws:", "http:") : adminUrl}${path}${query ? `?${query}` : ""}`;
+}
+
+const read = (type: string, text: string): unknown => {
+  if (type.endsWith("json")) return JSON.parse(text) as unknown;
+  return text;
+};
+
+/** What the document says of this, as a validator. */
+function validator(content: Content | undefined, type: string): z.ZodType {
+  const reference = content?.[type]?.schema.$ref ?? "";
+  const schema = document.components.schemas[reference.replace("#/components/schemas/", "")];
+  if (!schema) return expect.fail(`no schema for ${type} ${reference}`);
+  return z.fromJSONSchema(schema);
+}
+
+describe("/openapi.json", () => {
+  it("is a document whose references lead somewhere", () => {
+    expect(document.openapi).toBe("3.1.1");
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)];
+    expect(references.length).toBeGreaterThan(20);
+    const named = references.map(([, name = ""]) => name);
+    expect(named.filter((name) => !(name in document.components.schemas))).toEqual([]);
+    expect(Object.keys(schemas).filter((name) => !named.includes(name))).toEqual([]);
+  });
+
+  it("has every route that answers, and no other", () => {
+    const own = [...registered].filter((route) => !/^(HEAD|OPTIONS) /.test(route));
+    const documented = Object.entries(document.paths).flatMap(([path, operations]) =>
+      Object.keys(operations)
+        .filter((name) => name !== "servers")
+        .map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(documented.toSorted()).toEqual(own.toSorted());
+  });
+});
+
+describe("a real answer is as the document says", () => {
+  it.each(cases)("%s: %i, asked %s", async (route, status, _what, make) => {
+    const ask = make();
+    const [method = "", path = ""] = route.split(" ");
+    const send = () => fetch(urlOf(route, ask), { method, headers: ask.headers ?? {}, body: ask.body ?? null });
+    for (let time = 0; time < (ask.before ?? 0); time++) await send();
+    const response = await send();
+    const text = await response.text();
+    expect(response.status, text).toBe(status);
+    const type = response.headers.get("content-type") ?? "";
+    const operation = document.paths[path]?.[method.toLowerCase()];
+    const described = documentedRoutes.find((one) => one.path === path)?.answers[response.status] ?? {};
+    expect(Object.keys(described)).toContain(type);
+    const bare = type.split(";", 1)[0] ?? "";
+    expect(validator(operation?.responses[response.status]?.content, bare).safeParse(read(bare, text))).toMatchObject({
+      success: true,
+    });
+    if (response.status === 200 && ask.body !== undefined && bare === "application/json") {
+      const sent = ask.headers?.["content-type"] ?? "";
+      const body =
+        sent === "application/json" ? JSON.parse(ask.body) : Object.fromEntries(new URLSearchParams(ask.body));
+      expect(validator(operation?.requestBody?.content, sent).safeParse(body)).toMatchObject({ success: true });
+    }
+    seen.add(`${route} ${response.status} ${type}`);
+  });
+
+  it("twin: an answer with something else in it is not", () => {
+    const schema = validator(document.paths["/v1/customers/me"]?.get?.responses[200]?.content, "application/json");
+    expect(schema.safeParse({ id: "acme" }).success).toBe(false);
+    const problem = validator(document.paths["/livez"]?.get?.responses[403]?.content, "application/problem+json");
+    const right = { title: "Forbidden", status: 403, detail: "x" };
+    expect(problem.safeParse(right).success).toBe(true);
+    expect(problem.safeParse({ ...right, secret: 1 }).success).toBe(false);
+    expect(problem.safeParse({ ...right, code: "nothing" }).success).toBe(false);
+  });
+
+  it("what a page's script is called with is PageData, and a refusal besides", async () => {
+    const script = async (ask: Ask): Promise<Record<string, unknown>> => {
+      const text = await (await fetch(urlOf("GET /rest/authentication/createToken", ask))).text();
+      return JSON.parse(/^\/\*\*\/page\.take\((.*)\);$/.exec(text)?.[1] ?? "null") as Record<string, unknown>;
+    };
+    const { error, code: uttered, message, ...rest } = await script(voxbone({ jsonp: "page.take" }, wrong));
+    expect([error, uttered, message]).toEqual([expect.any(String), expect.any(String), expect.any(String)]);
+    expect(schemas.PageData.safeParse(rest)).toMatchObject({ success: true });
+  });
+
+  it("was seen for every status that can be had without a fault, a full state or a drain", () => {
+    const documented = documentedRoutes.flatMap(({ method, path, answers }) =>
+      Object.entries(answers).flatMap(([status, byType]) =>
+        Object.keys(byType).map((type) => `${method.toUpperCase()} ${path} ${status} ${type}`),
+      ),
+    );
+    const unseen = documented.filter((one) => !seen.has(one) && !/ 500 /.test(one));
+    const rare = /^GET \/v1\/(inbound|customers\/me) 503|^POST \/v1\/exchange 503|createToken 503/;
+    expect(unseen.filter((one) => !rare.test(one))).toEqual([]);
+  });
+});

@@ -43,7 +43,13 @@ export function exchangeRoutes(app: FastifyInstance, routes: ExchangeRoutes): vo
   for (const path of ["/v1/exchange", "/authenticate"]) {
     app.options(path, (request, reply) => preflight(request, reply, routes.customers()));
   }
-  app.post("/v1/exchange", { onRequest }, (request, reply) => postExchange(request, reply, routes));
+  const emptied = async ({ raw }: FastifyRequest): Promise<void> => {
+    // Many clients name the type of a body that they do not send; a token needs none.
+    if (raw.headers["content-length"] === "0") delete raw.headers["content-type"];
+  };
+  app.post("/v1/exchange", { onRequest: [onRequest, emptied] }, (request, reply) =>
+    postExchange(request, reply, routes),
+  );
   const once = { onRequest, exposeHeadRoute: false };
   app.get("/rest/authentication/createToken", once, (request, reply) => getToken(request, reply, routes));
   app.post("/authenticate", { onRequest, errorHandler }, (request, reply) => postAuthenticate(request, reply, routes));
@@ -67,7 +73,7 @@ async function getToken(request: FastifyRequest, reply: FastifyReply, routes: Ex
   const { exchange: secret, publicUrl } = context.settings();
   if (!secret) return problem(reply, 404, notConfigured);
   const caller = callerOf(request, routes);
-  const asked = readTokenAsked(request.url.split("?")[1] ?? "");
+  const asked = readTokenAsked(queryOf(request));
   const wrong = doubled(request);
   const outcome = wrong ?? (asked.kind === "refused" ? asked : await createToken(asked, caller, secret, context));
   settle(outcome, "voxbone", caller, { request, reply, routes });
@@ -85,6 +91,11 @@ async function postAuthenticate(request: FastifyRequest, reply: FastifyReply, ro
   const outcome = asked.kind === "refused" ? asked : await authenticate(asked, caller, routes.holder(), routes.context);
   settle(outcome, "authenticate", caller, { request, reply, routes });
   return outcome.kind === "granted" ? json(reply, outcome.answer) : sayError(reply, authenticateError(outcome));
+}
+
+function queryOf({ url }: FastifyRequest): string {
+  const mark = url.indexOf("?");
+  return mark < 0 ? "" : url.slice(mark + 1);
 }
 
 /** A form is no JSON object either. */

@@ -59,6 +59,7 @@ describe("POST /v1/exchange", () => {
     const authorization = "Bearer a.b.c";
     expect((await ask({ headers: { authorization } })).status).toBe(200);
     const typed = { authorization, "content-type": "application/json" };
+    expect((await ask({ headers: typed, body: "" })).status).toBe(200);
     expect((await ask({ headers: typed, body: '{"direct":true}' })).status).toBe(200);
     expect(await codeOf(await ask({ headers: { authorization: "Bearer x.y.z" } }))).toEqual([
       401,
@@ -249,6 +250,14 @@ describe("GET /rest/authentication/createToken", () => {
     expect([response.status, response.headers.get("content-type")]).toEqual([200, "application/json"]);
     const wrong = await fetch(`${server.url}/rest/authentication/createToken?username=acme&key=x&expires=17`);
     expect(await codeOf(wrong)).toEqual([401, "credential-rejected"]);
+  });
+
+  it("reads the whole query, a question mark in it too", async () => {
+    const server = await start();
+    const twice = await fetch(server.url + tokenQuery(server, "acme", "&_=1?2&jsonp=a&jsonp=b"));
+    expect(await codeOf(twice)).toEqual([400, "message-malformed"]);
+    const once = await fetch(server.url + tokenQuery(server, "acme", "&_=1?2&jsonp=a"));
+    expect(await once.text()).toMatch(/^\/\*\*\/a\(/);
   });
 
   it("calls the function with a refusal as well, for a script has no status", async () => {

@@ -2,7 +2,13 @@ import { describe, expect, it } from "vitest";
 import { IssuedAuthenticator } from "../../../src/auth/issued.ts";
 import { Customers } from "../../../src/core/customers.ts";
 import { refuse } from "../../../src/core/errors.ts";
-import { createToken, pageRefusal, readTokenAsked, type TokenAsked } from "../../../src/exchange/voxbone.ts";
+import {
+  createToken,
+  type PageData,
+  pageRefusal,
+  readTokenAsked,
+  type TokenAsked,
+} from "../../../src/exchange/voxbone.ts";
 import { customer } from "../../helpers/customers.ts";
 import { credential, exchangeContext, publicUrl, settings } from "../../helpers/exchange.ts";
 
@@ -123,5 +129,37 @@ describe("a token of Voxbone's form", () => {
     });
     const renewIn = Number(refusal.username.split(":")[0]) - 1_700_000_000;
     expect(renewIn).toBeLessThan(0);
+  });
+});
+
+describe("the page's library, in each generation that was published", () => {
+  /** What it does with the data, in the order in which it does: a throw would end the page's script. */
+  const generations: Readonly<Record<string, (data: PageData & { error?: string }, failed: string[]) => unknown>> = {
+    "1 takes wss, then pings": ({ wss, username, password, pingServers }) => {
+      if (wss.length === 0 || wss.some((url) => !/^wss?:/.test(url))) throw new TypeError("no server to connect to");
+      return [username, password, Object.keys(pingServers).length];
+    },
+    "2 reads stamp and statistics as well": ({ username, stunServers, turnServers, callStatsCredentials, log }) => {
+      const renewIn = Number(username.split(/:/)[0]) - 1_700_000_000;
+      const user = username.split(":")[1]?.length;
+      return [renewIn > 0, user, stunServers.length, turnServers.length, callStatsCredentials.appId, log.length];
+    },
+    "3 looks for an error first": (data, failed) => {
+      if (data.error) failed.push(data.error);
+      return data.username.split(":");
+    },
+  };
+
+  it.each(Object.entries(generations))("%s: takes a grant and survives a refusal", async (name, read) => {
+    const context = exchangeContext();
+    const { username, password: key } = credential(context.clock, "acme");
+    const expires = username.slice(0, username.indexOf(":"));
+    const outcome = await createToken({ kind: "asked", name: "acme", key, expires }, nobody, secret, context);
+    if (outcome.kind === "refused") throw new Error(outcome.refusal.sentence);
+    const failed: string[] = [];
+    expect(() => read(outcome.answer, failed)).not.toThrow();
+    expect(failed).toEqual([]);
+    expect(() => read(pageRefusal(refuse("credential-expired", "it has ended"), publicUrl), failed)).not.toThrow();
+    expect(failed).toEqual(name.startsWith("3") ? ["it has ended"] : []);
   });
 });

@@ -234,7 +234,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
       this.#accept(request.method, identity);
       return this.#forward(asked, { outward: rights, ...(header && { credentials: [header] }) });
     };
-    const claimed = claimCall(identity, request, this.id, this.#context.state);
+    const claimed = claimCall(identity, request, this.#context.state);
     return claimed instanceof Promise ? claimed.then(next) : next(claimed);
   }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { type Awaitable, after } from "../core/awaitable.ts";
 import type { Refusal } from "../core/errors.ts";
 import type { Identity } from "../core/identity.ts";
@@ -8,15 +9,17 @@ import { refusals } from "./answers.ts";
 /** Seconds that the claim on a call outlives its credential: clocks differ. */
 const margin = 3_600;
 
-/** What is good for one call is good for one INVITE, on whatever connection it is shown. */
+/**
+ * What is good for one call is good for one INVITE, on whatever connection it is shown. The claim is held under a name
+ * that no other INVITE has: whatever stands in a request, branch and all, its client may write again.
+ */
 export function claimCall(
   { narrowing, expiry }: Identity,
-  { method, message }: Request,
-  connection: string,
+  { method }: Request,
   state: State,
 ): Awaitable<Refusal | undefined> {
   if (narrowing.oneCall === undefined || method !== "INVITE") return undefined;
-  const holder = `${connection} ${message.via.branch}`;
+  const holder = randomUUID();
   return after(state.claim("calls", narrowing.oneCall, holder, (expiry + margin) * 1000), (claim) => {
     if (claim.kind === "full") return refusals.stateFull;
     return claim.holder === holder ? undefined : refusals.oneCall;

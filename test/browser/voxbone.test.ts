@@ -1,19 +1,15 @@
 import { createHmac } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type OpenOptions, startBrowser, type TestBrowser, type TestPage } from "../helpers/browser.ts";
 import { acmeSecret, type TestGateway } from "../helpers/gateway.ts";
-import { jssipBundle } from "../helpers/jssip-bundle.ts";
-import { PageServer, type Servlet, startServlet } from "../helpers/page-server.ts";
 import { header, headers } from "../helpers/raw-sip.ts";
 import { Scene } from "../helpers/scene.ts";
+import { openSite, own, type Site } from "./site.ts";
 
 const number = "3225887000";
 const exchange = "exchange: { secret: the-exchange-secret-of-tests }";
-const secrets = { SIP_SECRET: acmeSecret, JWT_KEY_ID: "j1", JWT_SECRET: "the-jwt-secret-of-acme-in-tests-0123" };
 
-let site: PageServer;
-let servlet: Servlet;
+let site: Site;
 let scene: Scene;
 let browser: TestBrowser;
 const pages: TestPage[] = [];
@@ -29,16 +25,10 @@ const acme = (origin: string): string => `\
 `;
 
 beforeAll(async () => {
-  site = await PageServer.open();
-  const origin = site.origin("www.acme.example");
-  servlet = await startServlet(origin, secrets);
-  site.pass(servlet.url, "/", "/login", "/voxrtc_config.js");
-  site.script("/jssip.js", await jssipBundle());
-  site.script("/voxbone.js", readFileSync(new URL("./pages/voxbone.js", import.meta.url), "utf8"));
+  site = await openSite("voxbone");
   const globex = `    origins: ["${site.origin("www.globex.example")}"]`;
-  scene = await Scene.open({ trunk: "answer", acme: acme(origin), globex, more: exchange, clock });
-  const foreign = ["www.globex.example", "www.mallory.example"].map((host) => site.origin(host));
-  browser = await startBrowser({ secure: [origin, ...foreign] });
+  scene = await Scene.open({ trunk: "answer", acme: acme(site.origin()), globex, more: exchange, clock });
+  browser = await startBrowser({ secure: [own, "www.globex.example", "www.mallory.example"].map(site.origin) });
 });
 
 afterEach(async () => {
@@ -49,7 +39,6 @@ afterEach(async () => {
 afterAll(async () => {
   await browser?.close();
   await scene?.close();
-  await servlet?.stop();
   await site?.close();
 });
 
@@ -83,25 +72,15 @@ interface Visit extends OpenOptions {
 }
 
 /** A page that has begun as the library says: `voxbone.WebRTC.init(voxrtc_config)`. */
-async function visit({ host = "www.acme.example", given, settings, ...rest }: Visit = {}): Promise<TestPage> {
+async function visit({ host = own, given, settings, ...rest }: Visit = {}): Promise<TestPage> {
   const page = await browser.open({ ...rest, settings: { gateway: http(scene.gateway), ...settings } });
   pages.push(page);
-  const origin = site.origin(host);
-  if (!given) await logIn(page, origin);
-  const script = given
-    ? `<script>var voxrtc_config = ${JSON.stringify(given)}</script>`
-    : '<script src="/voxrtc_config.js"></script>';
-  site.html("/call", `<script src="/jssip.js"></script>${script}<script src="/voxbone.js"></script>`);
-  await page.page.goto(`${origin}/call`);
+  if (!given) await site.logIn(page, "alice");
+  const inline = `<script>var voxrtc_config = ${JSON.stringify(given)}</script>`;
+  site.page("/call", given ? inline : '<script src="/voxrtc_config.js"></script>');
+  await page.page.goto(`${site.origin(host)}/call`);
   await page.run("voxbone.WebRTC.init(voxrtc_config)");
   return page;
-}
-
-async function logIn(page: TestPage, origin: string): Promise<void> {
-  await page.page.goto(origin);
-  await page.page.fill("[name=user]", "alice");
-  await page.page.click("button");
-  await page.page.getByText("Hello alice").waitFor();
 }
 
 async function call(page: TestPage): Promise<void> {

@@ -1,6 +1,7 @@
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { type Browser, chromium, type Page, type WebSocket } from "playwright-core";
+import { chromium, type Page, type WebSocket } from "playwright-core";
+import { temporaryDir } from "./temporary.ts";
 
 /** Something that a page told by `tell({ what, … })`. */
 export interface Told {
@@ -24,7 +25,7 @@ export interface OpenOptions {
 /** Milliseconds. */
 const patience = 10_000;
 
-/** A page in a profile of its own: no cookie is another page's. */
+/** A page with cookies of its own. */
 export class TestPage {
   readonly page: Page;
   /** Exceptions that nobody caught. */
@@ -41,8 +42,7 @@ export class TestPage {
     page.on("websocket", (socket) => this.#listen(socket));
   }
 
-  static async open(browser: Browser, { settings = {}, ownClock = false }: OpenOptions): Promise<TestPage> {
-    const page = await browser.newPage();
+  static async open(page: Page, { settings = {}, ownClock = false }: OpenOptions): Promise<TestPage> {
     const opened = new TestPage(page);
     if (ownClock) await page.clock.install();
     await page.exposeFunction("tell", (told: Told) => opened.#hear(told));
@@ -120,19 +120,24 @@ export interface TestBrowser {
 }
 
 /**
- * A real Chromium, headless, with a microphone that plays. Every name under .example is 127.0.0.1 and there is no other.
- * secure: origins that get the microphone as if they were https.
+ * A real Chromium, headless, with a microphone that plays. Every name under .example is 127.0.0.1 and there is no other;
+ * any certificate is good; cookies go wherever their attributes let them, as in browsers that do not guard against
+ * third parties. secure: http origins that get the microphone as if they were https.
  */
 export async function startBrowser({
   secure = [],
 }: {
   readonly secure?: readonly string[];
 } = {}): Promise<TestBrowser> {
-  const browser = await chromium.launch({
+  const profile = temporaryDir("browser");
+  mkdirSync(join(profile, "Default"));
+  writeFileSync(join(profile, "Default/Preferences"), JSON.stringify({ profile: { cookie_controls_mode: 0 } }));
+  const main = await chromium.launchPersistentContext(profile, {
     executablePath: program(),
     args: [
       "--no-sandbox",
       "--no-proxy-server",
+      "--ignore-certificate-errors",
       "--host-resolver-rules=MAP *.example 127.0.0.1,MAP * ~NOTFOUND,EXCLUDE 127.0.0.1",
       `--unsafely-treat-insecure-origin-as-secure=${secure.join(",")}`,
       "--use-fake-ui-for-media-stream",
@@ -141,7 +146,13 @@ export async function startBrowser({
       "--allow-loopback-in-peer-connection",
     ],
   });
-  return { open: (options = {}) => TestPage.open(browser, options), close: () => browser.close() };
+  return {
+    open: async (options = {}) => TestPage.open(await main.browser()!.newPage(), options),
+    close: async () => {
+      await main.close();
+      rmSync(profile, { recursive: true, force: true, maxRetries: 10 });
+    },
+  };
 }
 
 function program(): string {

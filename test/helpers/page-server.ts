@@ -1,9 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer, request as forward, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { ConfigFolder } from "./config-file.ts";
 
 const servletMain = fileURLToPath(new URL("../../examples/servlet/servlet.ts", import.meta.url));
 
@@ -12,10 +16,12 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 /** A customer's web site on 127.0.0.1: whatever name a browser comes by, the pages are the same. */
 export class PageServer {
   readonly #server: Server;
+  readonly #scheme: "http" | "https";
   readonly #pages = new Map<string, Handler>();
 
-  private constructor(server: Server) {
+  private constructor(server: Server, scheme: "http" | "https") {
     this.#server = server;
+    this.#scheme = scheme;
     server.on("request", (request: IncomingMessage, response: ServerResponse) => {
       const page = this.#pages.get((request.url ?? "").split("?", 1)[0] ?? "");
       if (page) page(request, response);
@@ -23,16 +29,16 @@ export class PageServer {
     });
   }
 
-  static async open(): Promise<PageServer> {
-    const server = createServer();
+  static async open(scheme: "http" | "https" = "http"): Promise<PageServer> {
+    const server = scheme === "http" ? createServer() : createTlsServer(certificate());
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
-    return new PageServer(server);
+    return new PageServer(server, scheme);
   }
 
   /** As a browser names it that came by this host name. */
   origin(host: string): string {
-    return `http://${host}:${(this.#server.address() as AddressInfo).port}`;
+    return `${this.#scheme}://${host}:${(this.#server.address() as AddressInfo).port}`;
   }
 
   html(path: string, body: string, headers: Readonly<Record<string, string>> = {}): void {
@@ -72,6 +78,14 @@ export class PageServer {
       response.end(body);
     });
   }
+}
+
+function certificate(): { cert: Buffer; key: Buffer } {
+  const folder = new ConfigFolder();
+  folder.certificate("site");
+  const [cert, key] = ["cert", "key"].map((part) => readFileSync(join(folder.path, `site-${part}.pem`)));
+  folder.remove();
+  return { cert: cert!, key: key! };
 }
 
 export interface Servlet {

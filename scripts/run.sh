@@ -1,11 +1,15 @@
 #!/bin/sh
-# run.sh [--with-servers] SCRIPT [ARG…]: runs a TypeScript file of this checkout under Node 24 after its own set-up: the npm
-# packages of the lock file and, with --with-servers, Kamailio, SIPp and promtool. What is done is not done again. Words go to stderr.
+# run.sh [--with-servers | --with-test-parts] SCRIPT [ARG…]: runs a TypeScript file of this checkout under Node 24 after its own
+# set-up: the npm packages of the lock file and, with --with-servers, Kamailio and SIPp, or with --with-test-parts all that tests run.
+# What is done is not done again. Words go to stderr.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 servers=no
-if [ "${1:-}" = --with-servers ]; then servers=yes; shift; fi
-[ $# -gt 0 ] || { echo "usage: run.sh [--with-servers] SCRIPT [ARG…]" >&2; exit 2; }
+case "${1:-}" in
+  --with-servers) servers=yes; shift ;;
+  --with-test-parts) servers=tests; shift ;;
+esac
+[ $# -gt 0 ] || { echo "usage: run.sh [--with-servers | --with-test-parts] SCRIPT [ARG…]" >&2; exit 2; }
 script=$1; shift
 
 fail() { echo "postern: $1" >&2; exit 1; }
@@ -32,7 +36,7 @@ PATH=$root/node_modules/.bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export PATH
 major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null) || major=0
 [ "$major" -ge 24 ] || fail "no Node package exists for this machine: install Node 24 or later"
-[ $servers = no ] || sh "$root/scripts/servers.sh" </dev/null
+[ $servers = no ] || sh "$root/scripts/servers.sh" "$servers" </dev/null
 
 case $script in /*) ;; *) script=$root/$script ;; esac
 exec node "$script" "$@"

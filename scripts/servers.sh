@@ -1,14 +1,17 @@
 #!/bin/sh
-# servers.sh: installs from the Debian or Ubuntu archive, where they are absent, Kamailio with its modules, SIPp, openssl, promtool (of Prometheus),
-# coturn, Chromium, and the languages whose examples the tests run: PHP, Go, Python.
+# servers.sh [tests]: installs from the Debian or Ubuntu archive, where they are absent, Kamailio with its modules, SIPp and openssl; for tests
+# also promtool (of Prometheus), coturn, Chromium, and the languages whose examples they run: PHP, Go, Python.
 set -eu
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/snap/bin
 packages="kamailio kamailio-websocket-modules kamailio-autheph-modules kamailio-tls-modules kamailio-outbound-modules
-  kamailio-sqlite-modules kamailio-json-modules kamailio-utils-modules sip-tester openssl prometheus
-  coturn php-cli golang-go python3"
-# Ubuntu has Chromium under its older name alone.
-if grep -qs '^ID=ubuntu' /etc/os-release; then packages="$packages chromium-browser"; else packages="$packages chromium"; fi
-programs="sipp openssl promtool turnserver chromium php go python3 kamailio"
+  kamailio-sqlite-modules kamailio-json-modules kamailio-utils-modules sip-tester openssl"
+programs="sipp openssl kamailio"
+if [ "${1:-}" = tests ]; then
+  packages="$packages prometheus coturn php-cli golang-go python3"
+  # Ubuntu has Chromium under its older name alone.
+  if grep -qs '^ID=ubuntu' /etc/os-release; then packages="$packages chromium-browser"; else packages="$packages chromium"; fi
+  programs="$programs promtool turnserver chromium php go python3"
+fi
 modules="websocket auth_ephemeral tls outbound db_sqlite json utils"
 
 # Looks at what is there, not at the package list: a Kamailio built by hand serves as well.
@@ -33,7 +36,7 @@ elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then sudo="sudo -n"
 else fail "neither root nor sudo without a password is at hand"
 fi
 
-echo "postern: installing Kamailio, SIPp, promtool, coturn, Chromium, PHP, Go and Python with apt-get" >&2
+echo "postern: installing with apt-get: $wanted" >&2
 # The packages would start their own Kamailio, Prometheus and coturn, now and at every boot. policy-rc.d is Debian's way to say no.
 status=0
 $sudo env DEBIAN_FRONTEND=noninteractive sh -eu -c '

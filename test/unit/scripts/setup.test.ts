@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -89,6 +89,21 @@ describe("servers.sh", () => {
   it("does nothing where all is there", () => {
     program("apt-get", "echo called");
     expect(sh([servers])).toEqual({ status: 0, stdout: "", stderr: "" });
+    expect(sh([servers, "tests"])).toEqual({ status: 0, stdout: "", stderr: "" });
+  });
+
+  it("asks for what tests run only where there are tests to run", () => {
+    program("kamailio", `echo "  Default paths to modules: ${dir}"`);
+    for (const module of ["websocket", "auth_ephemeral", "tls", "outbound", "db_sqlite", "json", "utils"]) {
+      writeFileSync(join(dir, `${module}.so`), "");
+    }
+    for (const name of ["sipp", "openssl"]) program(name, "exit 0");
+    for (const name of ["sed", "cut", "grep"]) symlinkSync(`/usr/bin/${name}`, join(dir, "bin", name));
+    program("id", "echo 1000");
+    program("sudo", "exit 1");
+    program("apt-get", "echo called");
+    expect(sh([servers], "", join(dir, "bin"))).toMatchObject({ status: 0, stderr: "" });
+    expect(sh([servers, "tests"], "", join(dir, "bin"))).toMatchObject({ status: 1 });
   });
 
   it.each([
@@ -105,7 +120,7 @@ describe("servers.sh", () => {
     program("sudo", "exit 1");
     for (const name of ["kamailio", "sed", "cut", "grep"]) program(name, "exit 0");
     program("apt-get", "echo called");
-    const { status, stdout, stderr } = sh([servers], "", join(dir, "bin"));
+    const { status, stdout, stderr } = sh([servers, "tests"], "", join(dir, "bin"));
     expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
     expect(stderr).toMatch(new RegExp(`^postern: ${absent} is missing and neither root nor sudo .*\\n$`));
     expect(stderr).toMatch(packages);

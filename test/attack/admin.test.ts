@@ -23,7 +23,7 @@ afterAll(async () => {
 
 const ask = (path: string, headers: Record<string, string>): Promise<number> =>
   new Promise((resolve, reject) => {
-    const asked = request(`${gateway.adminUrl}${path}`, { headers }, (response) => {
+    const asked = request(gateway.adminUrl, { path, headers }, (response) => {
       response.resume().once("end", () => resolve(response.statusCode ?? 0));
     });
     asked.once("error", reject).end();
@@ -35,11 +35,18 @@ describe("the admin port, asked by a page in an operator's browser", () => {
   it.each([
     ["a name of the page's own that leads here", ladder, { Host: "evil.example:8089" }],
     ["the same, for who owns a number", "/v1/inbound?source=127.0.0.1&number=1", { Host: "evil.example" }],
+    ["the same, the path spelled otherwise", ladder.replace("/v1/", "/%76%31/"), { Host: "evil.example" }],
+    ["the same, with the whole address in it", `http://evil.example${ladder}`, { Host: "evil.example" }],
     ["with its Origin", ladder, { Origin: "http://evil.example" }],
     ["with its Origin, for metrics", "/metrics", { Origin: "http://evil.example" }],
     ["with a Host that is none", ladder, { Host: "::::" }],
   ])("tells nothing: %s", async (_, path, headers) => {
     expect(await ask(path, headers)).toBe(403);
+  });
+
+  it("twin: another spelling of the path leads to the same", async () => {
+    expect(await ask(ladder.replace("/v1/", "/%76%31/"), { Host: "localhost" })).toBe(200);
+    expect(await ask(`http://localhost${ladder}`, { Host: "localhost" })).toBe(200);
   });
 
   it.each(["127.0.0.1:8089", "localhost", "[::1]:8089", "gateway-upstream:8089"])(

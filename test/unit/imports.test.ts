@@ -26,7 +26,17 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   doctor: ["core", "gateway", "config.ts"],
   cli: ["*"],
   "main.ts": ["*"],
-  "proving.ts": ["core", "auth", "policy", "callout", "config.ts", "state", "state/port.ts", "telemetry", "callout/address.ts"],
+  "proving.ts": [
+    "core",
+    "auth",
+    "policy",
+    "callout",
+    "config.ts",
+    "state",
+    "state/port.ts",
+    "telemetry",
+    "callout/address.ts",
+  ],
 };
 
 /** Packages that only some places may know: text and verdicts do no I/O, the media library is the test client's alone. */
@@ -34,6 +44,7 @@ const packages: readonly { readonly name: RegExp; readonly only: readonly string
   { name: /^(jssip|@roamhq\/wrtc|sip\.js)(\/|$)/, only: ["client"] },
   { name: /^ws$/, only: ["gateway", "client", "api"] },
   { name: /^commander$/, only: ["cli"] },
+  { name: /^fastify$/, only: ["api"] },
   { name: /^(prom-client|pino)$/, only: ["telemetry"] },
   { name: /^node-cache$/, only: ["state"] },
   {

@@ -121,6 +121,7 @@ describe("every refusal in the published form", () => {
   it.each(Object.keys(codes) as Code[])("%s has a published status, name and action", (code) => {
     const { status, body } = authenticateError({ refusal: refuse(code, "a sentence"), retryAfter: 7 });
     expect([400, 401, 422, 503]).toContain(status);
+    expect(body.error === "INVALID_TOKEN" && status === 401).toBe(code.startsWith("credential-"));
     const [todo] = body["urn:x-callstats:auth:errorActions"];
     expect(todo).toEqual(
       status === 503 ? { action: 0, params: { timeout: 7000 } } : { action: status === 401 ? 1 : 2 },

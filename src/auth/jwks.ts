@@ -96,14 +96,19 @@ export class KeySets {
 
   /** Asks for those that are 300 s old, or failed 30 s ago, a few at once. */
   async refresh(): Promise<void> {
-    const now = this.#clock.now();
-    const due = [...this.#remotes.values()].filter(
-      ({ askedAt, trouble }) => now - askedAt >= (trouble === undefined ? refreshAfter : coolDown),
-    );
+    const due = [...this.#remotes.values()];
     const next = async (): Promise<void> => {
-      for (let remote = due.shift(); remote; remote = due.shift()) await (remote.underWay ?? this.#ask(remote));
+      for (let remote = due.shift(); remote; remote = due.shift()) if (this.#isDue(remote)) await this.#ask(remote);
     };
     await Promise.all(Array.from({ length: atOnce }, next));
+  }
+
+  /** Others may have asked for it, or dropped it, while it waited its turn. */
+  #isDue(remote: Remote): boolean {
+    const { uri, askedAt, underWay, trouble } = remote;
+    const age = this.#clock.now() - askedAt;
+    const old = age >= (trouble === undefined ? refreshAfter : coolDown);
+    return old && underWay === undefined && this.#remotes.get(uri) === remote;
   }
 
   #ask(remote: Remote): Promise<void> {

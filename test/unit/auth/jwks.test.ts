@@ -112,7 +112,10 @@ describe("a key set", () => {
         answer = resolve;
       });
     bench.sets.want(new Set([uri]));
-    const all = Promise.all([bench.sets.consult(uri), bench.sets.consult(uri)]);
+    let waited = 0;
+    const all = Promise.all([1, 2].map(() => bench.sets.consult(uri).then(() => waited++)));
+    await new Promise(setImmediate);
+    expect(waited).toBe(0);
     answer(body([es.jwk]));
     await all;
     expect([bench.asked.length, bench.kids()]).toEqual([1, ["e1"]]);
@@ -274,6 +277,24 @@ describe("the background", () => {
       answer();
     });
     await expect.poll(() => bench.asked.length).toBe(16);
+  });
+
+  it("asks once for what several changes of the config want, and not for what is wanted no more", async () => {
+    const bench = new Bench();
+    const answers: (() => void)[] = [];
+    bench.answer = () => new Promise((resolve) => answers.push(() => resolve(body([]))));
+    const uris = Array.from({ length: 20 }, (_, i) => `https://idp.example/${i}`);
+    bench.sets.want(new Set(uris));
+    bench.sets.want(new Set(uris.slice(0, 18)));
+    const answered = (): number => {
+      answers.splice(0).forEach((answer) => {
+        answer();
+      });
+      return bench.asked.length;
+    };
+    await expect.poll(answered).toBe(18);
+    await new Promise(setImmediate);
+    expect(bench.asked.map(({ url }) => url).toSorted()).toEqual(uris.slice(0, 18).toSorted());
   });
 
   it("begins with start and ends with stop, however often", async () => {

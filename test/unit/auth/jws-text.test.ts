@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { maxToken, readJws, readPayload } from "../../../src/auth/jws-text.ts";
 
@@ -167,4 +168,18 @@ it("what is refused says nothing of what the token holds, in ASCII without quote
     `{"alg":"none","kid":${JSON.stringify(hostile)}}`,
   ];
   for (const text of texts) expect(refusal(token(text))?.sentence).toMatch(/^(?!.*geheim)[ !#-[\]-~]+$/);
+});
+
+it("nothing that can be written makes it throw", () => {
+  const part = fc.oneof(fc.string({ unit: "binary" }), fc.json(), fc.constant('{"alg":"HS256"}'));
+  const text = fc.oneof(
+    fc.string({ unit: "binary", maxLength: 200 }),
+    fc.tuple(part, part, fc.base64String()).map(([header, payload, tail]) => token(header, payload, tail)),
+  );
+  fc.assert(
+    fc.property(text, (given) => {
+      const read = readJws(given);
+      if (read.kind === "jws") readPayload(read.jws);
+    }),
+  );
 });

@@ -410,6 +410,14 @@ describe("what a refusal costs", () => {
     }
   });
 
+  it("leaves room for the right key of each, among keys of other algorithms too", async () => {
+    const bench = new Bench([many, few, none]);
+    for (const appID of ["many", "acme"]) {
+      expect(await bench.verdict(await signToken({ alg: "ES256" }, { ...usual, appID }, es.private))).toBe("proved");
+    }
+    expect(await bench.verdict(await signToken({ alg: "HS256" }, usual, secret))).toBe("proved");
+  });
+
   it.each<JwtAlgorithm>(["HS512", "RS256", "PS512", "ES384", "ES512", "EdDSA"])(
     "is one check where nobody has a key for %s",
     async (alg) => {

@@ -44,7 +44,7 @@ function adminRoutes(options: AdminOptions): FastifyInstance {
   const { inbound, metrics } = options;
   const app = createHttp({
     bodyLimit,
-    onFault: (err) => inbound.log.error({ err }, "an HTTP request could not be answered"),
+    onFault: (err) => inbound.log.error({ err }, "a request over HTTP could not be answered"),
     notFound: "here are /livez, /readyz, /metrics, /v1/customers/me, /v1/inbound, /v1/ladder and /openapi.json",
     gate: turnAwayPages,
   });

@@ -141,6 +141,8 @@ describe("how it is signed", () => {
     ["none, with a signature", hmac("sha256", secret, none)],
     ["nOnE", hmac("sha256", secret, text({ alg: "nOnE" }))],
     ["HS384", hmac("sha384", secret, hs384)],
+    ["HS384 in name alone", hmac("sha256", secret, hs384)],
+    ["hs256", hmac("sha256", secret, text({ alg: "hs256" }))],
     ["RS256", `${rs256}.${signWith("sha256", Buffer.from(rs256), rsa.privateKey).toString("base64url")}`],
     ["HS256 under a public key", hmac("sha256", pem, text({ alg: "HS256" }))],
     ["an unknown extension", hmac("sha256", secret, text({ alg: "HS256", crit: ["x"], x: 1 }))],

@@ -26,6 +26,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   doctor: ["core", "gateway", "config.ts"],
   cli: ["*"],
   "main.ts": ["*"],
+  "live.ts": ["core", "auth", "gateway", "config.ts"],
   "proving.ts": [
     "core",
     "auth",

@@ -279,6 +279,14 @@ describe("the background", () => {
     await expect.poll(() => bench.asked.length).toBe(16);
   });
 
+  it("asks nobody again who has not answered yet", async () => {
+    const bench = new Bench();
+    bench.answer = () => new Promise(() => {});
+    bench.sets.want(new Set([uri]));
+    await bench.later(3600);
+    expect(bench.asked).toHaveLength(1);
+  });
+
   it("asks once for what several changes of the config want, and not for what is wanted no more", async () => {
     const bench = new Bench();
     const answers: (() => void)[] = [];

@@ -416,6 +416,7 @@ describe("what a refusal costs", () => {
       expect(await bench.verdict(await signToken({ alg: "ES256" }, { ...usual, appID }, es.private))).toBe("proved");
     }
     expect(await bench.verdict(await signToken({ alg: "HS256" }, usual, secret))).toBe("proved");
+    expect(await bench.cost(await signToken({ alg: "HS256" }, usual, `${secret}.`))).toBe(1);
   });
 
   it.each<JwtAlgorithm>(["HS512", "RS256", "PS512", "ES384", "ES512", "EdDSA"])(

@@ -27,8 +27,8 @@ export interface PageData {
   readonly username: string;
   readonly password: string;
   readonly ttl: number;
-  readonly ws: readonly string[];
-  readonly wss: readonly string[];
+  readonly ws: string;
+  readonly wss: string;
   /** Name → url of an image; none: the library takes its own default. */
   readonly pingServers: Readonly<Record<string, string>>;
   readonly stunServers: readonly PageIceServer[];
@@ -96,8 +96,8 @@ function pageData({ username, password, ttl, iceServers }: Exchanged, publicUrl:
 }
 
 const addresses = (publicUrl: string) => ({
-  ws: [publicUrl],
-  wss: [publicUrl],
+  ws: publicUrl,
+  wss: publicUrl,
   pingServers: {},
   log: [],
   callStatsCredentials: { appId: "", appSecret: "" },

@@ -79,7 +79,7 @@ describe("a hostile callback", () => {
     const response = await ask("&jsonp=cb");
     expect(response.headers.get("content-type")).toBe("application/javascript; charset=utf-8");
     const [data, ...more] = run(await response.text());
-    expect([data?.wss, more]).toEqual([[gateway.gatewayUrl], []]);
+    expect([data?.wss, more]).toEqual([gateway.gatewayUrl, []]);
   });
 });
 

@@ -30,7 +30,7 @@ globalThis.voxbone = {
       if (data.error && !heedless) return tell({ what: "denied", message: data.error });
       this.configuration.authorization_user = data.username;
       this.configuration.password = data.password;
-      this.configuration.sockets = data.wss.map((url) => new JsSIP.WebSocketInterface(url));
+      this.configuration.sockets = [new JsSIP.WebSocketInterface(data.wss)];
       this.iceServers = [...data.stunServers, ...data.turnServers];
       this.callStats = data.callStatsCredentials.appId;
       for (const [name, url] of Object.entries(data.pingServers)) tell({ what: "ping", name, url });

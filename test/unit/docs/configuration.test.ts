@@ -32,8 +32,8 @@ describe("docs/configuration.md", () => {
   });
 
   it("names as bound to a restart what a reload compares", () => {
-    const compared = /const bound\b[^{]*\{([\s\S]*?)\n {2}\};/.exec(read("src/main.ts"))?.[1] ?? "";
-    const named = [...compared.matchAll(/^ {4}"?([\w.]+)"?: \(of\)/gm)].map(([, key]) => key);
+    const compared = /const bound\b[^{]*\{([\s\S]*?)\n\};/.exec(read("src/live.ts"))?.[1] ?? "";
+    const named = [...compared.matchAll(/^ {2}"?([\w.]+)"?: \(of\)/gm)].map(([, key]) => key);
     expect(named.length).toBeGreaterThan(3);
     expect(named.toSorted()).toEqual(atRestart.toSorted());
   });

@@ -103,6 +103,8 @@ async function turnedAway(page: TestPage, user: string): Promise<Record<string, 
 const turnedAwayOf = (customer: string): Record<string, unknown>[] =>
   gateway.log().filter((line) => line.msg === "turned away" && line.customer === customer);
 
+const denied = { code: 4403, reason: expect.stringMatching(/^origin-denied: /) };
+
 describe("a token in the URL of the handshake", () => {
   it("that the page's own site gave it registers and calls, and nothing is challenged", async () => {
     const page = await visit({ user: "alice", token: "own" });
@@ -120,6 +122,11 @@ describe("a token in the URL of the handshake", () => {
     const closed = await turnedAway(await visit({ user: "forged", token }), "forged");
     expect(closed).toMatchObject({ code: 4403, reason: expect.stringMatching(/^credential-rejected: /) });
   });
+
+  it("closes with 4403 on another customer's page", async () => {
+    const page = await visit({ user: "stolen", host: foreign, token: await jwt("stolen") });
+    expect(await turnedAway(page, "stolen")).toMatchObject(denied);
+  });
 });
 
 describe("the cookie postern_token", () => {
@@ -127,8 +134,6 @@ describe("the cookie postern_token", () => {
     const page = await visit({ user: "carol", cookie: await jwt("carol") });
     await registersAndCalls(page, "carol");
   });
-
-  const denied = { code: 4403, reason: expect.stringMatching(/^origin-denied: /) };
 
   it("is refused with 4403 from another customer's page, though the browser sends it", async () => {
     const before = turnedAwayOf("acme").length;

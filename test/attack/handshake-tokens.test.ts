@@ -491,6 +491,23 @@ describe("a Bearer", () => {
     expect(status(await alice.client.ask({ ...parts, cseq: 20, extra: [proof] }))).toBe(200);
   });
 
+  it("that is wrong too often from one address under one domain is not looked at for a while", async () => {
+    const gateway = await another({ gateway: "  limits: { failuresPerMinute: 2 }" });
+    const address = someone("alice");
+    const alice = new User(await scene.connect({}, gateway), address, nothing);
+    const right = [bearer(token(address, {}, gateway))];
+    expect(status(await alice.client.ask(options(alice, right)))).toBe(200);
+    for (const _ of [1, 2]) {
+      expect(code(await alice.client.ask(options(alice, [bearer(token(address))])))).toBe("credential-rejected");
+    }
+    const parts = options(alice, right);
+    const refused = await alice.client.ask(parts);
+    expect([status(refused), code(refused)]).toEqual([503, "rate-limited"]);
+    expect(await scene.arrived(parts.callId)).toEqual([]);
+    const dave = await scene.stranger("dave", "globex.example", gateway);
+    expect(status(await dave.prove("OPTIONS", `sip:${dave.domain}`))).toBe(200);
+  });
+
   it("of another user is refused for this From, and on this user's connection", async () => {
     const address = someone("alice");
     const alice = new User(await scene.connect(), address, nothing);

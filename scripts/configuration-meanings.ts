@@ -70,7 +70,7 @@ export const meanings: Readonly<Record<string, string>> = {
   "customers[].keys[].jwk":
     "A public key as JWK; one of jwk, pem, secret, jwksUri. It must fit `alg`; RSA: 2048 bits or more.",
   "customers[].keys[].pem": "A public key as PEM, or `file:PATH`.",
-  "customers[].keys[].secret": "For HS… algorithms: at least as long as their hash (32, 48, 64 bytes).",
+  "customers[].keys[].secret": "For HS… algorithms. RFC 7518 asks for as many bytes as the hash has (32, 48, 64).",
   "customers[].keys[].jwksUri":
     "`https://` URL of a JWK set; `http://` inside `exchange.callbackNetworks` only. Needs issuer and audience.",
   "customers[].keys[].issuer": "What `iss` must be.",

@@ -34,9 +34,10 @@ async function mintCredential(options: MintOptions, command: Command): Promise<v
   const read = readSecret("--secret", options.secret, process.env);
   if (read.kind === "fault") return usage(read.sentence);
   const { PosternError } = await import("../core/errors.ts");
-  const least = options.jwt ? leastBytes(options.algorithm) : 16;
-  if (Buffer.byteLength(read.secret) < least)
-    say(`warning: the secret has fewer than ${least} bytes; no config takes it`);
+  const bytes = Buffer.byteLength(read.secret);
+  const wanted = options.jwt ? leastBytes(options.algorithm) : 0;
+  if (bytes < 16) say("warning: the secret has fewer than 16 bytes; no config takes it");
+  else if (bytes < wanted) say(`warning: the secret has fewer than the ${wanted} bytes that RFC 7518 asks for`);
   const now = options.now ?? Math.floor(Date.now() / 1000);
   try {
     print(await minted(options, read.secret, now, algorithm));

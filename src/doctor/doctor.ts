@@ -31,8 +31,21 @@ export async function examine({ file, config, notAvailable }: Patient, system: S
     ...checkTls(config, system),
     ...ports,
     ...checkFamilies(config),
+    ...checkKeys(config),
     ...upstreams.flat(),
   ];
+}
+
+/** RFC 7518 §3.2: as many bytes as the hash has. */
+function checkKeys({ customers }: Config): Finding[] {
+  return customers.flatMap(({ id, keys }) =>
+    keys.flatMap(({ id: key, alg, source }) => {
+      const wanted = Number(alg.slice(2)) / 8;
+      if (source.kind !== "secret" || Buffer.byteLength(source.secret) >= wanted) return [];
+      const what = `its secret has fewer than the ${wanted} bytes that ${alg} should have`;
+      return [warn(`key ${key} of ${id}`, what, `make one by openssl rand -base64 ${wanted}`)];
+    }),
+  );
 }
 
 function checkConfig(file: string, notAvailable: readonly string[], system: System): Finding[] {

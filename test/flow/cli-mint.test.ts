@@ -51,9 +51,9 @@ describe("postern mint --jwt", () => {
     ["HS256", 31],
     ["HS384", 47],
     ["HS512", 63],
-  ])("warns of a secret that no config takes for %s", async (algorithm, bytes) => {
+  ])("warns of a secret that is shorter than it should be for %s", async (algorithm, bytes) => {
     const short = await mint([...alice, "--algorithm", algorithm], "x".repeat(bytes));
-    const warning = `warning: the secret has fewer than ${bytes + 1} bytes; no config takes it\n`;
+    const warning = `warning: the secret has fewer than the ${bytes + 1} bytes that RFC 7518 asks for\n`;
     expect([short.exit, short.stderr]).toEqual([0, warning]);
     expect((await mint([...alice, "--algorithm", algorithm], "x".repeat(bytes + 1))).stderr).toBe("");
   });

@@ -78,14 +78,10 @@ describe("a key fits its algorithm", () => {
     ]);
   });
 
-  it.each([
-    ["HS256", 32],
-    ["HS384", 48],
-    ["HS512", 64],
-  ])("%s takes a secret of %s bytes, not of one less", (alg, bytes) => {
-    expect(faultsOf({ alg, secret: "s".repeat(bytes) })).toEqual([]);
-    expect(faultsOf({ alg, secret: "s".repeat(bytes - 1) })).toEqual([
-      expect.stringMatching(new RegExp(`^\\.secret: is shorter than the ${bytes} bytes`)),
+  it.each(["HS256", "HS384", "HS512"])("%s takes a secret of 16 bytes, as every secret is, not of one less", (alg) => {
+    expect(faultsOf({ alg, secret: "s".repeat(16) })).toEqual([]);
+    expect(faultsOf({ alg, secret: "s".repeat(15) })).toEqual([
+      expect.stringMatching(/^\.secret: has fewer than 16 bytes/),
     ]);
   });
 

@@ -19,9 +19,16 @@ type Jwk = Readonly<Record<string, unknown>> & { readonly kid?: string };
 
 const json = (...path: string[]): unknown => JSON.parse(readFileSync(join(...path), "utf8"));
 
-/** The key as a customer would set it: its own algorithm pinned, a symmetric one as the secret itself. */
+/**
+ * The key as a customer would set it: its own algorithm pinned, a symmetric one as the secret itself. As a JWK none can be
+ * set; one that is shorter than its hash is no JWK for it either (RFC 7518 §3.2), though a config takes 16 bytes.
+ */
 function pinned(jwk: Jwk, alg: string): ProvingKey | undefined {
   if (!isAlgorithm(alg)) return undefined;
+  if (jwk.kty === "oct" && Buffer.byteLength(String(jwk.k), "base64url") * 8 < Number(alg.slice(2))) {
+    expect(importJwk(alg, jwk).kind).toBe("unusable");
+    return undefined;
+  }
   const imported =
     jwk.kty === "oct" ? importSecret(alg, Buffer.from(String(jwk.k), "base64url")) : importJwk(alg, publicPart(jwk));
   return imported.kind === "key" ? imported.key : undefined;

@@ -58,10 +58,13 @@ function audienceFault({ audiences }: Claims, key: VerificationKey): string | un
   return audiences?.includes(key.audience) ? undefined : "the token's aud does not hold the audience set for its key";
 }
 
+/** Seconds that iat may be ahead: it says when a token was made, not from when on it is good (RFC 7519 §4.1.6). */
+const issuedAhead = 5;
+
 /** Whether a proved token is good now: not yet, no longer, or too long. now: milliseconds since the epoch. */
 export function timeVerdict(claims: Claims, customer: Customer, now: number): Refusal | undefined {
   const latest = now / 1000 + customer.clockSkew;
-  if ((claims.notBefore ?? 0) > latest || (claims.issuedAt ?? 0) > latest) {
+  if ((claims.notBefore ?? 0) > latest || (claims.issuedAt ?? 0) > latest + issuedAhead) {
     return refuse("credential-rejected", "the token is not yet valid by its nbf or iat: set the clock that makes it");
   }
   return lifetime(customer, Math.floor(claims.expiry), Math.floor(now / 1000));

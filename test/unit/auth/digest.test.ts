@@ -131,7 +131,7 @@ describe("a right answer", () => {
     const narrowings = [whole, again].map((proof) => proof?.kind === "proved" && proof.identity.narrowing);
     expect(narrowings[0]).toBe(narrowings[1]);
     for (const user of ["acme@acme.example", "alice"]) {
-      expect(bench.prove(bench.answer({ user }))).toMatchObject({ kind: "proved", identity: { narrowing: {} } });
+      expect(bench.prove(bench.answer({ user }))).toHaveProperty("identity.narrowing", {});
     }
   });
 

@@ -25,6 +25,7 @@ describe("what was sealed", () => {
     ["no exchange secret", keys()],
     ["an empty exchange secret", keys(["chain secret, first"], "")],
     ["the two exchanged for each other", keys(["exchange secret"], "chain secret, first")],
+    ["the border between the two moved", keys(["chain secret, firs"], "texchange secret")],
     ["the two written as one", keys(['chain secret, first","exchange secret'], undefined)],
     ["only secrets that came later", keys(["chain secret, later", "chain secret, latest"], "exchange secret")],
   ])("does not open with %s", (_, others) => {

@@ -92,7 +92,7 @@ describe("a right credential", () => {
       ttl: 300,
       now: start,
     });
-    expect(new Bench().prove(username, password)).toMatchObject({ identity: { user: "acme", narrowing: {} } });
+    expect(new Bench().prove(username, password)).toHaveProperty("identity.narrowing", {});
   });
 });
 

@@ -1,13 +1,15 @@
 import { createHmac } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type OpenOptions, startBrowser, type TestBrowser, type TestPage } from "../helpers/browser.ts";
+import { ConfigFolder } from "../helpers/config-file.ts";
 import { acmeSecret, type TestGateway } from "../helpers/gateway.ts";
 import { header, headers } from "../helpers/raw-sip.ts";
 import { Scene } from "../helpers/scene.ts";
 import { openSite, own, type Site } from "./site.ts";
 
 const number = "3225887000";
-const exchange = "exchange: { secret: the-exchange-secret-of-tests }";
+const exchangeLine = "exchange: { secret: the-exchange-secret-of-tests }";
 
 let site: Site;
 let scene: Scene;
@@ -27,7 +29,7 @@ const acme = (origin: string): string => `\
 beforeAll(async () => {
   site = await openSite("voxbone");
   const globex = `    origins: ["${site.origin("www.globex.example")}"]`;
-  scene = await Scene.open({ trunk: "answer", acme: acme(site.origin()), globex, more: exchange, clock });
+  scene = await Scene.open({ trunk: "answer", acme: acme(site.origin()), globex, more: exchangeLine, clock });
   browser = await startBrowser({ secure: [own, "www.globex.example", "www.mallory.example"].map(site.origin) });
 });
 
@@ -168,6 +170,23 @@ describe("a page written for Voxbone's library", () => {
     const invite = await scene.came(callId, "INVITE");
     expect(invite.header("X-Postern-Grant")).toContain(":acme@acme.example|");
     await hungUp(page, callId);
+  });
+});
+
+describe("the config that docs/exchange.md gives for such a page", () => {
+  it("is one, with all that the page needs", () => {
+    const docs = readFileSync(new URL("../../docs/exchange.md", import.meta.url), "utf8");
+    const yaml = /```yaml\n([^`]+)```/.exec(docs)?.[1] ?? "";
+    const folder = new ConfigFolder();
+    folder.certificate("gateway");
+    const secrets = ["POSTERN_CHAIN_SECRET", "POSTERN_EXCHANGE_SECRET", "ACME_SECRET"];
+    const { gateway, exchange, customers } = folder.config(
+      yaml,
+      Object.fromEntries(secrets.map((name) => [name, `${name.toLowerCase()}-of-the-tests`])),
+    );
+    folder.remove();
+    expect([gateway.domains, exchange?.algorithm]).toEqual([["voxout.voxbone.com"], "sha1"]);
+    expect(customers[0]).toMatchObject({ callFrom: ["voxrtc@voxbone.com"], passHeaders: ["X-Voxbone-Context"] });
   });
 });
 

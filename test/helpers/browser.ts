@@ -119,6 +119,9 @@ export interface TestBrowser {
   close(): Promise<void>;
 }
 
+/** What asks the network for names by multicast, or for https where a test has http. */
+const talkative = ["WebRtcHideLocalIpsWithMdns", "MediaRouter", "HttpsUpgrades", "HttpsFirstBalancedModeAutoEnable"];
+
 /**
  * A real Chromium, headless, with a microphone that plays. Every name under .example is 127.0.0.1 and there is no other;
  * any certificate is good; cookies go wherever their attributes let them, as in browsers that do not guard against
@@ -137,6 +140,7 @@ export async function startBrowser({
     args: [
       "--no-sandbox",
       "--no-proxy-server",
+      `--disable-features=${talkative.join(",")}`,
       "--ignore-certificate-errors",
       "--host-resolver-rules=MAP *.example 127.0.0.1,MAP * ~NOTFOUND,EXCLUDE 127.0.0.1",
       `--unsafely-treat-insecure-origin-as-secure=${secure.join(",")}`,

@@ -669,6 +669,33 @@ describe("what is under way", () => {
     await sink.close();
   });
 
+  it("has its Call-ID to itself: nobody else asks under it, so that nobody else may answer", async () => {
+    const [alice, mallory] = [await place.user("alice"), await place.user("mallory")];
+    const ringing = await ring(alice, bob);
+    expect(status(await mallory.prove("MESSAGE", `sip:${mallory.address}`, { callId: ringing.callId }))).toBe(403);
+    mallory.client.send(reply(ringing.invite, { status: "200 OK", tag: "forged", contact: "<sip:x@x.invalid>" }));
+    await place.sent(ringing.callId);
+    bob.client.send(reply(ringing.invite, { status: "603 Decline", tag: "rings" }));
+    expect(status(await ringing.final)).toBe(603);
+    expect(status(await mallory.prove("MESSAGE", `sip:${mallory.address.replace("mallory", "x")}`))).toBe(404);
+  });
+
+  it("has answers of its own alone: one more is not sent where its Via says", async () => {
+    const target = await openUdpSink("127.0.0.7");
+    const alice = await place.user("alice");
+    const ringing = await ring(alice, bob);
+    const before = (await place.sent(ringing.callId)).length;
+    const via = (host: string): string => `Via: SIP/2.0/UDP ${host};branch=z9hG4bKx\r\n`;
+    const vias = via(`127.0.0.1:${place.kamailio.udp.port}`) + via(`${target.host}:${target.port}`);
+    const answered = reply(ringing.invite, { status: "200 OK", tag: "rings" });
+    bob.client.send(answered.replace(/(?:^Via:.*\r\n)+/m, vias));
+    expect(await place.sent(ringing.callId)).toHaveLength(before);
+    expect(target.received()).toEqual([]);
+    bob.client.send(reply(ringing.invite, { status: "603 Decline", tag: "rings" }));
+    expect(status(await ringing.final)).toBe(603);
+    await target.close();
+  });
+
   it("are so many calls of one user, not more", async () => {
     const small = await Place.open({ defines: { CALLS_PER_USER: 1 } });
     const alice = await small.user("alice");

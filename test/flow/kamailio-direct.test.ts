@@ -7,11 +7,11 @@ import { mint } from "../../src/auth/ephemeral.ts";
 import { jssipClient, type TestClient } from "../helpers/clients.ts";
 import { ConfigFolder } from "../helpers/config-file.ts";
 import { establish, responseTo } from "../helpers/dialog.ts";
-import { type Kamailio, startDirectKamailio } from "../helpers/kamailio.ts";
+import { type Kamailio, startDirectKamailio, startKamailio } from "../helpers/kamailio.ts";
 import { freePort } from "../helpers/ports.ts";
-import { answer, credential, RawClient, status } from "../helpers/raw-client.ts";
+import { answer, type Credential, credential, RawClient, status } from "../helpers/raw-client.ts";
 import { header, headers, isReply, reply, request } from "../helpers/raw-sip.ts";
-import { inSeconds, User } from "../helpers/scene.ts";
+import { inSeconds, signed, User } from "../helpers/scene.ts";
 import { sipjsClient } from "../helpers/sipjs.ts";
 
 const exchangeSecret = "of the exchange alone, 32 bytes.";
@@ -241,6 +241,91 @@ describe("the secret of the exchange", () => {
       .split("\n")
       .filter((line) => !line.includes("TEST-REPORT"));
     expect(own.join("\n")).not.toContain(exchangeSecret);
+  });
+});
+
+describe("the lines of docs/kamailio.md for one's own configuration", () => {
+  const page = readFileSync(join(root, "docs/kamailio.md"), "utf8");
+  const blocks = [...page.matchAll(/^```kamailio-direct\n([\s\S]*?)^```$/gm)].map(([, block = ""]) => block);
+  const had = [
+    "pv",
+    "xlog",
+    "tm",
+    "sl",
+    "rr",
+    "siputils",
+    "textops",
+    "xhttp",
+    "websocket",
+    "nathelper",
+    "usrloc",
+    "registrar",
+  ];
+  const own = `#!KAMAILIO
+include_file "direct-local.cfg"
+tcp_accept_no_cl=yes
+${had.map((module) => `loadmodule "${module}.so"`).join("\n")}
+${blocks.join("\n")}
+modparam("nathelper|registrar", "received_avp", "$avp(received)")
+modparam("usrloc", "use_domain", 1)
+event_route[xhttp:request] {
+	ws_handle_handshake();
+}
+request_route {
+	route(EXCHANGED);
+	fix_nated_register();
+	if (is_method("REGISTER")) {
+		save("location");
+		exit;
+	}
+	if (!lookup("location")) {
+		sl_send_reply("404", "Not Found");
+		exit;
+	}
+	t_relay();
+}
+`;
+  let other: Kamailio;
+
+  beforeAll(async () => {
+    const configuration = folder.write("own.cfg", own);
+    other = await startKamailio({
+      ...{ chainSecret: exchangeSecret, algorithm: "sha1", haproxy: false, report: false },
+      ...{ configuration, localName: "direct-local.cfg" },
+    });
+  });
+  afterAll(() => other.stop());
+
+  it("are all there is on the page", () => {
+    expect(blocks).toHaveLength(2);
+  });
+
+  it("take a credential of the exchange, and pass neither it nor forged headers on", async () => {
+    const [alice, bob] = [await raw("alice", other.wsUrl), await raw("bob", other.wsUrl)];
+    const extra = ["P-Asserted-Identity: <sip:boss@acme.example>", "X-Postern-Grant: 1", "Route: <sip:192.0.2.66;lr>"];
+    const final = alice.prove("MESSAGE", `sip:${bob.address}`, { extra });
+    const got = await bob.client.take((text) => text.startsWith("MESSAGE "));
+    expect(got).not.toMatch(/^(Proxy-Authorization|P-Asserted-Identity|X-Postern-Grant|Route)/im);
+    bob.client.send(reply(got, { status: "200 OK" }));
+    expect(status(await final)).toBe(200);
+  });
+
+  it("refuse a handle, another secret, an expired one, another user, another domain, two at once", async () => {
+    const address = "mallory@acme.example";
+    const attempt = async (given: Credential, uri = "sip:acme.example", edit?: (text: string) => string) => {
+      const user = new User(await RawClient.connect(other.wsUrl), address, given);
+      return status(await user.prove("MESSAGE", uri, {}, {}, edit));
+    };
+    const soon = inSeconds(300);
+    expect(await attempt(signed(`${soon}:${address};AbCd`, exchangeSecret))).toBe(403);
+    expect(await attempt(signed(`${soon}:${address}|trunk=|`, exchangeSecret))).toBe(403);
+    expect(await attempt(signed(`${soon}:${address}`, "another secret altogether"))).toBe(403);
+    expect(await attempt(signed(`${inSeconds(-1)}:${address}`, exchangeSecret))).toBe(403);
+    expect(await attempt(signed(`${soon}:alice@acme.example`, exchangeSecret))).toBe(403);
+    expect(await attempt(signed(`${soon}:${address}`, exchangeSecret), "sip:bob@globex.example")).toBe(403);
+    const twice = (text: string): string => text.replace(/^(Proxy-Authorization:.*\r\n)/m, "$1$1");
+    expect(await attempt(signed(`${soon}:${address}`, exchangeSecret), "sip:x@acme.example", twice)).toBe(400);
+    expect(await attempt(signed(`${soon}:${address}`, exchangeSecret), "sip:x@acme.example")).toBe(404);
   });
 });
 

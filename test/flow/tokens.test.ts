@@ -3,10 +3,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Credentials } from "../../src/client/agent.ts";
 import { type ClientOptions, jssipClient, mint } from "../helpers/clients.ts";
 import { acmeSecret, chainSecret, startGateway, type TestGateway } from "../helpers/gateway.ts";
-import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
+import { type Kamailio, startDirectKamailio, startKamailio } from "../helpers/kamailio.ts";
+import { sipjsClient } from "../helpers/sipjs.ts";
 import { startTrunk, type Trunk } from "../helpers/trunk.ts";
 
 const jwtSecret = "the-jwt-secret-of-acme-in-tests-0123";
+const exchangeSecret = "the-exchange-secret-of-tests";
 const target = "+3225887123";
 
 let kamailio: Kamailio;
@@ -20,7 +22,7 @@ beforeAll(async () => {
     upstreamUrls: [kamailio.wsUrl],
     trunk: trunk.uri,
     acme: `    keys: [{ id: j1, alg: HS256, secret: ${jwtSecret} }]`,
-    more: "exchange: { secret: the-exchange-secret-of-tests }",
+    more: `exchange: { secret: ${exchangeSecret} }`,
   });
 });
 
@@ -42,12 +44,15 @@ const jwt = (user: string, ttl = 300, key = jwtSecret): Promise<string> =>
     .setExpirationTime(now() + ttl)
     .sign(new TextEncoder().encode(key));
 
-async function exchanged(user: string): Promise<{ username: string; password: string }> {
+async function exchanged(
+  user: string,
+  more: { direct?: boolean } = {},
+): Promise<{ username: string; password: string }> {
   const { username, password } = mint({ secret: acmeSecret, user: `${user}@acme.example` });
   const answer = await fetch(`${http()}/v1/exchange`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ username, password }),
+    body: JSON.stringify({ username, password, ...more }),
   });
   expect(answer.status).toBe(200);
   return (await answer.json()) as { username: string; password: string };
@@ -85,7 +90,7 @@ const withToken = (token: string): Shown => ({
 });
 
 /** Another customer's user in the place of the one it was given to. */
-const moved = ({ username, password }: { username: string; password: string }, user: string): Credentials => ({
+const moved = ({ username, password }: { username: string; password: string }, user: string) => ({
   username: username.replace(/:[^@]+@/, `:${user}@`),
   password,
 });
@@ -156,5 +161,77 @@ describe.each(ways)("$name", ({ good, bad, refusal, challenged, name }) => {
     expect(outcome).toMatchObject({ ok: false, ...refusal, sentence: expect.stringMatching(refusal.sentence) });
     await client.stop();
     expect(kamailio.saw().filter((one) => one.raw.includes(user))).toEqual([]);
+  });
+});
+
+describe("SIP.js with a JWT in header fields of its own", () => {
+  it("registers and calls; its ACK and BYE carry none, and none is at Kamailio", async () => {
+    const token = await jwt("sipjs");
+    const client = await sipjsClient({ url: gateway.gatewayUrl, user: "sipjs", credentials: { token } });
+    await client.registered();
+    const call = await client.call(`sip:${target}@acme.example`);
+    await call.accepted();
+    call.hangUp();
+    await call.ended();
+    const bye = await kamailio.waitFor((one) => one.method === "BYE" && one.raw.includes("sip:sipjs@"));
+    await client.stop();
+    const sent = client.ladder.filter(({ from }) => from === "sipjs").map(({ message }) => message);
+    const carrying = sent.filter((message) => /^Authorization:/m.test(message)).map((one) => one.split(" ")[0]);
+    expect(carrying).toEqual(expect.arrayContaining(["REGISTER", "INVITE"]));
+    expect(carrying).not.toContain("ACK");
+    expect(carrying).not.toContain("BYE");
+    expect(bye.header("X-Postern-Grant")).toMatch(/^\d+:sipjs@acme\.example\|/);
+    const seen = kamailio.saw().filter((one) => one.way === "in" && one.raw.includes("sip:sipjs@"));
+    expect(seen.map(({ method }) => method)).toEqual(expect.arrayContaining(["REGISTER", "INVITE", "ACK", "BYE"]));
+    expect(seen.filter((one) => /authorization|bearer/i.test(one.raw))).toEqual([]);
+  });
+
+  it("is refused with a wrong one, unseen by Kamailio", async () => {
+    const token = await jwt("sipjs.wrong", 300, "another-secret-of-somebody-else-0123");
+    const client = await sipjsClient({ url: gateway.gatewayUrl, user: "sipjs.wrong", credentials: { token } });
+    expect(await client.registration()).toMatchObject({ ok: false, status: 401, code: "credential-rejected" });
+    await client.stop();
+    expect(kamailio.saw().filter((one) => one.raw.includes("sipjs.wrong"))).toEqual([]);
+  });
+});
+
+describe("a direct credential of the exchange, straight on a second Kamailio", () => {
+  let direct: Kamailio;
+  beforeAll(async () => {
+    direct = await startDirectKamailio({ exchangeSecret });
+  });
+  afterAll(() => direct?.stop());
+
+  it("calls between two visitors, both hear each other; the gateway itself takes it not", async () => {
+    const [alice, bob] = await Promise.all(["alice", "bob"].map((user) => exchanged(user, { direct: true })));
+    expect(alice!.username).toMatch(/^\d+:alice@acme\.example$/);
+    const callee = await jssipClient({ url: direct.wsUrl, user: "bob", credentials: bob! });
+    const caller = await jssipClient({ url: direct.wsUrl, user: "alice", credentials: alice! });
+    await Promise.all([callee.registered(), caller.registered()]);
+    const outgoing = await caller.call("sip:bob@acme.example");
+    const incoming = await callee.incoming();
+    incoming.answer();
+    await outgoing.accepted();
+    await Promise.all([outgoing.heard(), incoming.heard()]);
+    outgoing.hangUp();
+    await Promise.all([outgoing.ended(), incoming.ended()]);
+    await Promise.all([caller.stop(), callee.stop()]);
+    const here = await jssipClient({ url: gateway.gatewayUrl, user: "alice", credentials: alice! });
+    expect(await here.registration()).toMatchObject({ ok: false, status: 403, code: "credential-rejected" });
+    await here.stop();
+  });
+
+  it("is refused there where it is the gateway's, another user's, or altered", async () => {
+    const handle = await exchanged("carol");
+    const plain = await exchanged("carol", { direct: true });
+    for (const credentials of [handle, moved(plain, "dave"), { ...plain, password: handle.password }]) {
+      const user = credentials.username.includes("dave") ? "dave" : "carol";
+      const client = await jssipClient({ url: direct.wsUrl, user, credentials });
+      expect(await client.registration()).toMatchObject({ ok: false, status: 403 });
+      await client.stop();
+    }
+    const good = await jssipClient({ url: direct.wsUrl, user: "carol", credentials: plain });
+    await good.registered();
+    await good.stop();
   });
 });

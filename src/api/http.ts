@@ -81,7 +81,10 @@ function plain(reply: FastifyReply): FastifyReply {
 const unreadable: Readonly<Record<number, readonly [sentence: string, code: Code]>> = {
   400: ["the body ends early, is empty, or its length is wrong", "message-malformed"],
   413: ["the body is too big", "message-too-big"],
-  415: ["the content type is not one that is read here", "message-malformed"],
+  415: [
+    "the content type is not one that is read here: application/json and application/x-www-form-urlencoded are",
+    "message-malformed",
+  ],
 };
 
 function fail(reply: FastifyReply, error: unknown, onFault: (error: unknown) => void): FastifyReply {

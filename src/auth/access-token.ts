@@ -5,7 +5,7 @@ import type { Customers } from "../core/customers.ts";
 import { type Refusal, refuse } from "../core/errors.ts";
 import { address, type Identity, type Narrowing } from "../core/identity.ts";
 import { type Authenticator, type NotMine, notMine, type Presented, type Proof } from "./authenticator.ts";
-import { rejected, sameText } from "./ephemeral.ts";
+import { rejectedToken, sameText } from "./ephemeral.ts";
 import { type Evidence, evidenceOf, ownerOf, provedByOf } from "./evidence.ts";
 import type { OwnKeys } from "./own-keys.ts";
 
@@ -83,9 +83,10 @@ export class AccessTokenAuthenticator implements Authenticator {
       this.#keys()
         .signatures(text)
         .some((right) => sameText(given, right));
-    if (!signed) return { kind: "refused", refusal: rejected };
+    if (!signed) return { kind: "refused", refusal: rejectedToken };
     const claims = JSON.parse(Buffer.from(text.slice(header.length + 1), "base64url").toString()) as Claims;
-    if (claims.aud !== this.#issuer() || claims.iss !== this.#issuer()) return { kind: "refused", refusal: rejected };
+    if (claims.aud !== this.#issuer() || claims.iss !== this.#issuer())
+      return { kind: "refused", refusal: rejectedToken };
     return this.#stands(token, claims);
   }
 

@@ -2,7 +2,7 @@ import { type Awaitable, after } from "../core/awaitable.ts";
 import type { Refusal } from "../core/errors.ts";
 import type { Customer, Identity } from "../core/identity.ts";
 import type { DigestCredentials } from "../sip/digest.ts";
-import { rejected } from "./ephemeral.ts";
+import { rejected, rejectedToken } from "./ephemeral.ts";
 import type { Nonces } from "./nonce.ts";
 
 /** A digest answer to a challenge of ours. */
@@ -72,7 +72,7 @@ export class AuthenticatorChain {
 
   #ask(presented: Presented, at: number): Awaitable<Proof> {
     const link = this.#links[at];
-    if (!link) return { kind: "refused", refusal: rejected };
+    if (!link) return { kind: "refused", refusal: presented.kind === "token" ? rejectedToken : rejected };
     return after(link.prove(presented), (proof) => (proof.kind === "not-mine" ? this.#ask(presented, at + 1) : proof));
   }
 }

@@ -125,6 +125,12 @@ export const rejected: Refusal = refuse(
   "the credential is not right: check username, password, secret and algorithm",
 );
 
+/** The same of tokens: for an unknown customer, a wrong key, a wrong algorithm. */
+export const rejectedToken: Refusal = refuse(
+  "credential-rejected",
+  "the token is not right: check its key, kid and alg, and the customer it names by appID, iss or its user's domain",
+);
+
 /** What a proved credential may still lack: it has ended, or it ends too late. expiry, now: Unix seconds. */
 export function lifetime(customer: Customer, expiry: number, now: number): Refusal | undefined {
   if (now > expiry + customer.clockSkew)

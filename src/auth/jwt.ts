@@ -16,7 +16,7 @@ import {
 } from "./authenticator.ts";
 import type { Claims } from "./claims.ts";
 import { DecoyKeys } from "./decoy-keys.ts";
-import { rejected } from "./ephemeral.ts";
+import { rejectedToken } from "./ephemeral.ts";
 import type { KeySets } from "./jwks.ts";
 import { type Candidate, TokenKeys } from "./token-keys.ts";
 import { readToken, type TokenText } from "./token-reading.ts";
@@ -101,7 +101,7 @@ export class JwtAuthenticator implements Authenticator {
     if (read.kind === "refused") return read;
     const { claims, customer, from } = read.token;
     return this.#search(read.token).then((candidate) => {
-      if (candidate === undefined || customer === undefined) return refused(rejected);
+      if (candidate === undefined || customer === undefined) return refused(rejectedToken);
       const identified = identify(claims, customer, candidate.of, hash);
       if (identified.kind === "refused") return refused(identified.refusal, customer);
       const proved: Proved = { hash, claims, identity: identified.identity, candidate, from };

@@ -86,8 +86,14 @@ function domainOf(userID: string): string | undefined {
   return at < 0 ? undefined : userID.slice(at + 1).toLowerCase();
 }
 
-const otherApp = refuse("identity-mismatch", "the appID of client_id is not the token's");
-const otherUser = refuse("identity-mismatch", "the userID of client_id is not the token's");
+const otherApp = refuse(
+  "identity-mismatch",
+  "the appID of client_id is not the token's: write client_id=<userID>@<id of the customer>",
+);
+const otherUser = refuse(
+  "identity-mismatch",
+  "the userID of client_id is not the token's: write client_id=<userID>@<id of the customer>",
+);
 
 /** A userID without domain is of the customer's first one, in the token as in client_id. */
 function clientMismatch({ customer, user, domain }: Identity, userID: string, appID: string): Refusal | undefined {

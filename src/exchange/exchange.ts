@@ -35,7 +35,8 @@ export function readAsked(
   holder: string,
 ): Asked | Denied {
   const members = body === undefined ? {} : body;
-  if (!isJsonObject(members)) return malformed("the body is no JSON object");
+  if (!isJsonObject(members))
+    return malformed("the body is no JSON object: send one with Content-Type: application/json");
   if (Object.keys(members).some((name) => !known.has(name))) {
     return malformed("the body has a member that is not username, password, ttl or direct");
   }

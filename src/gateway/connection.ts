@@ -19,7 +19,7 @@ import type { Drainable } from "./drain.ts";
 import { closing } from "./handshake.ts";
 import { type Incoming, Intake } from "./intake.ts";
 import type { ClientEnd, Leg } from "./leg.ts";
-import { claimCall } from "./one-call.ts";
+import { claimCall, unclaimCall } from "./one-call.ts";
 import { type Parsed, parse } from "./parse.ts";
 import { judgeResponse, passRequest, passResponse, whenOpen } from "./pass.ts";
 import { Inlet, Outlet } from "./pressure.ts";
@@ -273,7 +273,8 @@ export class Connection implements Guest, ClientEnd, Drainable {
     const reason = leg ? judgeResponse(leg, message) : "a response before anything was accepted";
     if (!leg || reason !== undefined) return this.#answers.drop(reason ?? "");
     this.tap.judged("accepted");
-    return whenOpen(leg, () => passResponse(leg, message, binary, this.#inlet));
+    const credentials = this.#visitor.credentialsIn(message);
+    return whenOpen(leg, () => passResponse(leg, message, { binary, credentials }, this.#inlet));
   }
 
   #accept(method: string, identity: Identity): void {
@@ -303,7 +304,12 @@ export class Connection implements Guest, ClientEnd, Drainable {
     if (!this.#leg) return refuse(refusals.noPort);
     const leg = this.#leg;
     this.#viaHost = request.message.via.host;
-    const { outward = nowhere, inside = false, dialog, credentials = this.#visitor.credentialsIn(request) } = leave;
+    const {
+      outward = nowhere,
+      inside = false,
+      dialog,
+      credentials = this.#visitor.credentialsIn(request.message),
+    } = leave;
     leg.callWaits = request.method === "INVITE" && !inside;
     const pass = (): void => {
       this.tap.judged("accepted");
@@ -315,6 +321,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
     return whenOpen(leg, pass, () => {
       leg.callWaits = false;
       refuse(refusals.gone);
+      return inside ? undefined : unclaimCall(identity, request, this.#context.state);
     });
   }
 

@@ -64,13 +64,18 @@ function isRemoved(header: Header, { inDialog, credentials, passHeaders }: Outgo
 const isNarrowed = (name: string, passHeaders: ReadonlySet<string> | undefined): boolean =>
   passHeaders !== undefined && name.startsWith("x-") && !passHeaders.has(name);
 
-/** The client's response as Kamailio gets it; a redirection is not the client's to make. */
-export function rewriteResponse(message: Message, passHeaders?: ReadonlySet<string>): Buffer {
+/** The client's response as Kamailio gets it; a redirection is not the client's to make. credentials: that were ours. */
+export function rewriteResponse(
+  message: Message,
+  passHeaders?: ReadonlySet<string>,
+  credentials: readonly Header[] = [],
+): Buffer {
   const redirects = message.status >= 300 && message.status < 400;
   const edits: Edit[] = [];
-  for (const { name, start, end } of message.headers) {
+  for (const header of message.headers) {
+    const { name, start, end } = header;
     const removed = isUntrusted(name) || isNarrowed(name, passHeaders) || (redirects && name === "contact");
-    if (removed) edits.push({ start, end, text: "" });
+    if (removed || credentials.includes(header)) edits.push({ start, end, text: "" });
   }
   return edits.length === 0 ? message.bytes : splice(message.bytes, edits);
 }

@@ -25,3 +25,9 @@ export function claimCall(
     return claim.holder === holder ? undefined : refusals.oneCall;
   });
 }
+
+/** The INVITE that has the claim went nowhere: its client may try again. */
+export function unclaimCall({ narrowing }: Identity, { method }: Request, state: State): Awaitable<void> {
+  if (narrowing.oneCall === undefined || method !== "INVITE") return undefined;
+  return state.forget("calls", narrowing.oneCall);
+}

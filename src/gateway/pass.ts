@@ -1,3 +1,4 @@
+import type { Awaitable } from "../core/awaitable.ts";
 import { PosternError } from "../core/errors.ts";
 import type { Identity } from "../core/identity.ts";
 import { staysHere } from "../policy/authorize.ts";
@@ -70,22 +71,31 @@ const isHere = (contact: Contact, leg: Leg): boolean =>
   leg.hasShownHost(contact.uri.host) && staysHere(contact, contact.uri.host);
 
 /** Send a judged response up an open leg, and let the leg learn from it. */
-export function passResponse(leg: Leg, message: Message, binary: boolean, cause: Inlet): void {
+export function passResponse(
+  leg: Leg,
+  message: Message,
+  { binary, credentials }: Pick<Passage, "binary" | "credentials">,
+  cause: Inlet,
+): void {
   const contacts = readContacts(message);
   if (contacts !== undefined && !redirects(message)) leg.show(contacts);
   const narrowed = leg.dialogs.towardsTrunk(message) ? passed(leg.identity) : undefined;
   leg.dialogs.answered(message);
-  leg.send(rewriteResponse(message, narrowed), binary, cause, message);
+  leg.send(rewriteResponse(message, narrowed, credentials), binary, cause, message);
 }
 
 /** Do something on an open leg, opening it first where need be; otherwise: upstream cannot be reached. */
-export function whenOpen(leg: Leg, then: () => void, otherwise: () => void = () => {}): Promise<void> | undefined {
+export function whenOpen(
+  leg: Leg,
+  then: () => void,
+  otherwise: () => Awaitable<void> = () => {},
+): Promise<void> | undefined {
   if (leg.isOpen) {
     then();
     return undefined;
   }
   return leg.open().then(then, (error: unknown) => {
     if (!(error instanceof PosternError)) throw error;
-    otherwise();
+    return otherwise();
   });
 }

@@ -6,7 +6,7 @@ import type { Customers } from "../core/customers.ts";
 import type { Refusal } from "../core/errors.ts";
 import { address, type Customer, type Identity } from "../core/identity.ts";
 import { originRefusal } from "../policy/authorize.ts";
-import type { Header } from "../sip/message.ts";
+import type { Header, Message } from "../sip/message.ts";
 import type { Request } from "../sip/request.ts";
 import { refusals } from "./answers.ts";
 import { type Authenticated, authenticate, ownCredentials, realmOf } from "./authenticate.ts";
@@ -100,9 +100,9 @@ export class Visitor {
     return realmOf(request, { realm: this.#realm });
   }
 
-  /** Credentials for us in a request that needed no proof. */
-  credentialsIn(request: Request): Header[] {
-    return ownCredentials(request.message, this.#realm ?? "").map(({ header }) => header);
+  /** Credentials for us in a message that needed no proof. */
+  credentialsIn(message: Message): Header[] {
+    return ownCredentials(message, this.#realm ?? "").map(({ header }) => header);
   }
 
   /** Who sent a request that proves itself; what proves somebody else than before is refused. */

@@ -21,6 +21,8 @@ const refused = (code: Code, sentence: string): Rights => ({ kind: "refused", re
 const toUser: Rights = { kind: "allowed", trunk: "", trunk2: "", caller: "" };
 /** Nobody is ever refused to hang up, nor to finish what a dialog began. */
 const always = new Set(["ACK", "BYE", "CANCEL"]);
+/** What exists within a call only: a credential that is good for the call is good for its refreshes, digits and early media. */
+const callParts = new Set(["UPDATE", "INFO", "PRACK"]);
 
 /** May this identity send this request outside a dialog? Pure; the order of verdicts is contract.md's. */
 export function authorize(identity: Identity, request: Request, context: RightsContext): Rights {
@@ -52,7 +54,8 @@ export function methodRefusal({ customer, narrowing }: Identity, method: string)
   if (!customer.methods.includes(method)) {
     return refuse("method-denied", "this method is not among the customer's methods: the operator can add it");
   }
-  if (narrowing.methods?.includes(method) ?? true) return undefined;
+  const named = callParts.has(method) ? "INVITE" : method;
+  if (narrowing.methods?.includes(named) ?? true) return undefined;
   return refuse("method-denied", "this credential is not good for this method: get one that names it");
 }
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Narrowing } from "../../src/core/identity.ts";
 import { acmeSecret, chainSecret, type TestGateway } from "../helpers/gateway.ts";
 import { exchange, exchanged, exchangedDirect, gatewayKeys, withExchange } from "../helpers/issued.ts";
+import { freePort } from "../helpers/ports.ts";
 import { answer, type Credential, code, credential, status, unique } from "../helpers/raw-client.ts";
 import { header, type RequestParts } from "../helpers/raw-sip.ts";
 import { inSeconds, Scene, signed, User } from "../helpers/scene.ts";
@@ -312,6 +313,17 @@ describe("what narrows a credential is held to", () => {
       expect((await ask(again, "INVITE", own)).verdict).toEqual(used);
       again.given = exchanged(user.address, { narrowing: once() });
       expect((await ask(again, "INVITE", own)).verdict).toEqual([486, undefined]);
+    });
+
+    it("is still good where the call went nowhere, for upstream could not be reached", async () => {
+      const gateway = await scene.another({ more: withExchange });
+      const upstream = { upstreamUrls: [`ws://127.0.0.1:${await freePort()}`] };
+      const user = await visitor("alice", once(), gateway);
+      gateway.change(upstream);
+      expect((await ask(user, "INVITE", own)).verdict).toEqual([503, "upstream-unavailable"]);
+      gateway.change({ upstreamUrls: [scene.kamailio.wsUrl] });
+      expect((await ask(user, "INVITE", own)).verdict).toEqual([486, undefined]);
+      expect((await ask(user, "INVITE", own)).verdict).toEqual(used);
     });
 
     it("is none that looks like the first one sent again", async () => {

@@ -411,6 +411,20 @@ describe("a Bearer", () => {
     }
   });
 
+  it("in a client's response comes neither to Kamailio nor to who asked", async () => {
+    const [alice, bob] = [await scene.user("alice"), await scene.user("bob")];
+    const callId = `message-${unique()}`;
+    const final = alice.prove("MESSAGE", `sip:${bob.address}`, { callId });
+    const got = await bob.client.take((text) => text.startsWith("MESSAGE ") && header(text, "Call-ID") === callId);
+    const extra = [bearer(token(bob.address)), `Proxy-Authorization: ${token(bob.address)}`];
+    bob.client.send(reply(got, { status: "200 OK", contact: bob.contact, extra }));
+    const delivered = await final;
+    expect(status(delivered)).toBe(200);
+    const seen = [delivered, ...(await scene.arrived(callId)).map(({ raw }) => raw)];
+    expect(seen.length).toBeGreaterThan(2);
+    for (const raw of seen) expect(raw).not.toMatch(/^(?:proxy-)?authorization/im);
+  });
+
   it("proves the request that carries it and not the next one", async () => {
     const address = someone("alice");
     const alice = new User(await scene.connect(), address, nothing);

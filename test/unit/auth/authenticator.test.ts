@@ -7,7 +7,7 @@ import {
   type Presented,
   type Proof,
 } from "../../../src/auth/authenticator.ts";
-import { rejected } from "../../../src/auth/ephemeral.ts";
+import { rejected, rejectedToken } from "../../../src/auth/ephemeral.ts";
 import type { Awaitable } from "../../../src/core/awaitable.ts";
 import { refuse } from "../../../src/core/errors.ts";
 import { identity } from "../../helpers/customers.ts";
@@ -40,10 +40,16 @@ describe("a chain of authenticators", () => {
     }
   });
 
-  it("refuses what nobody knows in the words of a wrong password, and so does one without links", () => {
-    const no = { kind: "refused", refusal: rejected };
-    expect(new AuthenticatorChain([link(notMine), link(notMine)]).prove(shown)).toEqual(no);
-    expect(new AuthenticatorChain([]).prove(shown)).toEqual(no);
+  it("refuses what nobody knows in the words of a wrong one of its kind, and so does one without links", () => {
+    const password = { kind: "password", username: "1:alice", password: "" } as const;
+    for (const [presented, refusal] of [
+      [shown, rejectedToken],
+      [password, rejected],
+    ] as const) {
+      const no = { kind: "refused", refusal };
+      expect(new AuthenticatorChain([link(notMine), link(notMine)]).prove(presented)).toEqual(no);
+      expect(new AuthenticatorChain([]).prove(presented)).toEqual(no);
+    }
   });
 
   it("waits for a link that has to wait, and for no other", async () => {
@@ -53,7 +59,7 @@ describe("a chain of authenticators", () => {
     expect(new AuthenticatorChain([link(proved), link(Promise.resolve(expired))]).prove(shown)).toBe(proved);
     expect(await new AuthenticatorChain([link(Promise.resolve(notMine))]).prove(shown)).toEqual({
       kind: "refused",
-      refusal: rejected,
+      refusal: rejectedToken,
     });
   });
 

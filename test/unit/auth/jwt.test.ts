@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { notMine, type Presented, type Proof } from "../../../src/auth/authenticator.ts";
-import { rejected } from "../../../src/auth/ephemeral.ts";
+import { rejectedToken } from "../../../src/auth/ephemeral.ts";
 import { type Fetched, KeySets } from "../../../src/auth/jwks.ts";
 import { JwtAuthenticator } from "../../../src/auth/jwt.ts";
 import { verifyJws } from "../../../src/auth/verification-keys.ts";
@@ -119,7 +119,7 @@ describe("a token of a customer", () => {
       const bench = new Bench([customer({ keys: [key] })]);
       bench.fetched = set(own.jwk);
       expect(await bench.verdict(token), source.kind).toBe("proved");
-      expect(await bench.show(foreign), source.kind).toEqual({ kind: "refused", refusal: rejected });
+      expect(await bench.show(foreign), source.kind).toEqual({ kind: "refused", refusal: rejectedToken });
     }
   });
 
@@ -160,7 +160,7 @@ describe("a token that is not right", () => {
   const bench = new Bench([acme, beta]);
   const made = (claims: object, header: object = {}, key = secret): Promise<string> =>
     signToken({ alg: "HS256", ...header }, { ...usual, ...claims }, key);
-  const looksLikeAnyOther = { kind: "refused", refusal: rejected };
+  const looksLikeAnyOther = { kind: "refused", refusal: rejectedToken };
 
   it("is refused without its signature, and with one letter changed anywhere", async () => {
     const token = await made({});

@@ -284,8 +284,11 @@ describe("what narrows a credential", () => {
     for (const none of [{ methods: [] }, { permissions: [] }, { numbers: [] }]) {
       for (const method of ["ACK", "BYE", "CANCEL"]) expect(methodRefusal(narrowed(none), method)).toBeUndefined();
     }
-    expect(methodRefusal(narrowed({ methods: ["INVITE"] }), "INFO")?.code).toBe("method-denied");
-    expect(methodRefusal(narrowed({ methods: ["INVITE", "INFO"] }), "INFO")).toBeUndefined();
+    for (const part of ["UPDATE", "INFO", "PRACK"]) {
+      expect(methodRefusal(narrowed({ methods: ["INVITE"] }), part)).toBeUndefined();
+      expect(methodRefusal(narrowed({ methods: ["MESSAGE", part] }), part)?.code).toBe("method-denied");
+    }
+    expect(methodRefusal(narrowed({ methods: ["INVITE"] }), "MESSAGE")?.code).toBe("method-denied");
   });
 
   it.each<[string, readonly Permission[], string]>([

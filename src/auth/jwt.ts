@@ -96,13 +96,16 @@ export class JwtAuthenticator implements Authenticator {
     return stands && (known.from === undefined || known.from === domain) ? known : undefined;
   }
 
-  #proveFirst({ token, domain, holder }: PresentedToken, hash: string): Awaitable<Proof> {
+  #proveFirst(presented: PresentedToken, hash: string): Awaitable<Proof> {
+    const { token, domain, holder } = presented;
     const read = readToken(token, domain, this.#customers());
     if (read.kind === "refused") return read;
     const { claims, customer, from } = read.token;
     return this.#search(read.token).then((candidate) => {
       if (candidate === undefined || customer === undefined) return refused(rejectedToken);
-      const identified = identify(claims, customer, candidate.of, hash);
+      // While it was verified the customers may have become others.
+      if (this.#customers() !== read.token.customers) return this.#proveFirst(presented, hash);
+      const identified = identify(claims, customer, candidate.of, token.slice(0, token.lastIndexOf(".")));
       if (identified.kind === "refused") return refused(identified.refusal, customer);
       const proved: Proved = { hash, claims, identity: identified.identity, candidate, from };
       this.#proved.set(hash, proved);

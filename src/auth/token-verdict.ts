@@ -1,6 +1,7 @@
+import { createHash } from "node:crypto";
 import type { Customers } from "../core/customers.ts";
 import { type Refusal, refuse } from "../core/errors.ts";
-import type { Customer, Identity, VerificationKey } from "../core/identity.ts";
+import type { Customer, Identity, OneCall, VerificationKey } from "../core/identity.ts";
 import type { Claims } from "./claims.ts";
 import { lifetime } from "./ephemeral.ts";
 
@@ -25,8 +26,8 @@ export type Identified =
   | { readonly kind: "identity"; readonly identity: Identity }
   | { readonly kind: "refused"; readonly refusal: Refusal };
 
-/** Who a token names, once a key of the customer has proved it. hash: SHA-256 of the token in base64url. */
-export function identify(claims: Claims, customer: Customer, key: VerificationKey, hash: string): Identified {
+/** Who a token names, once a key of the customer has proved it. signed: its header and payload as they were signed. */
+export function identify(claims: Claims, customer: Customer, key: VerificationKey, signed: string): Identified {
   const domain = claims.domain ?? customer.domains[0];
   if (domain === undefined || !customer.domains.includes(domain)) {
     return rejected("the token's user is in no domain of its customer: write sub as user@domain with one that it has");
@@ -37,10 +38,24 @@ export function identify(claims: Claims, customer: Customer, key: VerificationKe
     const sentence = "the token has no jti, which its key asks for: give each token one of its own";
     return { kind: "refused", refusal: refuse("credential-malformed", sentence) };
   }
-  const narrowing = claims.oneCall ? { ...claims.narrowing, oneCall: hash.slice(0, 22) } : claims.narrowing;
+  const narrowing = claims.oneCall
+    ? { ...claims.narrowing, oneCall: oneCall(claims, customer, signed) }
+    : claims.narrowing;
   const expiry = Math.floor(claims.expiry);
   return { kind: "identity", identity: { customer, user: claims.user, domain, provedBy: key, expiry, narrowing } };
 }
+
+/** Seconds that an access token may outlive the token that it was made of. */
+const longestAccess = 3_600;
+
+/**
+ * Named by what was signed: of one text there is more than one right signature, (r, s) and (r, n-s) with ECDSA, and whoever
+ * holds the one can write the other.
+ */
+const oneCall = ({ expiry }: Claims, { id, clockSkew }: Customer, signed: string): OneCall => ({
+  name: createHash("sha256").update(`${id} ${signed}`).digest("base64url").slice(0, 22),
+  until: Math.ceil(expiry) + clockSkew + longestAccess,
+});
 
 const rejected = (sentence: string): Identified => ({
   kind: "refused",

@@ -88,13 +88,20 @@ export const permissions = [
 
 export type Permission = (typeof permissions)[number];
 
+/** Good for one call, wherever the token or what was made of it is shown. */
+export interface OneCall {
+  /** Under which the call is claimed. */
+  readonly name: string;
+  /** Unix seconds: nothing that was made of the token is good any more. */
+  readonly until: number;
+}
+
 /** What a token takes away from its customer's rights; it never adds to them. What is absent narrows nothing. */
 export interface Narrowing {
   readonly methods?: readonly string[];
   /** Number patterns; where they stand, nothing else can be called. */
   readonly numbers?: readonly string[];
-  /** Good for one call: the name under which that call is claimed. */
-  readonly oneCall?: string;
+  readonly oneCall?: OneCall;
   /** Longest call, seconds. */
   readonly maxSeconds?: number;
   readonly callerId?: string;

@@ -71,6 +71,8 @@ export class Connection implements Guest, ClientEnd, Drainable {
   readonly #intake: Intake;
   #leg: Leg | undefined;
   #heard = false;
+  /** What had to be waited for comes too late: nothing may begin for a client that is gone, for nobody would end it. */
+  #over = false;
   /** Of the latest request that went upstream. */
   #viaHost = "";
   #deadline: NodeJS.Timeout | undefined;
@@ -148,6 +150,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
    * at Kamailio, or cannot be helped.
    */
   async end(hurry: AbortSignal): Promise<void> {
+    this.#over = true;
     clearTimeout(this.#deadline);
     this.#unwatch?.();
     this.#intake.clear();
@@ -199,6 +202,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
     if (judged?.kind === "dialog") return this.#insideDialog(asked, judged.dialog);
     if (inside && this.#visitor.accepted) return this.#refuse(asked, refusals.unknownDialog(judged?.sentence));
     const next = (proof: Proof): Promise<void> | undefined => {
+      if (this.#over) return undefined;
       const proved = this.#proved(asked, proof);
       if (!proved) return undefined;
       if (inside) return this.#refuse(asked, refusals.unknownDialog(judged?.sentence));
@@ -230,6 +234,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
     const full = this.#limitRefusal(identity, request.method);
     if (full) return this.#refuse(asked, full);
     const next = (claimed: Refusal | undefined): Promise<void> | undefined => {
+      if (this.#over) return undefined;
       if (claimed) return this.#refuse(asked, claimed);
       this.#accept(request.method, identity);
       return this.#forward(asked, { outward: rights, ...(header && { credentials: [header] }) });
@@ -312,6 +317,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
     } = leave;
     leg.callWaits = request.method === "INVITE" && !inside;
     const pass = (): void => {
+      if (this.#over) return;
       this.tap.judged("accepted");
       leg.callWaits = false;
       const [lines, now] = [this.#context.chain().lines(identity, outward), seconds(this.#context.clock)];
@@ -376,6 +382,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
 
   /** Close, and cut off who does not answer the close. */
   #leave(code: number, reason: string): void {
+    this.#over = true;
     this.#socket.close(code, reason);
     setTimeout(() => this.#socket.terminate(), closeGrace).unref();
   }

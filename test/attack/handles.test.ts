@@ -289,7 +289,9 @@ describe("what narrows a credential is held to", () => {
 
   describe("one call", () => {
     let calls = 0;
-    const once = (): Narrowing => ({ oneCall: `call-${process.pid}-${calls++}`.padEnd(22, "x") });
+    const once = (): Narrowing => ({
+      oneCall: { name: `call-${process.pid}-${calls++}`.padEnd(22, "x"), until: inSeconds(3600) },
+    });
     const used = forbidden("credential-replayed");
 
     it("is one INVITE on its socket, though that one was busy; other requests go on", async () => {

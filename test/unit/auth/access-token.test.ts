@@ -54,7 +54,10 @@ const resigned = (header: string, claims: string): string => `${header}.${claims
 
 describe("an access token", () => {
   it("proves whom it was given to, by whose secret or key, until when, narrowed as they were", () => {
-    const narrowing: Narrowing = { permissions: ["SubmitConferenceStats"], oneCall: "x" };
+    const narrowing: Narrowing = {
+      permissions: ["SubmitConferenceStats"],
+      oneCall: { name: "x", until: 2_000_000_000 },
+    };
     const given = mint({ ...alice, narrowing });
     expect(new Bench().prove(given)).toEqual({
       kind: "proved",

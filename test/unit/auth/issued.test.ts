@@ -19,7 +19,12 @@ const jwt: VerificationKey = { id: "j1", alg: "HS256", source: { kind: "secret",
 const acme = customer({ secrets: [k1], keys: [jwt] });
 const globex = customer({ id: "globex", domains: ["globex.example"], secrets: [{ ...k1, secret: "of globex" }] });
 const alice = identity(acme, { expiry: start + 3600 });
-const narrowing: Narrowing = { methods: ["INVITE"], numbers: ["+32*"], oneCall: "x".repeat(22), maxSeconds: 60 };
+const narrowing: Narrowing = {
+  methods: ["INVITE"],
+  numbers: ["+32*"],
+  oneCall: { name: "x".repeat(22), until: 2_000_000_000 },
+  maxSeconds: 60,
+};
 
 const issued = (of: Identity = alice, ttl = 300): Credential =>
   issue({ identity: of, exchange, keys, ttl, now: start });

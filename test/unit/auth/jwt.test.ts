@@ -145,9 +145,33 @@ describe("a token of a customer", () => {
   it("has its claims judged: what narrows it, and one call under a name of its own", async () => {
     const claims = { ...usual, methods: ["INVITE"], oneCall: true };
     const token = await signToken({ alg: "HS256" }, claims, secret);
-    const name = createHash("sha256").update(token).digest("base64url").slice(0, 22);
-    expect(identityOf(await new Bench().show(token))?.narrowing).toEqual({ methods: ["INVITE"], oneCall: name });
+    const signed = token.slice(0, token.lastIndexOf("."));
+    const name = createHash("sha256").update(`acme ${signed}`).digest("base64url").slice(0, 22);
+    const oneCall = { name, until: usual.exp + 3600 };
+    expect(identityOf(await new Bench().show(token))?.narrowing).toEqual({ methods: ["INVITE"], oneCall });
   });
+
+  it.each([
+    ["ES256", 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n],
+    ["ES384", 0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n],
+  ] as const)(
+    "is one call under the other right signature of %s too: (r, n-s) is as right as (r, s)",
+    async (alg, order) => {
+      const { pem, private: key } = signer(alg);
+      const bench = new Bench([customer({ keys: [verificationKey(alg, { kind: "pem", pem })] })]);
+      const token = await signToken({ alg }, { ...usual, oneCall: true }, key);
+      const at = token.lastIndexOf(".") + 1;
+      const signature = Buffer.from(token.slice(at), "base64url");
+      const half = signature.length / 2;
+      const other = (order - BigInt(`0x${signature.subarray(half).toString("hex")}`))
+        .toString(16)
+        .padStart(2 * half, "0");
+      const twin = Buffer.concat([signature.subarray(0, half), Buffer.from(other, "hex")]).toString("base64url");
+      const [one, two] = [await bench.show(token), await bench.show(token.slice(0, at) + twin)];
+      expect(identityOf(two)).toBeDefined();
+      expect(identityOf(two)?.narrowing.oneCall).toEqual(identityOf(one)?.narrowing.oneCall);
+    },
+  );
 });
 
 describe("a token that is not right", () => {

@@ -159,7 +159,7 @@ describe("a direct credential", () => {
   it.each<[string, Partial<Identity>]>([
     ["methods", { narrowing: { methods: ["INVITE"] } }],
     ["numbers", { narrowing: { numbers: [] } }],
-    ["one call", { narrowing: { oneCall: "x" } }],
+    ["one call", { narrowing: { oneCall: { name: "x", until: 2_000_000_000 } } }],
     ["seconds", { narrowing: { maxSeconds: 60 } }],
     ["a caller id", { narrowing: { callerId: "+1" } }],
     ["permissions", { narrowing: { permissions: ["*"] } }],

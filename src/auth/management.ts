@@ -76,7 +76,7 @@ export class ManagementAuthenticator {
   /** Each key has its own jtis, so that nobody uses up another's. What is remembered outlives the token. */
   #use({ jws, claims }: ReadToken, { isRead, holder }: PresentedManagement): Awaitable<Refusal | undefined> {
     const { iss, ist, jti, exp } = claims;
-    const key = jti === undefined ? `token ${hashOf(jws)}` : `jti ${ist} ${iss} ${jti}`;
+    const key = jti === undefined ? `${iss} ${ist} token ${hashOf(jws)}` : `${iss} ${ist} jti ${jti}`;
     const until = Math.ceil((exp + clockSkew) * 1000) + 1;
     return after(this.#parts.state.claim("management", key, holder, until), (claim) => {
       if (claim.kind === "full") return full;

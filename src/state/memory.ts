@@ -7,9 +7,9 @@ import { type Entry, Forgetting, Refusing, type Table } from "./tables.ts";
 export type Sizes = Readonly<Record<Space, number>>;
 
 export const defaultSizes: Sizes = {
-  jti: 100_000,
-  management: 20_000,
-  calls: 100_000,
+  jti: 200_000,
+  management: 100_000,
+  calls: 200_000,
   failures: 40_000,
   bans: 20_000,
 };
@@ -75,10 +75,16 @@ export class MemoryState implements State {
     const now = this.#clock.now();
     const table = this.#tables[space];
     // What has ended already takes no room, and what it replaces is gone.
-    if (entry.until > now) return table.set(bounded(key), entry, now);
+    if (entry.until > now) return table.set(bounded(key), { ...entry, owner: ownerOf(key) }, now);
     table.delete(bounded(key));
     return true;
   }
+}
+
+/** The text before the first blank; a key without one is nobody's. */
+function ownerOf(key: string): string | undefined {
+  const blank = key.indexOf(" ");
+  return blank < 0 ? undefined : key.slice(0, Math.min(blank, longestKey));
 }
 
 /** The first character keeps hashes and texts apart, and `__proto__` from being looked up in an object. */

@@ -10,7 +10,11 @@ export type Claim =
   /** Who has it now, and since when: milliseconds since the epoch. */
   { readonly kind: "held"; readonly holder: string; readonly since: number } | { readonly kind: "full" };
 
-/** Expiring state. until: milliseconds since the epoch; an entry is there while now < until. Rejects only for faults. */
+/**
+ * Expiring state. In a space that refuses, what stands before the first blank of a key is whose entry it is: nobody gets
+ * more than a quarter of the room, so that one customer cannot take it from all the others. until: milliseconds since
+ * the epoch; an entry is there while now < until. Rejects only for faults.
+ */
 export interface State {
   /** Takes the key for this holder unless somebody has it; one of many that ask at once gets it. */
   claim(space: Space, key: string, holder: string, until: number): Awaitable<Claim>;

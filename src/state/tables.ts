@@ -4,6 +4,8 @@ import { Endings } from "./endings.ts";
 
 export interface Entry {
   readonly value: string;
+  /** Whose share of the room it takes; undefined: nobody's. */
+  readonly owner?: string | undefined;
   /** Milliseconds since the epoch, as until. */
   readonly since: number;
   readonly until: number;
@@ -18,8 +20,12 @@ export interface Table {
   clear(): void;
 }
 
-/** Says no when it is full of what has not ended; nothing in it is lost before its time. */
+/** Of the room, for one owner. */
+const share = 1 / 4;
+
+/** Says no when it, or its owner's share, is full of what has not ended; nothing in it is lost before its time. */
 export class Refusing implements Table {
+  readonly #owned = new Map<string, number>();
   readonly #cache: NodeCache;
   readonly #size: number;
   readonly #endings = new Endings();
@@ -37,9 +43,10 @@ export class Refusing implements Table {
   set(key: string, entry: Entry, now: number): boolean {
     // A full node-cache refuses to replace an entry, too.
     this.delete(key);
-    if (this.#isFull) this.#cache.del(this.#endings.take(now));
-    if (this.#isFull) return false;
+    if (this.#isFull(entry)) this.#clearEnded(now);
+    if (this.#isFull(entry)) return false;
     this.#endings.add(key, entry.until);
+    this.#count(entry, 1);
     return this.#cache.set(key, entry);
   }
 
@@ -47,16 +54,34 @@ export class Refusing implements Table {
     const known = this.get(key);
     if (!known) return;
     this.#endings.remove(key, known.until);
+    this.#count(known, -1);
     this.#cache.del(key);
   }
 
   clear(): void {
     this.#endings.clear();
+    this.#owned.clear();
     this.#cache.flushAll();
   }
 
-  get #isFull(): boolean {
-    return this.#cache.getStats().keys >= this.#size;
+  #isFull({ owner }: Entry): boolean {
+    if (this.#cache.getStats().keys >= this.#size) return true;
+    return owner !== undefined && (this.#owned.get(owner) ?? 0) >= Math.max(1, Math.floor(this.#size * share));
+  }
+
+  #clearEnded(now: number): void {
+    for (const key of this.#endings.take(now)) {
+      const known = this.get(key);
+      if (known) this.#count(known, -1);
+      this.#cache.del(key);
+    }
+  }
+
+  #count({ owner }: Entry, by: 1 | -1): void {
+    if (owner === undefined) return;
+    const count = (this.#owned.get(owner) ?? 0) + by;
+    if (count > 0) this.#owned.set(owner, count);
+    else this.#owned.delete(owner);
   }
 }
 

@@ -177,6 +177,28 @@ function describeBounds(size: number, opened: () => Opened): void {
     });
   });
 
+  describe.each(refusing)("%s, of which one owner has its quarter,", (space) => {
+    const quarter = Math.floor(size / 4);
+    const long = "x".repeat(200);
+
+    it("says so to that owner and to no other, whatever the length of the keys, until one of them ends", async () => {
+      const { state, forward } = opened();
+      for (let i = 0; i < quarter; i++) {
+        const key = i % 2 === 0 ? `acme k${i}` : `acme ${long}${i}`;
+        expect(await state.claim(space, key, "h", later(i === 0 ? 1000 : 5000))).toMatchObject({ kind: "held" });
+      }
+      expect(await state.claim(space, "acme new", "h", later(5000))).toEqual({ kind: "full" });
+      expect(await state.put(space, `acme ${long}`, "v", later(5000))).toBe(false);
+      expect(await state.claim(space, "acme k0", "other", later(5000))).toMatchObject({ holder: "h" });
+      expect(await state.claim(space, "globex new", "h", later(5000))).toMatchObject({ kind: "held" });
+      await forward(1000);
+      expect(await state.claim(space, "acme new", "h", later(5000))).toMatchObject({ kind: "held" });
+      expect(await state.claim(space, "acme newer", "h", later(5000))).toEqual({ kind: "full" });
+      await state.forget(space, "acme new");
+      expect(await state.claim(space, "acme newer", "h", later(5000))).toMatchObject({ kind: "held" });
+    });
+  });
+
   describe.each(forgetting)("%s, full,", (space) => {
     it("forgets what was not asked for the longest", async () => {
       const { state } = opened();

@@ -146,6 +146,7 @@ function compose({ live, health, proving, legs, log, clock, metrics, trace }: Pa
     },
     chain: () => live.chain,
     authenticators: proving.callers,
+    remoteKeys: proving.remoteKeys,
     state: proving.state,
     failures: proving.failures,
     nonceKey: new NonceKey(randomBytes(32)),
@@ -164,7 +165,7 @@ const adminOptions = ({ live, proving, metrics, clock, log }: Parts): Omit<Admin
   },
   management: {
     authenticator: proving.managers,
-    failures: proving.failures,
+    failures: proving.managersFailures,
     failuresPerMinute: () => live.config.gateway.limits.failuresPerMinute,
     log,
   },

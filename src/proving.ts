@@ -1,6 +1,7 @@
 import { AccessTokenAuthenticator } from "./auth/access-token.ts";
 import { AuthenticatorChain } from "./auth/authenticator.ts";
 import { DigestAuthenticator } from "./auth/digest.ts";
+import type { RemoteKeys } from "./auth/evidence.ts";
 import { IssuedAuthenticator } from "./auth/issued.ts";
 import { KeySets } from "./auth/jwks.ts";
 import { JwtAuthenticator } from "./auth/jwt.ts";
@@ -30,9 +31,13 @@ export interface ProvingParts {
 /** Everything that proves who somebody is, and what it remembers of them. */
 export interface Proving {
   readonly state: State;
+  /** At the public port. */
   readonly failures: SharedFailures;
+  /** Of who manages, at the private port. */
+  readonly managersFailures: SharedFailures;
   /** Who calls. */
   readonly callers: AuthenticatorChain;
+  readonly remoteKeys: RemoteKeys;
   /** Whose word is exchanged: nothing that Postern issued is in it. */
   readonly exchanged: AuthenticatorChain;
   /** Whatever can be shown whole, for `postern verify`. */
@@ -52,15 +57,23 @@ export function composeProving(parts: ProvingParts): Proving {
   const keySets = new KeySets({ fetch, clock, log });
   const tokens = new JwtAuthenticator({ customers, clock, state, keySets });
   const digest = new DigestAuthenticator({ customers, clock });
-  const issued = new IssuedAuthenticator({ customers, clock, keys, exchange: () => config().exchange });
-  const access = new AccessTokenAuthenticator({ customers, clock, keys, issuer: publicUrl });
+  const issued = new IssuedAuthenticator({
+    customers,
+    clock,
+    keys,
+    remote: keySets,
+    exchange: () => config().exchange,
+  });
+  const access = new AccessTokenAuthenticator({ customers, clock, keys, remote: keySets, issuer: publicUrl });
   const password = new PasswordAuthenticator({ customers, clock });
   keySets.want(keySetsOf(config()));
   keySets.start();
   return {
     state,
-    failures: new SharedFailures(state, clock),
+    failures: new SharedFailures(state, clock, "public"),
+    managersFailures: new SharedFailures(state, clock, "private"),
     callers: new AuthenticatorChain([digest, issued, access, tokens]),
+    remoteKeys: keySets,
     exchanged: new AuthenticatorChain([password, tokens]),
     shown: new AuthenticatorChain([password, issued, access, tokens]),
     managers: new ManagementAuthenticator({ customers, operators: () => config().admin.operators, state, clock }),

@@ -6,7 +6,7 @@ import { type Refusal, refuse } from "../core/errors.ts";
 import { address, type Identity, type Narrowing } from "../core/identity.ts";
 import { type Authenticator, type NotMine, notMine, type Presented, type Proof } from "./authenticator.ts";
 import { rejectedToken, sameText } from "./ephemeral.ts";
-import { type Evidence, evidenceOf, ownerOf, provedByOf } from "./evidence.ts";
+import { type Evidence, evidenceOf, keyOf, noRemoteKeys, ownerOf, provedByOf, type RemoteKeys } from "./evidence.ts";
 import type { OwnKeys } from "./own-keys.ts";
 
 /** JOSE header of every access token, and of nothing else. */
@@ -57,6 +57,7 @@ export class AccessTokenAuthenticator implements Authenticator {
   readonly #customers: () => Customers;
   readonly #clock: Clock;
   readonly #keys: () => OwnKeys;
+  readonly #remote: RemoteKeys;
   readonly #issuer: () => string;
   /** One identity for one token, for what hangs on it downstream. */
   readonly #known = new LRUCache<string, Identity>({ max: 10_000 });
@@ -65,11 +66,13 @@ export class AccessTokenAuthenticator implements Authenticator {
     readonly customers: () => Customers;
     readonly clock: Clock;
     readonly keys: () => OwnKeys;
+    readonly remote?: RemoteKeys;
     readonly issuer: () => string;
   }) {
     this.#customers = parts.customers;
     this.#clock = parts.clock;
     this.#keys = parts.keys;
+    this.#remote = parts.remote ?? noRemoteKeys;
     this.#issuer = parts.issuer;
   }
 
@@ -95,11 +98,12 @@ export class AccessTokenAuthenticator implements Authenticator {
     const customer = ownerOf(evidence, domain, this.#customers());
     const refused = (refusal: Refusal): Proof => ({ kind: "refused", refusal, ...(customer && { customer }) });
     if (seconds(this.#clock) > exp) return refused(expired);
-    const provedBy = provedByOf(customer, evidence, this.#keys(), seconds(this.#clock));
+    const [keys, remote, now] = [this.#keys(), this.#remote, seconds(this.#clock)];
+    const provedBy = provedByOf(customer, evidence, { keys, remote, now });
     if (!customer || !provedBy) return refused(revoked);
     const known = this.#known.get(token);
     if (known?.customer === customer) return { kind: "proved", identity: known };
-    const identity = { customer, user, domain, provedBy, expiry: exp, narrowing };
+    const identity = { customer, user, domain, provedBy, expiry: exp, narrowing, ...keyOf(evidence) };
     this.#known.set(token, identity);
     return { kind: "proved", identity };
   }

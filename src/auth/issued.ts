@@ -15,7 +15,7 @@ import {
 } from "./authenticator.ts";
 import { proveAnswer } from "./digest.ts";
 import { type Credential, mint, type ParsedUsername, parseUsername, rejected, sameText, sign } from "./ephemeral.ts";
-import { type Evidence, evidenceOf, ownerOf, provedByOf } from "./evidence.ts";
+import { type Evidence, evidenceOf, keyOf, noRemoteKeys, ownerOf, provedByOf, type RemoteKeys } from "./evidence.ts";
 import type { OwnKeys } from "./own-keys.ts";
 
 /** What exchanged credentials are signed with: not the chain's secret. ttl: longest life, seconds. */
@@ -79,6 +79,7 @@ export class IssuedAuthenticator implements Authenticator {
   readonly #clock: Clock;
   readonly #exchange: () => ExchangeSecret | undefined;
   readonly #keys: () => OwnKeys;
+  readonly #remote: RemoteKeys;
   /** One identity for one credential, for what hangs on it downstream. */
   readonly #known = new LRUCache<string, Identity>({ max: 10_000 });
 
@@ -87,11 +88,13 @@ export class IssuedAuthenticator implements Authenticator {
     readonly clock: Clock;
     readonly exchange: () => ExchangeSecret | undefined;
     readonly keys: () => OwnKeys;
+    readonly remote?: RemoteKeys;
   }) {
     this.#customers = parts.customers;
     this.#clock = parts.clock;
     this.#exchange = parts.exchange;
     this.#keys = parts.keys;
+    this.#remote = parts.remote ?? noRemoteKeys;
   }
 
   prove(presented: Presented): Proof | NotMine {
@@ -120,12 +123,13 @@ export class IssuedAuthenticator implements Authenticator {
     const customer = ownerOf(evidence, domain, this.#customers());
     const refused = (refusal: Refusal): Proof => ({ kind: "refused", refusal, ...(customer && { customer }) });
     if (seconds(this.#clock) > expiry) return refused(expired);
-    const provedBy = provedByOf(customer, evidence, this.#keys(), seconds(this.#clock));
+    const [keys, remote, now] = [this.#keys(), this.#remote, seconds(this.#clock)];
+    const provedBy = provedByOf(customer, evidence, { keys, remote, now });
     if (!customer || !provedBy) return refused(revoked);
     const known = this.#known.get(username);
     if (known?.customer === customer) return { kind: "proved", identity: known };
     const narrowed = Object.keys(narrowing).length === 0 ? unnarrowed : narrowing;
-    const identity = { customer, user, domain, provedBy, expiry, narrowing: narrowed };
+    const identity = { customer, user, domain, provedBy, expiry, narrowing: narrowed, ...keyOf(evidence) };
     this.#known.set(username, identity);
     return { kind: "proved", identity };
   }

@@ -82,6 +82,11 @@ export class KeySets {
     return this.#remotes.get(uri)?.set?.fitting(alg) ?? [];
   }
 
+  /** Whether the last good set has a key of this thumbprint; nothing has one before the set was there. */
+  has(uri: string, thumbprint: string): boolean {
+    return this.#remotes.get(uri)?.set?.has(thumbprint) ?? false;
+  }
+
   holds(uri: string, key: ProvingKey): boolean {
     return this.keys(uri, key.alg).some((named) => named.key === key);
   }

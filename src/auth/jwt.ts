@@ -107,7 +107,9 @@ export class JwtAuthenticator implements Authenticator {
       if (this.#customers() !== read.token.customers) return this.#proveFirst(presented, hash);
       const identified = identify(claims, customer, candidate.of, token.slice(0, token.lastIndexOf(".")));
       if (identified.kind === "refused") return refused(identified.refusal, customer);
-      const proved: Proved = { hash, claims, identity: identified.identity, candidate, from };
+      const { thumbprint } = candidate;
+      const identity = thumbprint === undefined ? identified.identity : { ...identified.identity, jwk: thumbprint };
+      const proved: Proved = { hash, claims, identity, candidate, from };
       this.#proved.set(hash, proved);
       return this.#judge(proved, holder);
     });

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { JwtAlgorithm } from "../core/identity.ts";
 import { isJsonObject, type JsonObject, parseStrictJson } from "../core/strict-json.ts";
 import { importJwk, type ProvingKey } from "./verification-keys.ts";
@@ -26,6 +27,8 @@ export function readKeySet(body: Buffer): ReadKeySet {
 export interface NamedKey {
   readonly kid: string | undefined;
   readonly key: ProvingKey;
+  /** RFC 7638, SHA-256 in base64url. */
+  readonly thumbprint: string;
 }
 
 /** The keys of one answer. A key that was in the answer before, letter by letter, is the same object again. */
@@ -55,11 +58,16 @@ export class KeySet {
     if (known) return known;
     const fit = this.#jwks.flatMap((jwk): NamedKey[] => {
       const key = this.#import(alg, jwk);
-      return key === undefined ? [] : [{ kid: typeof jwk.kid === "string" ? jwk.kid : undefined, key }];
+      if (key === undefined) return [];
+      return [{ kid: typeof jwk.kid === "string" ? jwk.kid : undefined, key, thumbprint: thumbprintOf(jwk) }];
     });
     const clear = fit.filter(({ kid }) => kid === undefined || fit.filter((other) => other.kid === kid).length === 1);
     this.#fitting.set(alg, clear);
     return clear;
+  }
+
+  has(thumbprint: string): boolean {
+    return this.#jwks.some((jwk) => thumbprintOf(jwk) === thumbprint);
   }
 
   /** RFC 7517 §5: what is not understood, or not for this, is passed over. */
@@ -71,4 +79,17 @@ export class KeySet {
     }
     return this.#imported.get(text);
   }
+}
+
+const thumbprints = new WeakMap<JsonObject, string>();
+
+/** Over what makes the key and nothing else (RFC 7638 §3.2, RFC 8037 §2): the rest of a JWK may be written anew. */
+function thumbprintOf(jwk: JsonObject): string {
+  const known = thumbprints.get(jwk);
+  if (known !== undefined) return known;
+  const { crv, e, kty, n, x, y } = jwk;
+  const members = JSON.stringify({ crv, e, kty, n, x, y });
+  const made = createHash("sha256").update(members).digest("base64url");
+  thumbprints.set(jwk, made);
+  return made;
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import type { Customers } from "../core/customers.ts";
 import type { Customer, JwtAlgorithm, VerificationKey } from "../core/identity.ts";
 import type { KeySets } from "./jwks.ts";
@@ -17,6 +17,7 @@ export interface Candidate {
   readonly key: ProvingKey;
   /** Of the set that has it; undefined for the customer's own. */
   readonly uri: string | undefined;
+  readonly thumbprint?: string;
 }
 
 /** Keys of one set that a token without `kid` is tried with; of a larger set it must name one. */
@@ -27,6 +28,8 @@ interface Measure {
   named: number;
   unnamed: number;
   readonly uris: Set<string>;
+  /** Most sets that one customer has. */
+  sets: number;
 }
 
 interface Measured {
@@ -37,6 +40,7 @@ interface Measured {
 /** The keys of customers, as a token asks for them. */
 export class TokenKeys {
   readonly #keySets: KeySets;
+  readonly #pick = randomBytes(32);
   readonly #measured = new WeakMap<Customers, Measured>();
 
   constructor(keySets: KeySets) {
@@ -60,15 +64,20 @@ export class TokenKeys {
   }
 
   /**
-   * The sets to ask for anew when no candidate signed: the customer's own, else one that the claimed name picks, so
-   * that it takes no other time for a customer that is none.
+   * The sets to ask for anew when no candidate signed: the customer's own, and others that the claimed name picks, as many
+   * together as any customer has, so that it takes no other time for a customer that is none. Which they are nobody
+   * outside can compute, or he would see from what was asked for just now that a name picks nothing else.
    */
   sets(customers: Customers, customer: Customer | undefined, alg: JwtAlgorithm, claimed: string): readonly string[] {
+    const measure = this.#measure(customers).get(alg);
     const own = customer?.keys.filter((key) => key.alg === alg).flatMap(uriOf) ?? [];
-    if (own.length > 0) return own;
-    const all = [...(this.#measure(customers).get(alg)?.uris ?? [])];
-    const pick = all[createHash("sha256").update(claimed).digest().readUInt32BE() % all.length];
-    return pick === undefined ? [] : [pick];
+    const sets = new Set(own);
+    const all = [...(measure?.uris ?? [])];
+    const first = createHmac("sha256", this.#pick).update(claimed).digest().readUInt32BE();
+    for (let step = 0; step < all.length && sets.size < (measure?.sets ?? 0); step++) {
+      sets.add(all[(first + step) % all.length]!);
+    }
+    return [...sets];
   }
 
   stands({ uri, key }: Candidate): boolean {
@@ -89,12 +98,13 @@ export class TokenKeys {
 
   #count(customer: Customer, into: Map<JwtAlgorithm, Measure>): void {
     for (const alg of new Set(customer.keys.map((key) => key.alg))) {
-      const measure = into.get(alg) ?? { named: 0, unnamed: 0, uris: new Set() };
+      const measure = into.get(alg) ?? { named: 0, unnamed: 0, uris: new Set(), sets: 0 };
       const keys = customer.keys.filter((key) => key.alg === alg);
       const uris = keys.flatMap(uriOf);
       measure.named = Math.max(measure.named, uris.length + (keys.length > uris.length ? 1 : 0));
       const unnamed = this.candidates(customer, { alg, kid: undefined, keyId: undefined }).length;
       measure.unnamed = Math.max(measure.unnamed, unnamed);
+      measure.sets = Math.max(measure.sets, new Set(uris).size);
       for (const uri of uris) measure.uris.add(uri);
       into.set(alg, measure);
     }
@@ -111,7 +121,7 @@ export class TokenKeys {
     if (kid !== undefined && keyId !== undefined && keyId !== kid && keyId !== of.id) return [];
     const name = kid ?? keyId;
     const meant = name === undefined ? keys : keys.filter((key) => key.kid === name);
-    return meant.length > mostUnnamed ? [] : meant.map(({ key }) => ({ of, key, uri }));
+    return meant.length > mostUnnamed ? [] : meant.map(({ key, thumbprint }) => ({ of, key, uri, thumbprint }));
   }
 }
 

@@ -118,6 +118,8 @@ export interface Identity {
   readonly domain: string;
   /** Of the customer's, as it was at the proof. */
   readonly provedBy: Secret | VerificationKey;
+  /** Thumbprint (RFC 7638) of the key in a fetched set that proved it. */
+  readonly jwk?: string;
   /** Unix seconds; the credential is good while now ≤ expiry. */
   readonly expiry: number;
   readonly narrowing: Narrowing;

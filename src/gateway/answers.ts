@@ -93,6 +93,7 @@ const refusal = (code: Code, sentence: string): Refusal => refuse(code, sentence
 export const refusals = {
   branchInUse: refusal("message-malformed", "this branch belongs to a request that is still under way: use a new one"),
   unknownInvite: refusal("dialog-unknown", "there is no INVITE of this connection that this CANCEL follows"),
+  changed: refusal("credential-revoked", "the customer was changed just now: send the request again"),
   otherIdentity: refusal("identity-mismatch", "this connection is another user's: open a new one"),
   tableFull: refusal("limit-reached", "this connection has as many dialogs and requests under way as it may"),
   oneCall: refusal(

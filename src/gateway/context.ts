@@ -1,4 +1,5 @@
 import type { AuthenticatorChain } from "../auth/authenticator.ts";
+import type { RemoteKeys } from "../auth/evidence.ts";
 import type { NonceKey } from "../auth/nonce.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
@@ -28,6 +29,7 @@ export interface Context {
   readonly upstream: () => UpstreamOptions;
   readonly chain: () => Chain;
   readonly authenticators: AuthenticatorChain;
+  readonly remoteKeys: RemoteKeys;
   readonly state: State;
   readonly nonceKey: NonceKey;
   readonly failures: SharedFailures;

@@ -40,7 +40,9 @@ export class Visitor {
   #realm: string | undefined;
   #identity: Identity | undefined;
   #wasAccepted = false;
+  /** Of which the identity was judged last. */
   #customers: Customers | undefined;
+  #keyGeneration = -1;
   /** The latest proof is the handshake's: it speaks for every request. */
   #byHandshake = false;
 
@@ -56,18 +58,23 @@ export class Visitor {
 
   /** Of the latest proof, with the customer as it is now. */
   get identity(): Identity | undefined {
-    const customers = this.#parts.context.customers();
-    if (this.#identity && customers !== this.#customers) this.#renew(this.#identity, customers);
+    const { context } = this.#parts;
+    const [customers, { generation }] = [context.customers(), context.remoteKeys];
+    const changed =
+      customers !== this.#customers || (generation !== this.#keyGeneration && this.#identity?.jwk !== undefined);
+    if (this.#identity && changed) this.#renew(this.#identity, customers);
     this.#customers = customers;
+    this.#keyGeneration = generation;
     return this.#identity;
   }
 
   /** The customers were changed: who lost the customer, its domain, its word on the page or the secret must prove anew. */
   #renew(identity: Identity, customers: Customers): void {
+    const { clock, remoteKeys } = this.#parts.context;
     const customer = customers.byDomain(identity.domain);
-    const now = seconds(this.#parts.context.clock);
     const same = customer?.id === identity.customer.id;
-    const stands = same && stillProves(customer, identity.provedBy, now) && !this.#originRefusal(customer);
+    const proves = same && stillProves(customer, identity, seconds(clock), remoteKeys);
+    const stands = proves && !this.#originRefusal(customer);
     this.#identity = stands ? { ...identity, customer } : { ...identity, expiry: 0 };
   }
 
@@ -124,7 +131,7 @@ export class Visitor {
   }
 
   #judge({ identity, header }: Extract<Authenticated, { kind: "proved" }>, request: Request): Proof {
-    const refusal = this.#bindingRefusal(identity);
+    const refusal = this.#staleRefusal(identity) ?? this.#bindingRefusal(identity);
     if (refusal) return { kind: "refused", refusal, customer: identity.customer };
     return { kind: "proved", identity: this.#bind(identity, this.realmOf(request)), header };
   }
@@ -132,6 +139,11 @@ export class Visitor {
   #originRefusal(customer: Customer): Refusal | undefined {
     const { origin, context } = this.#parts;
     return originRefusal(customer, { origin, allowMissingOrigin: context.allowMissingOrigin() });
+  }
+
+  /** The customers became others while it was proved. */
+  #staleRefusal({ customer, domain }: Identity): Refusal | undefined {
+    return this.#parts.context.customers().byDomain(domain) === customer ? undefined : refusals.changed;
   }
 
   #bindingRefusal(identity: Identity): Refusal | undefined {
@@ -150,8 +162,11 @@ export class Visitor {
       this.#identity = identity;
       this.#byHandshake = false;
     }
-    this.#customers = this.#parts.context.customers();
-    return this.#identity ?? identity;
+    const { customers, remoteKeys } = this.#parts.context;
+    // A proof that took its time may be of customers that are no more: it is judged anew at the next look.
+    this.#customers = this.#staleRefusal(identity) ? undefined : customers();
+    this.#keyGeneration = remoteKeys.generation;
+    return this.identity ?? identity;
   }
 }
 
@@ -159,4 +174,5 @@ const sameProof = (one: Identity, other: Identity): boolean =>
   one.expiry === other.expiry &&
   one.customer === other.customer &&
   one.provedBy === other.provedBy &&
+  one.jwk === other.jwk &&
   one.narrowing === other.narrowing;

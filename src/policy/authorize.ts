@@ -54,6 +54,9 @@ export function methodRefusal({ customer, narrowing }: Identity, method: string)
   if (!customer.methods.includes(method)) {
     return refuse("method-denied", "this method is not among the customer's methods: the operator can add it");
   }
+  if (narrowing.oneCall && method === "REFER") {
+    return refuse("method-denied", "a credential for one call is not good for REFER, which makes another");
+  }
   const named = callParts.has(method) ? "INVITE" : method;
   if (narrowing.methods?.includes(named) ?? true) return undefined;
   return refuse("method-denied", "this credential is not good for this method: get one that names it");

@@ -1,56 +1,17 @@
-import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { KeySetServer } from "../helpers/key-set.ts";
 import { status, unique } from "../helpers/raw-client.ts";
 import { request } from "../helpers/raw-sip.ts";
 import { inSeconds, Scene, User } from "../helpers/scene.ts";
 import { signer, signToken } from "../helpers/tokens.ts";
 
-/** A customer's key set that answers when it is told to: the one way to have a proof take as long as a test wants. */
-class SlowKeySet {
-  readonly #server: Server;
-  readonly #keys: readonly object[];
-  #waiting: ServerResponse[] = [];
-  #slow = true;
-
-  private constructor(keys: readonly object[]) {
-    this.#keys = keys;
-    this.#server = createServer((_request, response) => {
-      this.#waiting.push(response);
-      if (!this.#slow) this.answer();
-    });
-  }
-
-  static async open(keys: readonly object[]): Promise<SlowKeySet> {
-    const set = new SlowKeySet(keys);
-    await new Promise<void>((resolve) => set.#server.listen(0, "127.0.0.1", resolve));
-    return set;
-  }
-
-  get uri(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/keys`;
-  }
-
-  answer(): void {
-    this.#slow = false;
-    for (const response of this.#waiting.splice(0)) {
-      response.setHeader("content-type", "application/json");
-      response.end(JSON.stringify({ keys: this.#keys }));
-    }
-  }
-
-  close(): void {
-    this.#server.closeAllConnections();
-    this.#server.close();
-  }
-}
-
 const key = signer("ES256", "e1");
-let keySet: SlowKeySet;
+let keySet: KeySetServer;
 let scene: Scene;
 
 beforeAll(async () => {
-  keySet = await SlowKeySet.open([key.jwk]);
+  keySet = await KeySetServer.open([key.jwk]);
+  keySet.slow = true;
   scene = await Scene.open({
     acme: `    keys: [{ id: j1, alg: ES256, jwksUri: "${keySet.uri}", issuer: "https://idp.example", audience: postern }]`,
     more: 'exchange: { secret: the-exchange-secret-of-the-tests, callbackNetworks: ["127.0.0.0/8"] }',

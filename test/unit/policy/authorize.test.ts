@@ -291,6 +291,14 @@ describe("what narrows a credential", () => {
     expect(methodRefusal(narrowed({ methods: ["INVITE"] }), "MESSAGE")?.code).toBe("method-denied");
   });
 
+  it("one call is not made two by REFER, which others may send", () => {
+    const transfers = customer({ methods: ["INVITE", "REFER"] });
+    const oneCall = { name: "one", until: 2_000_000_000 };
+    expect(methodRefusal(identity(transfers), "REFER")).toBeUndefined();
+    expect(methodRefusal(identity(transfers, { narrowing: { oneCall } }), "REFER")?.code).toBe("method-denied");
+    expect(methodRefusal(identity(transfers, { narrowing: { oneCall } }), "INVITE")).toBeUndefined();
+  });
+
   it.each<[string, readonly Permission[], string]>([
     ["CreateConference", ["CreateConference"], "allowed"],
     ["* for all of them", ["*"], "allowed"],

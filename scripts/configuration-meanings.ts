@@ -19,9 +19,10 @@ export const meanings: Readonly<Record<string, string>> = {
   "gateway.limits.preAuthSeconds": "For the upgrade, and from the first message until a request is accepted.",
   "gateway.limits.connectionsPerAddress":
     "Open sockets of one address (a /64 of IPv6); the oldest silent one makes room.",
-  "gateway.limits.failuresPerMinute": "Wrong credentials of one address under one domain, ten times as many under all.",
+  "gateway.limits.failuresPerMinute":
+    "Wrong credentials of one address (a /64 of IPv6) under one domain or id, ten times as many under all.",
   "gateway.limits.messagesPerSecond":
-    "Of one connection; above it 503, at twice as many it is closed. HTTP: requests of one customer and address.",
+    "Of one connection; above it 503, at twice as many it is closed. HTTP: requests of one address under one domain or id.",
   "gateway.limits.goneSeconds": "How long calls and binding outlive the browser's socket; then BYE and un-REGISTER.",
   upstream: "Kamailio.",
   "upstream.urls": "Its WebSocket listeners. Several: health-checked, failed over. An IPv6 browser needs one on IPv6.",

@@ -2,15 +2,16 @@ import { randomUUID } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { ManagementAuthenticator, ManagementProof, Manager } from "../auth/management.ts";
 import type { Awaitable } from "../core/awaitable.ts";
+import type { CountedName } from "../core/counted.ts";
 import { codes, type Refusal, refuse } from "../core/errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import { sameAddress } from "./addresses.ts";
 import { answer, refusal as problemOf } from "./http.ts";
 
-/** Failed proofs per address: those of what all gateways share. perMinute: 0 for no limit. */
+/** Failed proofs per address at the private port: those of what all gateways share. perMinute: 0 for no limit. */
 export interface FailureCount {
-  isOver(address: string, domain: string, perMinute: number): Awaitable<boolean>;
-  add(address: string, domain: string, perMinute: number): Awaitable<void>;
+  isOver(address: string, names: readonly CountedName[], perMinute: number): Awaitable<boolean>;
+  add(address: string, names: readonly CountedName[], perMinute: number): Awaitable<void>;
 }
 
 export interface ManagementOptions {
@@ -21,8 +22,8 @@ export interface ManagementOptions {
   readonly log: Log;
 }
 
-/** Where failures of management are counted, beside those under domains; no domain is called so. */
-const counted = "(management)";
+/** What failures of management are counted under. */
+const counted = ["management"] as const;
 
 type Credential =
   | { readonly kind: "opentok" | "bearer"; readonly token: string }

@@ -1,4 +1,5 @@
 import type { PresentedPassword, PresentedToken, Proof } from "../auth/authenticator.ts";
+import type { CountedName } from "../core/counted.ts";
 import { type Refusal, refuse } from "../core/errors.ts";
 import type { Identity } from "../core/identity.ts";
 import { originRefusal } from "../policy/authorize.ts";
@@ -31,7 +32,7 @@ export async function admit(shown: Shown, caller: Caller, context: Context): Pro
   return denied(refusal, customer);
 }
 
-async function limit(address: string, claimed: string, context: Context): Promise<Denied | undefined> {
+async function limit(address: string, claimed: readonly CountedName[], context: Context): Promise<Denied | undefined> {
   const { messagesPerSecond, failuresPerMinute } = context.settings().limits;
   if (context.draining()) return later(refusals.draining, 5);
   if (!context.throttle.take(address, claimed, messagesPerSecond)) return later(refusals.tooFast, 1);

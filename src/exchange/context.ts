@@ -2,6 +2,7 @@ import type { AuthenticatorChain } from "../auth/authenticator.ts";
 import type { OwnKeys } from "../auth/own-keys.ts";
 import type { Awaitable } from "../core/awaitable.ts";
 import type { Clock } from "../core/clock.ts";
+import type { CountedName } from "../core/counted.ts";
 import type { Refusal } from "../core/errors.ts";
 import type { Customer, HashName, Identity } from "../core/identity.ts";
 import type { Limits } from "../core/limits.ts";
@@ -31,10 +32,10 @@ export interface ExchangeSettings {
   readonly allowMissingOrigin: boolean;
 }
 
-/** Failed proofs of an address under what it claims to be. perMinute: 0 for no limit. */
+/** Failed proofs of an address under whom it claims to be. perMinute: 0 for no limit. */
 export interface FailureCounts {
-  isOver(address: string, claimed: string, perMinute: number): Awaitable<boolean>;
-  add(address: string, claimed: string, perMinute: number): Awaitable<void>;
+  isOver(address: string, claimed: readonly CountedName[], perMinute: number): Awaitable<boolean>;
+  add(address: string, claimed: readonly CountedName[], perMinute: number): Awaitable<void>;
 }
 
 /** What every way of exchanging works with. */

@@ -1,5 +1,6 @@
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../core/clock.ts";
+import { addressKey, type CountedName } from "../core/counted.ts";
 
 const maxTracked = 20_000;
 
@@ -10,7 +11,7 @@ interface Bucket {
 }
 
 /**
- * Requests a second of an address under what it claims to be: a second's worth at once, refilled evenly. A refused one
+ * Requests a second of an address under whom it claims to be: a second's worth at once, refilled evenly. A refused one
  * costs nothing, so that who comes again when it was told to is let in. Bounded: it forgets who has not asked for longest.
  */
 export class Throttle {
@@ -22,15 +23,23 @@ export class Throttle {
     this.#buckets = new LRUCache({ max });
   }
 
-  /** Whether this request may go on. perSecond: 0 for no limit. */
-  take(address: string, claimed: string, perSecond: number): boolean {
+  /** Whether this request may go on: under every one of the names. perSecond: 0 for no limit. */
+  take(address: string, claimed: readonly CountedName[], perSecond: number): boolean {
     if (perSecond === 0) return true;
-    const key = `${address} ${claimed}`;
-    const now = this.#clock.now();
-    const bucket = this.#buckets.get(key) ?? { tokens: perSecond, at: now };
-    const passed = Math.max(0, now - bucket.at);
-    const tokens = Math.min(perSecond, bucket.tokens + (passed * perSecond) / 1000);
-    this.#buckets.set(key, { tokens: tokens < 1 ? tokens : tokens - 1, at: now });
-    return tokens >= 1;
+    const at = this.#clock.now();
+    const from = addressKey(address);
+    const found = [...new Set(claimed)].map((name) => ({
+      key: `${from} ${name}`,
+      tokens: this.#left(`${from} ${name}`, perSecond),
+    }));
+    const enough = found.every(({ tokens }) => tokens >= 1);
+    for (const { key, tokens } of found) this.#buckets.set(key, { tokens: enough ? tokens - 1 : tokens, at });
+    return enough;
+  }
+
+  #left(key: string, perSecond: number): number {
+    const { tokens, at } = this.#buckets.get(key) ?? { tokens: perSecond, at: 0 };
+    const passed = Math.max(0, this.#clock.now() - at);
+    return Math.min(perSecond, tokens + (passed * perSecond) / 1000);
   }
 }

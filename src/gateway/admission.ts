@@ -1,4 +1,5 @@
 import { isIPv6 } from "node:net";
+import { addressKey } from "../core/counted.ts";
 
 /** A connection as admission sees it. */
 export interface Guest {
@@ -57,16 +58,6 @@ export class Doorway {
     if (standing === 0) this.#standing.delete(key);
     else this.#standing.set(key, standing);
   }
-}
-
-/** One key for all addresses that one subscriber of an IPv6 network has. */
-export function addressKey(address: string): string {
-  if (!isIPv6(address)) return address;
-  const [head = "", tail = ""] = new URL(`http://[${address}]`).hostname.slice(1, -1).split("::");
-  const front = head === "" ? [] : head.split(":");
-  const back = tail === "" ? [] : tail.split(":");
-  const groups = [...front, ...new Array<string>(Math.max(0, 8 - front.length - back.length)).fill("0"), ...back];
-  return `${groups.slice(0, 4).join(":")}::/64`;
 }
 
 /** One spelling for one address: IPv4 out of IPv6 as dual-stack sockets and proxies show it, IPv6 in its short form. */

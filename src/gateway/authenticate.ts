@@ -1,6 +1,7 @@
 import type { AuthenticatorChain, Presented } from "../auth/authenticator.ts";
 import type { Nonces } from "../auth/nonce.ts";
 import { type Awaitable, after } from "../core/awaitable.ts";
+import { type CountedName, domainName } from "../core/counted.ts";
 import { type Refusal, refuse } from "../core/errors.ts";
 import type { Customer, Identity } from "../core/identity.ts";
 import { bearerToken, type DigestParse, parseAuthorization } from "../sip/digest.ts";
@@ -68,11 +69,11 @@ const isCredentials = ({ code }: Refusal): boolean => code.startsWith("credentia
 const badToken = (proof: { refusal: Refusal; customer?: Customer }): Authenticated => ({ ...proof, kind: "bad-token" });
 
 /** The domain whose customer the credential will be judged under. */
-function claimedDomain(parsed: DigestParse, realm: string): string {
-  if (parsed.kind !== "digest") return realm;
+function claimedDomain(parsed: DigestParse, realm: string): CountedName {
+  if (parsed.kind !== "digest") return domainName(realm);
   const username = parsed.credentials.username.split(";", 1)[0]!;
   const at = username.lastIndexOf("@");
-  return at < 0 ? realm : username.slice(at + 1).toLowerCase();
+  return domainName(at < 0 ? realm : username.slice(at + 1));
 }
 
 type Answer = Extract<Authenticated, { kind: "challenge" | "refused" | "bad-token" }>;

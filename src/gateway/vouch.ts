@@ -51,8 +51,8 @@ export type Vouched =
 
 /** Seconds that a token may have left which stands in a URL: those are kept in histories and logs. */
 const longestInUrl = 300;
-/** What a wrong token of a handshake is counted under: nobody's domain. */
-const claimed = "(handshake)";
+/** What a wrong token of a handshake is counted under. */
+const claimed = "handshake";
 const tooMany = refuse("rate-limited", "too many wrong tokens from this address: wait a minute");
 
 /** Whom the token of an upgrade proves, and whether this page may use it so. */

@@ -1,5 +1,6 @@
 import { type Awaitable, after } from "../core/awaitable.ts";
 import type { Clock } from "../core/clock.ts";
+import { addressKey, type CountedName } from "../core/counted.ts";
 import type { State } from "../state/port.ts";
 
 /** How many messages a connection may send: a second's worth at once, refilled evenly. */
@@ -27,32 +28,60 @@ export class MessageRate {
 
 const minute = 60_000;
 
+/** Made-up names do not hide an address that fails under so many of them. */
+const anyNameFactor = 10;
+
+interface Count {
+  readonly key: string;
+  readonly limit: number;
+}
+
 /**
- * Failed proofs per address and claimed domain, counted in what all gateways share; a challenge is no failure. So many
- * within a minute ban until that minute, which the first of them opened, is over.
+ * Failed proofs of an address under whom it claims to be, counted in what all gateways share; a challenge is no failure.
+ * So many within a minute ban until that minute, which the first of them opened, is over; ten times as many under any
+ * names do so too. port: what strangers do at the public one keeps nobody out of the private one.
  */
 export class SharedFailures {
   readonly #state: State;
   readonly #clock: Clock;
+  readonly #port: "public" | "private";
 
-  constructor(state: State, clock: Clock) {
+  constructor(state: State, clock: Clock, port: "public" | "private") {
     this.#state = state;
     this.#clock = clock;
+    this.#port = port;
   }
 
-  /** perMinute: 0 for no limit. */
-  isOver(address: string, domain: string, perMinute: number): Awaitable<boolean> {
-    if (perMinute <= 0) return false;
-    return after(this.#state.get("bans", `${address} ${domain}`), (count) => Number(count ?? 0) >= perMinute);
+  /** Over under one of the names, or under any. perMinute: 0 for no limit. */
+  isOver(address: string, names: readonly CountedName[], perMinute: number): Awaitable<boolean> {
+    const counts = this.#counts(address, names, perMinute);
+    return counts.reduce<Awaitable<boolean>>(
+      (before, count) => after(before, (over) => over || this.#isBanned(count)),
+      false,
+    );
   }
 
   /** perMinute: 0 for no limit, and nothing to count. */
-  add(address: string, domain: string, perMinute: number): Awaitable<void> {
-    if (perMinute <= 0) return;
-    const key = `${address} ${domain}`;
+  add(address: string, names: readonly CountedName[], perMinute: number): Awaitable<void> {
+    const counts = this.#counts(address, names, perMinute);
+    return counts.reduce<Awaitable<void>>((before, count) => after(before, () => this.#add(count)), undefined);
+  }
+
+  #counts(address: string, names: readonly CountedName[], perMinute: number): readonly Count[] {
+    if (perMinute <= 0) return [];
+    const from = `${addressKey(address)} ${this.#port}`;
+    const named = [...new Set(names)].map((name) => ({ key: `${from} ${name}`, limit: perMinute }));
+    return [...named, { key: from, limit: perMinute * anyNameFactor }];
+  }
+
+  #isBanned({ key, limit }: Count): Awaitable<boolean> {
+    return after(this.#state.get("bans", key), (count) => Number(count ?? 0) >= limit);
+  }
+
+  #add({ key, limit }: Count): Awaitable<void> {
     return after(this.#windowEnd(key), (until) =>
       after(this.#state.add("failures", key, until), (count) =>
-        count < perMinute ? undefined : this.#ban(key, count, until),
+        count < limit ? undefined : this.#ban(key, count, until),
       ),
     );
   }

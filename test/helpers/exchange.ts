@@ -60,7 +60,7 @@ export function exchangeContext(parts: ExchangeParts = {}): Context & { readonly
     chain: new AuthenticatorChain(links),
     keys: () => keys,
     settings: () => ({ ...settings, ...parts.settings }),
-    failures: new SharedFailures(new MemoryState(clock), clock),
+    failures: new SharedFailures(new MemoryState(clock), clock, "public"),
     throttle: new Throttle(clock),
     draining,
     proved: () => undefined,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Admission, addressKey, type Guest, plainAddress } from "../../../src/gateway/admission.ts";
+import { Admission, type Guest, plainAddress } from "../../../src/gateway/admission.ts";
 
 const guest = (silent: boolean, closed: string[] = [], name = ""): Guest => ({
   silent,
@@ -54,21 +54,6 @@ describe("Admission", () => {
     expect(admission.admits("2001:db8:0:1:ffff:ffff:ffff:ffff", 1)).toBe(false);
     expect(admission.admits("2001:db8:0:2::1", 1)).toBe(true);
   });
-});
-
-describe("addressKey", () => {
-  it.each([
-    ["192.0.2.1", "192.0.2.1"],
-    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
-    ["2001:DB8:1:2::6", "2001:db8:1:2::/64"],
-    ["2001:0db8:0001:0002::", "2001:db8:1:2::/64"],
-    ["2001:db8::6", "2001:db8:0:0::/64"],
-    ["2001:db8::1:2:3:4:5", "2001:db8:0:1::/64"],
-    ["::1", "0:0:0:0::/64"],
-    ["::", "0:0:0:0::/64"],
-    ["1::", "1:0:0:0::/64"],
-    ["", ""],
-  ])("of %s is %s", (address, key) => expect(addressKey(address)).toBe(key));
 });
 
 describe("plainAddress", () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Addresses } from "./api/addresses.ts";
 import { type Admin, type AdminOptions, openAdmin } from "./api/admin.ts";
-import { type PublicOptions, publicListener } from "./api/public.ts";
+import { type PublicOptions, publicHttp } from "./api/public.ts";
 import { NonceKey } from "./auth/nonce.ts";
 import type { Config } from "./config.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
@@ -60,7 +60,7 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
   const unready = async () => (live.draining ? "draining" : probe());
   const sources = sourcesOf(live, log);
   const admin = await openAdmin({ ...adminOptions(parts), unready, ladder: (callId) => ring.find(callId) });
-  const http = await publicListener(publicOptions(parts, sources));
+  const http = await publicHttp(publicOptions(parts, sources));
   const { listen, tls, proxyProtocol } = config.gateway;
   const gateway = await openGateway({ listen, tls, http, sources, proxyProtocol }, context).catch((error: unknown) =>
     abandon(admin, proving, error),

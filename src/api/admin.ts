@@ -5,10 +5,11 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import type { RingEntry } from "../telemetry/ring.ts";
 import { version } from "../telemetry/version.ts";
 import { viewOf } from "./customer-view.ts";
-import { answer, createHttp, json, listenerOf, problem } from "./http.ts";
+import { answer, createHttp, json, problem } from "./http.ts";
 import { answerInbound, type InboundOptions } from "./inbound.ts";
 import { authenticate, type ManagementOptions } from "./management.ts";
 import { openApi } from "./openapi.ts";
+import { served } from "./unparsed.ts";
 
 export interface AdminOptions {
   /** `http://host:port`. */
@@ -27,10 +28,21 @@ export interface Admin {
   close(): Promise<void>;
 }
 
+/** Milliseconds. */
+const common = {
+  headersTimeout: 5_000,
+  requestTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 16_384,
+  requireHostHeader: false,
+};
+
 /** The private port: health, metrics, who gets a call from outside, management. Rejects where the address cannot be had. */
 export async function openAdmin(options: AdminOptions): Promise<Admin> {
   const app = adminRoutes(options);
-  const server = createServer({ headersTimeout: 5_000, requestTimeout: 5_000 }, await listenerOf(app));
+  const serve = await served(app, options.inbound.log);
+  const server = createServer(common);
+  serve(server);
   const url = new URL(options.listen);
   await listen(server, url);
   url.port = String((server.address() as AddressInfo).port);

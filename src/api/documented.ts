@@ -19,8 +19,10 @@ export interface DocumentedRoute {
 
 const json = "application/json";
 const problem: Answer = { "application/problem+json": "Problem" };
+/** A Content-Encoding and a header that is too long are refused before any route. */
+const everywhere = [415, 431] as const;
 const problems = (...statuses: readonly number[]): Record<number, Answer> =>
-  Object.fromEntries([...statuses, 500].map((status) => [status, problem]));
+  Object.fromEntries([...statuses, ...everywhere, 500].map((status) => [status, problem]));
 
 const privateRoutes: readonly DocumentedRoute[] = [
   {
@@ -74,7 +76,7 @@ const publicRoutes: readonly DocumentedRoute[] = [
     },
     body: { [json]: "ExchangeRequest" },
     credentials: ["bearer", "body"],
-    answers: { 200: { [json]: "Exchanged" }, ...problems(400, 401, 403, 404, 413, 415, 429, 503) },
+    answers: { 200: { [json]: "Exchanged" }, ...problems(400, 401, 403, 404, 413, 429, 503) },
   },
   {
     ...{ port: "public", method: "get", path: "/rest/authentication/createToken" },
@@ -101,6 +103,7 @@ const publicRoutes: readonly DocumentedRoute[] = [
     body: { "application/x-www-form-urlencoded": "AuthenticateRequest" },
     answers: {
       200: { [json]: "AccessToken" },
+      ...Object.fromEntries(everywhere.map((status) => [status, problem])),
       ...Object.fromEntries([400, 401, 422, 500, 503].map((status) => [status, { [json]: "AuthenticateError" }])),
     },
   },

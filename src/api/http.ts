@@ -1,6 +1,7 @@
 import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from "node:http";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { type Code, codes, type Refusal } from "../core/errors.ts";
+import { headFault } from "../core/http.ts";
 import { type Body, readBodies, UnreadableBody } from "./body.ts";
 
 export interface HttpOptions {
@@ -37,6 +38,8 @@ export function createHttp({ bodyLimit, onFault, notFound, gate }: HttpOptions):
   app.addHook("onRoute", ({ url, method }) => allowed.add(url, method));
   app.addHook("onRequest", async (request, reply) => {
     plain(reply);
+    const fault = headFault(request.raw);
+    if (fault) return problem(reply.headers(fault.headers ?? {}), fault.status, fault.detail, fault.code);
     gate?.(request, reply);
     if (reply.sent) return reply;
     if (isIncomplete(request)) return problem(reply, 404, notFound);

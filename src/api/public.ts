@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage, RequestListener } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { AuthenticatorChain } from "../auth/authenticator.ts";
 import type { OwnKeys } from "../auth/own-keys.ts";
 import type { Clock } from "../core/clock.ts";
@@ -9,7 +9,8 @@ import { Throttle } from "../exchange/throttle.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { exchangeRoutes } from "./exchange-routes.ts";
-import { createHttp, json, listenerOf } from "./http.ts";
+import { createHttp, json } from "./http.ts";
+import { type Serve, served } from "./unparsed.ts";
 
 export interface PublicOptions {
   readonly customers: () => Customers;
@@ -32,7 +33,7 @@ const notFound =
   "here are a WebSocket (subprotocol sip), POST /v1/exchange, GET /rest/authentication/createToken, POST /authenticate and /healthz";
 
 /** What the public port answers to plain HTTP. */
-export async function publicListener(options: PublicOptions): Promise<RequestListener> {
+export async function publicHttp(options: PublicOptions): Promise<Serve> {
   const { clock, chain, keys, failures, draining, metrics, log, customers, source } = options;
   const onFault = (error: unknown): void => log.error({ err: error }, "a request over HTTP could not be answered");
   const app = createHttp({ bodyLimit, notFound, onFault });
@@ -48,5 +49,5 @@ export async function publicListener(options: PublicOptions): Promise<RequestLis
     proved: (milliseconds: number) => metrics.proved(milliseconds),
   };
   exchangeRoutes(app, { context, sinks: { log, metrics }, customers, source, holder: randomUUID, onFault });
-  return listenerOf(app);
+  return served(app, log);
 }

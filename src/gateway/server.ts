@@ -1,27 +1,23 @@
-import { readFileSync } from "node:fs";
-import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
-import { createServer as createTlsServer, Server as TlsServer } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import type { IncomingMessage, Server } from "node:http";
+import { Server as TlsServer } from "node:https";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { refuse } from "../core/errors.ts";
+import { answerAndClose, headFault, type Problem } from "../core/http.ts";
 import { Doorway, plainAddress } from "./admission.ts";
 import { Connection, type Peer } from "./connection.ts";
 import type { Context } from "./context.ts";
 import { drain } from "./drain.ts";
 import { closing, type Handshake, judgeHandshake } from "./handshake.ts";
+import { httpServer, listen, noHandshake, type PlainHttpOptions, read, type TlsFiles } from "./plain-http.ts";
 import type { Source } from "./proxy-header.ts";
 import type { Sources } from "./source.ts";
 
-export interface GatewayOptions {
-  /** `ws://host:port` or `wss://host:port`. */
-  readonly listen: string;
-  readonly tls?: TlsFiles | undefined;
+export interface GatewayOptions extends PlainHttpOptions {
   readonly sources: Sources;
   /** Read a PROXY header from every connection. */
   readonly proxyProtocol: boolean;
-  /** Plain HTTP requests on the same port. */
-  readonly http: RequestListener;
 }
 
 export interface Gateway {
@@ -34,24 +30,20 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-export interface TlsFiles {
-  readonly cert: string;
-  readonly key: string;
-}
-
 const pingEvery = 25_000;
 const minPayload = 65_536;
 const closeGrace = 2_000;
 
 /** Listen for browsers. Rejects where the address cannot be had. */
 export async function openGateway(options: GatewayOptions, context: Context): Promise<Gateway> {
-  const server = httpServer(options, context);
+  const server = httpServer(options, context.limits());
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
     maxPayload: Math.max(minPayload, 2 * context.limits().messageBytes),
     handleProtocols: () => "sip",
   });
+  sockets.on("wsClientError", (_error, stream) => rejectUpgrade(stream, noHandshake, context));
   const hall: Hall = {
     sockets,
     connections: new Set(),
@@ -82,27 +74,6 @@ export async function openGateway(options: GatewayOptions, context: Context): Pr
     },
   };
 }
-
-function httpServer({ listen: url, tls, http }: GatewayOptions, context: Context): Server {
-  const { preAuthSeconds } = context.limits();
-  const patience =
-    preAuthSeconds === 0 ? {} : { headersTimeout: preAuthSeconds * 1000, requestTimeout: preAuthSeconds * 1000 };
-  const common = {
-    ...patience,
-    connectionsCheckingInterval: 1_000,
-    keepAliveTimeout: 5_000,
-    maxHeaderSize: 16_384,
-    noDelay: true,
-  };
-  if (!url.startsWith("wss:")) return createServer(common, http);
-  const handshakeTimeout = preAuthSeconds === 0 ? {} : { handshakeTimeout: preAuthSeconds * 1000 };
-  return createTlsServer({ ...common, ...read(tls!), ...handshakeTimeout, minVersion: "TLSv1.2" }, http);
-}
-
-const read = ({ cert, key }: TlsFiles): { cert: Buffer; key: Buffer } => ({
-  cert: readFileSync(cert),
-  key: readFileSync(key),
-});
 
 interface Hall {
   readonly sockets: WebSocketServer;
@@ -137,6 +108,11 @@ function stepIn(socket: Socket, { doorway, sources, standing, context }: Hall): 
 function upgrade(request: IncomingMessage, stream: Duplex, head: Buffer, hall: Hall): void {
   const { sources, context } = hall;
   stream.on("error", (error) => context.log.debug({ reason: error.message }, "a client's socket failed"));
+  const fault = headFault(request);
+  if (fault) {
+    rejectUpgrade(stream, fault, context);
+    return;
+  }
   const { address, port } = sources.of(request);
   const judged = judgeHandshake(request, address, context);
   const greet = (verdict: Handshake): void => receive(verdict, request, stream, head, { address, port }, hall);
@@ -162,8 +138,9 @@ function receive(
 ): void {
   const { sockets, context } = hall;
   if (verdict.kind === "rejected") {
-    context.metrics.verdict(verdict.code);
-    rejectUpgrade(stream, verdict);
+    const { status, code, sentence } = verdict;
+    const retry = status === 503 ? { headers: { "retry-after": "5" } } : {};
+    rejectUpgrade(stream, { status, code, detail: sentence, ...retry }, context);
     return;
   }
   sockets.handleUpgrade(request, stream, head, (socket) => {
@@ -177,20 +154,11 @@ const reachedAt = ({ socket }: IncomingMessage): Peer["gateway"] => ({
   port: socket.localPort ?? 0,
 });
 
-function rejectUpgrade(stream: Duplex, { status, code, sentence }: Rejected): void {
-  const reason = status === 400 ? "Bad Request" : "Service Unavailable";
-  const body = JSON.stringify({ title: reason, status, code, detail: sentence });
-  const retry = status === 503 ? "Retry-After: 5\r\n" : "";
-  // Node's own time limits no longer hold for a socket that asked for an upgrade.
-  setTimeout(() => stream.destroy(), closeGrace).unref();
-  stream.once("finish", () => stream.destroy());
-  stream.end(
-    `HTTP/1.1 ${status} ${reason}\r\n${retry}Connection: close\r\nContent-Type: application/problem+json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
+function rejectUpgrade(stream: Duplex, problem: Problem, { metrics }: Context): void {
+  if (problem.code) metrics.verdict(problem.code);
+  answerAndClose(stream, problem);
 }
 
-type Rejected = Extract<Handshake, { kind: "rejected" }>;
 type TurnedAway = Extract<Handshake, { kind: "turned-away" }>;
 
 function turnAway(
@@ -242,20 +210,6 @@ function pingAll(sockets: WebSocketServer): void {
       socket.ping();
     }
   }
-}
-
-async function listen(server: Server, listenUrl: string): Promise<string> {
-  const url = new URL(listenUrl);
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(
-      Number(url.port || (url.protocol === "wss:" ? 443 : 80)),
-      url.hostname.replace(/^\[|\]$/g, ""),
-      resolve,
-    );
-  });
-  url.port = String((server.address() as AddressInfo).port);
-  return url.href.replace(/\/$/, "");
 }
 
 /** Every client is told to come back later; who does not take its leave is cut off. */

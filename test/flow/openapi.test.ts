@@ -109,7 +109,17 @@ const evil: Ask = { headers: { origin: "https://evil.example" } };
 const me = (changes: object = {}): string => freshToken("46000000", acmeApiSecret, changes);
 const wrong = "another-secret-altogether";
 
+/** What every route refuses. */
+const everywhere: readonly Case[] = documentedRoutes.flatMap(({ method, path }): Case[] => {
+  const route = `${method.toUpperCase()} ${path}`;
+  return [
+    [route, 415, "with Content-Encoding", () => ({ headers: { "content-encoding": "gzip" } })],
+    [route, 431, "with 20 KB of header", () => ({ headers: { "x-long": "x".repeat(20_000) } })],
+  ];
+});
+
 const cases: readonly Case[] = [
+  ...everywhere,
   ["GET /livez", 200, "plainly", () => ({})],
   ["GET /livez", 403, "by a page", () => evil],
   ["GET /readyz", 200, "plainly", () => ({})],

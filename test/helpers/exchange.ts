@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Writable } from "node:stream";
-import { publicListener } from "../../src/api/public.ts";
+import { publicHttp } from "../../src/api/public.ts";
 import { type Authenticator, AuthenticatorChain, notMine, type Proof } from "../../src/auth/authenticator.ts";
 import { mint } from "../../src/auth/ephemeral.ts";
 import { OwnKeys } from "../../src/auth/own-keys.ts";
@@ -97,7 +97,7 @@ export async function startPublic(parts: ExchangeParts = {}): Promise<PublicServ
     },
   });
   const all = new Customers(parts.customers ?? [customer()]);
-  const listener = await publicListener({
+  const serve = await publicHttp({
     ...context,
     customers: () => all,
     config: context.settings,
@@ -108,7 +108,8 @@ export async function startPublic(parts: ExchangeParts = {}): Promise<PublicServ
     },
     source: ({ socket }) => ({ address: socket.remoteAddress ?? "" }),
   });
-  const server = createServer(listener);
+  const server = createServer();
+  serve(server);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -1,0 +1,68 @@
+import type { Duplex } from "node:stream";
+import type { Code } from "./errors.ts";
+
+/** An answer to a request that no route has seen (RFC 9457 §3). */
+export interface Problem {
+  readonly status: keyof typeof titles;
+  /** A 408 has none. */
+  readonly code?: Code;
+  readonly detail: string;
+  /** Further header fields. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const titles = {
+  400: "Bad Request",
+  408: "Request Timeout",
+  413: "Payload Too Large",
+  415: "Unsupported Media Type",
+  431: "Request Header Fields Too Large",
+  503: "Service Unavailable",
+} as const;
+
+/** A request's head, as Node shows it. */
+export interface Head {
+  readonly httpVersion: string;
+  readonly headersDistinct: Readonly<Record<string, readonly string[] | undefined>>;
+}
+
+const host: Problem = {
+  status: 400,
+  code: "message-malformed",
+  detail: "the request has no Host, or more than one: send it once (RFC 9112 section 3.2)",
+};
+
+const encoding: Problem = {
+  status: 415,
+  code: "message-malformed",
+  detail: "the body has a Content-Encoding: send it as it is, without one",
+  headers: { "accept-encoding": "identity" },
+};
+
+/** What Node lets through though two readers could take it for two requests: Host, and a body that is not what it seems. */
+export function headFault({ httpVersion, headersDistinct }: Head): Problem | undefined {
+  const hosts = headersDistinct.host?.length ?? 0;
+  if (hosts > 1 || (hosts === 0 && httpVersion !== "1.0")) return host;
+  return headersDistinct["content-encoding"] === undefined ? undefined : encoding;
+}
+
+/** Milliseconds that the answer may take to be sent. */
+const patience = 2_000;
+
+/** Answers on the connection itself, which ends with that. Node's own time limits may no longer hold for it. */
+export function answerAndClose(stream: Duplex, { status, code, detail, headers = {} }: Problem): void {
+  const title = titles[status];
+  const body = JSON.stringify({ title, status, ...(code && { code }), detail });
+  const fields = {
+    connection: "close",
+    "content-type": "application/problem+json",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    ...headers,
+    "content-length": Buffer.byteLength(body),
+  };
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+  setTimeout(() => stream.destroy(), patience).unref();
+  stream.once("finish", () => stream.destroy());
+  stream.end(`HTTP/1.1 ${status} ${title}\r\n${lines.join("")}\r\n${body}`);
+}

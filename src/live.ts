@@ -66,7 +66,7 @@ export class Live {
   /** Where clients are told to come: as configured, else where it really listens. */
   get publicUrl(): string {
     const { publicUrl, listen } = this.config.gateway;
-    return publicUrl === listen ? this.gatewayUrl : publicUrl;
+    return publicUrl === new URL(listen).href.replace(/\/$/, "") ? this.gatewayUrl : publicUrl;
   }
 
   /**

@@ -1,12 +1,13 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import { type Clock, seconds } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
-import { type Refusal, refuse } from "../core/errors.ts";
+import { PosternError, type Refusal, refuse } from "../core/errors.ts";
 import { address, type Identity, type Narrowing } from "../core/identity.ts";
 import { type Authenticator, type NotMine, notMine, type Presented, type Proof } from "./authenticator.ts";
 import { rejectedToken, sameText } from "./ephemeral.ts";
 import { type Evidence, evidenceOf, keyOf, noRemoteKeys, ownerOf, provedByOf, type RemoteKeys } from "./evidence.ts";
+import { maxToken } from "./jws-text.ts";
 import type { OwnKeys } from "./own-keys.ts";
 
 /** JOSE header of every access token, and of nothing else. */
@@ -23,7 +24,12 @@ interface Claims {
   readonly narrowing: Narrowing;
 }
 
-/** A compact JWS under the gateway's own key. issuer: `publicUrl`, its audience too; ttl: seconds; now: Unix seconds. */
+/** Characters of what narrows the identities that are remembered. */
+const maxSize = 8_000_000;
+const sizeOf = ({ narrowing }: Identity): number => 200 + JSON.stringify(narrowing).length;
+
+/** A compact JWS under the gateway's own key. issuer: `publicUrl`, its audience too; ttl: seconds; now: Unix seconds. Throws
+ * exchange-narrowed where it would be longer than a token may be. */
 export function mintAccessToken(wanted: {
   readonly identity: Identity;
   readonly keys: OwnKeys;
@@ -43,13 +49,24 @@ export function mintAccessToken(wanted: {
     narrowing: identity.narrowing,
   };
   const text = `${header}.${Buffer.from(JSON.stringify(claims)).toString("base64url")}`;
-  return `${text}.${keys.sign(text)}`;
+  const token = `${text}.${keys.sign(text)}`;
+  if (token.length <= maxToken) return token;
+  throw new PosternError(
+    "exchange-narrowed",
+    "the token narrows by more than an access token can carry: shorten its lists",
+  );
 }
 
 const expired = refuse("credential-expired", "the access token has expired: authenticate again");
 const revoked = refuse(
   "credential-revoked",
   "what the access token was given for is no longer good: authenticate again",
+);
+
+/** Rightly signed, so no guess: it is not counted as one. */
+const elsewhere = refuse(
+  "credential-revoked",
+  "the access token was given under another publicUrl: authenticate again",
 );
 
 /** Proves what `mintAccessToken` made; a token with any other header is not mine. */
@@ -59,8 +76,8 @@ export class AccessTokenAuthenticator implements Authenticator {
   readonly #keys: () => OwnKeys;
   readonly #remote: RemoteKeys;
   readonly #issuer: () => string;
-  /** One identity for one token, for what hangs on it downstream. */
-  readonly #known = new LRUCache<string, Identity>({ max: 10_000 });
+  /** One identity for one token, by its hash, for what hangs on it downstream. */
+  readonly #known = new LRUCache<string, Identity>({ max: 10_000, maxSize, sizeCalculation: sizeOf });
 
   constructor(parts: {
     readonly customers: () => Customers;
@@ -79,6 +96,7 @@ export class AccessTokenAuthenticator implements Authenticator {
   prove(presented: Presented): Proof | NotMine {
     if (presented.kind !== "token" || !presented.token.startsWith(`${header}.`)) return notMine;
     const { token } = presented;
+    if (token.length > maxToken) return { kind: "refused", refusal: rejectedToken };
     const end = token.lastIndexOf(".");
     const [text, given] = [token.slice(0, end), token.slice(end + 1)];
     const signed =
@@ -88,8 +106,7 @@ export class AccessTokenAuthenticator implements Authenticator {
         .some((right) => sameText(given, right));
     if (!signed) return { kind: "refused", refusal: rejectedToken };
     const claims = JSON.parse(Buffer.from(text.slice(header.length + 1), "base64url").toString()) as Claims;
-    if (claims.aud !== this.#issuer() || claims.iss !== this.#issuer())
-      return { kind: "refused", refusal: rejectedToken };
+    if (claims.aud !== this.#issuer() || claims.iss !== this.#issuer()) return { kind: "refused", refusal: elsewhere };
     return this.#stands(token, claims);
   }
 
@@ -101,10 +118,11 @@ export class AccessTokenAuthenticator implements Authenticator {
     const [keys, remote, now] = [this.#keys(), this.#remote, seconds(this.#clock)];
     const provedBy = provedByOf(customer, evidence, { keys, remote, now });
     if (!customer || !provedBy) return refused(revoked);
-    const known = this.#known.get(token);
+    const hash = createHash("sha256").update(token).digest("base64url");
+    const known = this.#known.get(hash);
     if (known?.customer === customer) return { kind: "proved", identity: known };
     const identity = { customer, user, domain, provedBy, expiry: exp, narrowing, ...keyOf(evidence) };
-    this.#known.set(token, identity);
+    this.#known.set(hash, identity);
     return { kind: "proved", identity };
   }
 }

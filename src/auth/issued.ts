@@ -81,7 +81,7 @@ export class IssuedAuthenticator implements Authenticator {
   readonly #keys: () => OwnKeys;
   readonly #remote: RemoteKeys;
   /** One identity for one credential, for what hangs on it downstream. */
-  readonly #known = new LRUCache<string, Identity>({ max: 10_000 });
+  readonly #known = new LRUCache<string, Identity>({ max: 2_000 });
 
   constructor(parts: {
     readonly customers: () => Customers;

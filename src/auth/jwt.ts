@@ -30,7 +30,12 @@ interface Proved {
   readonly identity: Identity;
   readonly candidate: Candidate;
   readonly from: string | undefined;
+  /** Characters of the token: what is kept of it is about as much. */
+  readonly size: number;
 }
+
+/** Of all tokens remembered. */
+const rememberedCharacters = 16_000_000;
 
 const replayed = refuse(
   "credential-replayed",
@@ -67,7 +72,11 @@ export class JwtAuthenticator implements Authenticator {
     this.#verify = parts.verifySignature ?? verifyJws;
     this.#keySets = parts.keySets;
     this.#keys = new TokenKeys(parts.keySets);
-    this.#proved = new LRUCache({ max: parts.cacheSize ?? 10_000 });
+    this.#proved = new LRUCache({
+      max: parts.cacheSize ?? 10_000,
+      maxSize: rememberedCharacters,
+      sizeCalculation: ({ size }) => size,
+    });
   }
 
   /** Has the customers' key sets fetched before a token needs them: at the start and after each reload. */
@@ -109,7 +118,7 @@ export class JwtAuthenticator implements Authenticator {
       if (identified.kind === "refused") return refused(identified.refusal, customer);
       const { thumbprint } = candidate;
       const identity = thumbprint === undefined ? identified.identity : { ...identified.identity, jwk: thumbprint };
-      const proved: Proved = { hash, claims, identity, candidate, from };
+      const proved: Proved = { hash, claims, identity, candidate, from, size: token.length };
       this.#proved.set(hash, proved);
       return this.#judge(proved, holder);
     });

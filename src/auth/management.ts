@@ -60,7 +60,9 @@ export class ManagementAuthenticator {
     const { manager } = candidate;
     const refusal = timeFault(read.claims, this.#parts.clock.now() / 1000);
     if (refusal) return { kind: "refused", refusal, manager };
-    return after(this.#use(read, presented), (used) => (used ? { kind: "refused", refusal: used, manager } : manager));
+    return after(this.#use(read, manager, presented), (used) =>
+      used ? { kind: "refused", refusal: used, manager } : manager,
+    );
   }
 
   #candidate({ iss, ist }: Claims): { readonly manager: Manager; readonly secret: string } | undefined {
@@ -74,11 +76,15 @@ export class ManagementAuthenticator {
   }
 
   /** Each key has its own jtis, so that nobody uses up another's. What is remembered outlives the token. */
-  #use({ jws, claims }: ReadToken, { isRead, holder }: PresentedManagement): Awaitable<Refusal | undefined> {
+  #use(
+    { jws, claims }: ReadToken,
+    manager: Manager,
+    { isRead, holder }: PresentedManagement,
+  ): Awaitable<Refusal | undefined> {
     const { iss, ist, jti, exp } = claims;
-    const key = jti === undefined ? `${iss} ${ist} token ${hashOf(jws)}` : `${iss} ${ist} jti ${jti}`;
+    const key = jti === undefined ? `token ${hashOf(jws)}` : `jti ${ist} ${iss} ${jti}`;
     const until = Math.ceil((exp + clockSkew) * 1000) + 1;
-    return after(this.#parts.state.claim("management", key, holder, until), (claim) => {
+    return after(this.#parts.state.claim("management", `${ownerOf(manager)} ${key}`, holder, until), (claim) => {
       if (claim.kind === "full") return full;
       if (claim.holder === holder) return undefined;
       if (jti !== undefined) return usedByJti;
@@ -86,6 +92,10 @@ export class ManagementAuthenticator {
     });
   }
 }
+
+/** Whose share of what is remembered it takes: all keys of a customer have one, the operators another. */
+const ownerOf = (manager: Manager): string =>
+  manager.kind === "customer" ? `customer:${manager.customer.id}` : "operators:";
 
 /** The one sentence for an unknown key, a wrong secret and a key of the other kind. */
 const rejected = refuse(

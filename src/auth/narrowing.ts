@@ -43,13 +43,15 @@ const malformed = (what: string): ReadNarrowing => ({
   refusal: refuse("credential-malformed", `the token's ${what.replaceAll('"', "'")}`),
 });
 
-/** A list of which every entry is one of these; an empty one allows nothing at all. */
+const longestList = 50;
+
+/** A list of at most 50, of which every entry is one of these; an empty one allows nothing at all. */
 function texts<Text extends string>(
   value: JsonValue | undefined,
   is: (text: string) => text is Text,
 ): readonly Text[] | undefined | "malformed" {
   if (value === undefined) return undefined;
-  if (!Array.isArray(value)) return "malformed";
+  if (!Array.isArray(value) || value.length > longestList) return "malformed";
   const entries: readonly JsonValue[] = value;
   const sound = entries.filter((entry): entry is Text => typeof entry === "string" && is(entry));
   return sound.length === entries.length ? sound : "malformed";

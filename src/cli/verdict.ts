@@ -1,5 +1,5 @@
 import type { PresentedPassword, Proof } from "../auth/authenticator.ts";
-import { verify } from "../auth/ephemeral.ts";
+import { sameText, sign, verify } from "../auth/ephemeral.ts";
 import { readJws, readPayload } from "../auth/jws-text.ts";
 import type { Manager } from "../auth/management.ts";
 import { OwnKeys } from "../auth/own-keys.ts";
@@ -46,24 +46,32 @@ export function openVerdict(config: Config, clock: Clock): Verdict {
   });
   const now = (): number => Math.floor(clock.now() / 1000);
   return {
-    ofPassword: (username, password) => judgePassword(username, password, customers, proving, now()),
+    ofPassword: (username, password) =>
+      judgePassword(username, password, { customers, exchange: config.exchange, proving, now: now() }),
     ofToken: (token) => judgeToken(token, proving, now()),
     close: () => proving.close(),
   };
 }
 
+interface Bench {
+  readonly customers: Customers;
+  readonly exchange: Config["exchange"];
+  readonly proving: Proving;
+  readonly now: number;
+}
+
 async function judgePassword(
   username: string,
   password: string,
-  customers: Customers,
-  { shown }: Proving,
-  now: number,
+  { customers, exchange, proving: { shown }, now }: Bench,
 ): Promise<Judged> {
   const account = /^[0-9]+:([a-z0-9][a-z0-9_.-]{0,63})$/.exec(username)?.[1];
   const isAccount = account !== undefined && customers.byId(account) !== undefined;
   if (!isAccount && !username.includes(";")) {
     const verdict = verify(customers, { username, password }, now);
-    return { ...nothing, code: null, ...verdict };
+    const direct =
+      !verdict.accepted && exchange && sameText(password, sign(exchange.secret, exchange.algorithm, username));
+    return { ...nothing, code: null, ...verdict, ...(direct && { sentence: forDirect }) };
   }
   const presented: PresentedPassword = { kind: "password", username, password, ...(isAccount && { account }) };
   const left = Number(username.split(":", 1)[0]) - now;
@@ -71,11 +79,14 @@ async function judgePassword(
   return tell(await shown.prove(presented), kind, left, now);
 }
 
+const forDirect =
+  "the credential was exchanged with direct, for a Kamailio that is reached directly: the gateway takes it not";
+
 async function judgeToken(token: string, proving: Proving, now: number): Promise<Judged> {
   const claims = claimsOf(token);
   const left = typeof claims?.exp === "number" ? Math.floor(claims.exp) - now : null;
-  if (claims && "ist" in claims) return judgeManagement(token, proving, left);
   const proof = await proving.shown.prove({ kind: "token", token, domain: undefined, holder: "verify" });
+  if (proof.kind !== "proved" && claims && "ist" in claims) return judgeManagement(token, proving, left);
   return tell(proof, claims && "evidence" in claims ? "the access token" : "the token", left, now);
 }
 

@@ -35,6 +35,7 @@ async function judge(options: Options): Promise<Judged> {
   const read = readSecret(token === undefined ? "--password" : "--token", (token ?? password)!, process.env);
   if (read.kind === "fault") return usage(read.sentence);
   if (token === undefined && username === undefined) return usage("--password needs --username");
+  if (token !== undefined && username !== undefined) return usage("--username goes with --password alone");
   const { config } = await need(options.config);
   const { openVerdict } = await import("./verdict.ts");
   const verdict = openVerdict(config, { now: () => Date.now() });

@@ -13,7 +13,7 @@ export function assemble(parsed: Parsed, folder: string): Config {
   return deepFreeze({
     gateway: {
       ...gateway,
-      publicUrl: publicUrl ?? gateway.listen,
+      publicUrl: plainUrl(publicUrl ?? gateway.listen),
       ...(tls && { tls: { cert: resolve(folder, tls.cert), key: resolve(folder, tls.key) } }),
     },
     upstream: parsed.upstream,
@@ -28,6 +28,9 @@ export function assemble(parsed: Parsed, folder: string): Config {
     customers: parsed.customers.map(customerOf),
   });
 }
+
+/** As a URL is written by everybody else: no default port, no slash after the host alone. */
+const plainUrl = (url: string): string => new URL(url).href.replace(/\/$/, "");
 
 function customerOf(parsed: ParsedCustomer): Customer {
   const { permissionUrl: _url, trunk, trunk2, callerId, secrets, keys, ...rest } = parsed;

@@ -103,11 +103,17 @@ function clientMismatch({ customer, user, domain }: Identity, userID: string, ap
 }
 
 function mint(identity: Identity, { clock, keys, settings }: Context): Authenticated {
-  const ttl = Math.min(longest, identity.customer.maxTtl);
+  const now = seconds(clock);
+  const left = isForOnce(identity) ? Math.max(1, identity.expiry - now) : longest;
+  const ttl = Math.min(longest, left, identity.customer.maxTtl);
   const { publicUrl: issuer } = settings();
-  const token = mintAccessToken({ identity, keys: keys(), issuer, ttl, now: seconds(clock) });
+  const token = mintAccessToken({ identity, keys: keys(), issuer, ttl, now });
   return { access_token: token, token_type: "bearer", expires_in: ttl };
 }
+
+/** The published hour would make much of what was to serve once: that is as long as the token itself. */
+const isForOnce = ({ provedBy, narrowing }: Identity): boolean =>
+  narrowing.oneCall !== undefined || ("singleUse" in provedBy && provedBy.singleUse);
 
 /** A refusal in the published form, whose statuses are few. */
 export function authenticateError({

@@ -199,13 +199,16 @@ export class Connection implements Guest, ClientEnd, Drainable {
     if (this.#leg?.dialogs.isPending(request.message)) return this.#refuse(asked, refusals.branchInUse);
     const inside = request.toTag !== undefined || dialogOnly.has(request.method);
     const judged = inside ? this.#leg?.dialogs.judgeInDialog(request) : undefined;
-    if (judged?.kind === "dialog") return this.#insideDialog(asked, judged.dialog);
-    if (inside && this.#visitor.accepted) return this.#refuse(asked, refusals.unknownDialog(judged?.sentence));
+    const unknown = judged?.kind === "dialog" ? undefined : judged?.sentence;
+    const known = judged?.kind === "dialog" ? judged.dialog : undefined;
+    if (known && (this.#visitor.accepted || !beginsAnew(request))) return this.#insideDialog(asked, known);
+    if (!known && inside && this.#visitor.accepted) return this.#refuse(asked, refusals.unknownDialog(unknown));
     const next = (proof: Proof): Promise<void> | undefined => {
       if (this.#over) return undefined;
       const proved = this.#proved(asked, proof);
       if (!proved) return undefined;
-      if (inside) return this.#refuse(asked, refusals.unknownDialog(judged?.sentence));
+      if (known) return this.#insideDialog(asked, known);
+      if (inside) return this.#refuse(asked, refusals.unknownDialog(unknown));
       return this.#outsideDialog(asked, proved);
     };
     const proof = this.#visitor.prove(request);
@@ -387,6 +390,10 @@ export class Connection implements Guest, ClientEnd, Drainable {
     setTimeout(() => this.#socket.terminate(), closeGrace).unref();
   }
 }
+
+/** What starts another call out of a dialog: an ended credential, under which calls go on, is not good for it. */
+const beginsAnew = ({ method, message }: Request): boolean =>
+  method === "REFER" || message.header("replaces") !== undefined || message.header("join") !== undefined;
 
 /** Undefined for what has no Call-ID. */
 function aboutOf(parsed: Parsed): About | undefined {

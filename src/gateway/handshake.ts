@@ -24,7 +24,7 @@ export function judgeHandshake(request: IncomingMessage, address: string, contex
   if (!offersSip(request.headers["sec-websocket-protocol"])) {
     return rejected(400, "message-malformed", "the WebSocket subprotocol must be sip (RFC 7118)");
   }
-  if (context.draining()) return rejected(503, "draining", "this gateway is about to stop: connect again");
+  if (context.draining()) return draining;
   const { origin } = request.headers;
   const refusal = originRefusal(origin, context);
   if (refusal) return { kind: "turned-away", refusal };
@@ -47,8 +47,11 @@ const rejected = (status: 400 | 503, code: Code, sentence: string): Handshake =>
   sentence,
 });
 
+const draining = rejected(503, "draining", "this gateway is about to stop: connect again");
+
 /** Last, for it may close a neighbour's silent socket to make room. */
 function admit(welcome: Extract<Handshake, { kind: "welcome" }>, address: string, context: Context): Handshake {
+  if (context.draining()) return draining;
   if (context.admission.admits(address, context.limits().connectionsPerAddress)) return welcome;
   return rejected(503, "limit-reached", "too many connections from this address: close some");
 }

@@ -75,7 +75,8 @@ export class Visitor {
     const same = customer?.id === identity.customer.id;
     const proves = same && stillProves(customer, identity, seconds(clock), remoteKeys);
     const stands = proves && !this.#originRefusal(customer);
-    this.#identity = stands ? { ...identity, customer } : { ...identity, expiry: 0 };
+    const present = same ? customer : identity.customer;
+    this.#identity = { ...identity, customer: present, expiry: stands ? identity.expiry : 0 };
   }
 
   /** The credential of the latest proof still stands and a request under it was accepted. */

@@ -120,7 +120,7 @@ describe("a token in the URL of the handshake", () => {
     [
       "is another gateway's",
       4403,
-      "credential-rejected",
+      "credential-revoked",
       (who) => ({ path: query(token(who, {}, { ...scene.gateway, gatewayUrl: "wss://other.example" })) }),
     ],
     ["has more than 300 s left", 4403, "credential-ttl", (who) => ({ path: query(token(who, { ttl: 310 })) })],
@@ -187,7 +187,7 @@ describe("a token in the URL of the handshake", () => {
     const right = query(token(who, {}, gateway));
     await welcome({ path: right, origin: page, gateway }, who);
     for (const _ of [1, 2]) {
-      const wrong = await turnedAway({ path: query(token(who)), origin: page, gateway });
+      const wrong = await turnedAway({ path: query(token(who, { keys: gatewayKeys({}) })), origin: page, gateway });
       expect(wrong).toEqual({ code: 4403, reason: "credential-rejected" });
     }
     expect(await turnedAway({ path: right, origin: page, gateway })).toEqual({ code: 4429, reason: "rate-limited" });
@@ -512,7 +512,8 @@ describe("a Bearer", () => {
     const right = [bearer(token(address, {}, gateway))];
     expect(status(await alice.client.ask(options(alice, right)))).toBe(200);
     for (const _ of [1, 2]) {
-      expect(code(await alice.client.ask(options(alice, [bearer(token(address))])))).toBe("credential-rejected");
+      const wrong = bearer(token(address, { keys: gatewayKeys({}) }));
+      expect(code(await alice.client.ask(options(alice, [wrong])))).toBe("credential-rejected");
     }
     const parts = options(alice, right);
     const refused = await alice.client.ask(parts);

@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto";
 import { SignJWT } from "jose";
 import { afterAll, describe, expect, it } from "vitest";
 import { mintAccessToken } from "../../src/auth/access-token.ts";
-import { issue } from "../../src/auth/issued.ts";
+import { issue, issueDirect } from "../../src/auth/issued.ts";
 import { OwnKeys } from "../../src/auth/own-keys.ts";
 import type { Identity } from "../../src/core/identity.ts";
 import { postern } from "../helpers/cli.ts";
@@ -112,6 +112,20 @@ describe("postern verify explains every kind", () => {
     expect([exit, verdict.user]).toEqual([0, "acme@acme.example"]);
     const unknown = `${now() + 300}:globex`;
     expect((await password(unknown, key)).verdict.code).toBe("credential-malformed");
+  });
+
+  it("a JWT with a claim of another kind's name is still a JWT", async () => {
+    const { verdict } = await token(await sign({ iss: "acme", sub: "alice", exp: now() + 60, ist: "x" }, secrets.j1));
+    expect(verdict).toMatchObject({ accepted: true, secret: "j1" });
+  });
+
+  it("a credential for a Kamailio that is reached directly, which the gateway takes not", async () => {
+    const exchange = { secret: secrets.exchange, algorithm: "sha1" as const };
+    const made = issueDirect({ identity: alice(), exchange, ttl: 200, now: now() });
+    const { exit, verdict } = await password(made.username, made.password);
+    expect([exit, verdict.code, verdict.customer]).toEqual([1, "credential-rejected", null]);
+    expect(verdict.sentence).toMatch(/for a Kamailio that is reached directly/);
+    expect((await password(made.username, "x")).verdict.sentence).not.toMatch(/directly/);
   });
 
   it("what is no token at all", async () => {

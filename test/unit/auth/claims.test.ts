@@ -205,6 +205,12 @@ describe("the narrowing claims", () => {
     });
   });
 
+  it("are lists of 50 at most", () => {
+    const numbers = Array.from({ length: 50 }, (_, at) => `+32${at}`);
+    expect(claims({ numbers }).narrowing.numbers).toEqual(numbers);
+    expect(fault({ numbers: [...numbers, "+33"] })).toContain("numbers");
+  });
+
   it.each([
     ["methods", ["INVITE", ["invite"], [1], "INVITE", null, {}, ["INVITE "], [""]]],
     ["numbers", ["+32*", ["+32**"], ["sip:alice"], [32], null, {}, [""], [`+${"1".repeat(21)}`]]],

@@ -299,6 +299,15 @@ describe("a full state", () => {
     expect(code(prove(token({ jti: "c", iat: start + 186, exp: start + 200 })))).toBe("customer");
   });
 
+  it("is a customer's alone, whatever its keys, and leaves room for others and the operators", () => {
+    const { prove } = bench({ size: 8, apiKeys: [{ id: "ops", secret }] });
+    expect(code(prove(token({ jti: "a" })))).toBe("customer");
+    expect(code(prove(token({ jti: "a", iss: "acme-key" })))).toBe("customer");
+    for (const iss of ["100", "acme-key", "ops"]) expect(code(prove(token({ jti: "b", iss })))).toBe("limit-reached");
+    expect(code(prove(token({ iss: "200" }, "the-api-secret-of-globex")))).toBe("customer");
+    expect(code(prove(token({ iss: "ops", ist: "account" }, operatorSecret)))).toBe("operator");
+  });
+
   it("is filled by proved tokens alone", () => {
     const { prove } = bench({ size: 1 });
     for (let at = 0; at < 5; at++) prove(token({ jti: `x${at}` }, "another-secret-altogether"));

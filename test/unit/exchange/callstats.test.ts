@@ -93,6 +93,18 @@ describe("an access token", () => {
     expect(await error({ code: outcome.answer.access_token })).toEqual([401, "INVALID_TOKEN", 1]);
   });
 
+  it("is no longer good than the token itself where that was to serve once", async () => {
+    const expiry = 1_700_000_000 + 90;
+    const source = { kind: "secret", secret: "x".repeat(32) } as const;
+    const key = { id: "h", alg: "HS256", source, singleUse: true } as const;
+    const oneCall = { name: "one", until: 2_000_000_000 };
+    for (const proved of [{ provedBy: key }, { narrowing: { oneCall } }]) {
+      expect((await ask({}, { proved: { ...proved, expiry } })).outcome).toMatchObject({ answer: { expires_in: 90 } });
+    }
+    const many = { provedBy: { ...key, singleUse: false }, expiry };
+    expect((await ask({}, { proved: many })).outcome).toMatchObject({ answer: { expires_in: 3600 } });
+  });
+
   it("is for the user and app that the token names", async () => {
     expect(await error({ client_id: "alice@acme" })).toBe("granted");
     expect(await error({ client_id: "alice@Acme.example@acme" })).toBe("granted");

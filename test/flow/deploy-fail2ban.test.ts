@@ -1,11 +1,15 @@
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, readFileSync, rmSync } from "node:fs";
+import { request as httpRequest, type IncomingMessage } from "node:http";
 import { join } from "node:path";
+import { json as jsonOf } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startPostern } from "../helpers/cli.ts";
 import { ConfigFolder } from "../helpers/config-file.ts";
 import { acmeSecret, chainSecret } from "../helpers/gateway.ts";
+import { managementToken } from "../helpers/management.ts";
 import { freePort } from "../helpers/ports.ts";
 import { answer, code, credential, RawClient, type RawClientOptions, status, unique } from "../helpers/raw-client.ts";
 import { type RequestParts, request } from "../helpers/raw-sip.ts";
@@ -45,6 +49,7 @@ gateway:
   limits: { messagesPerSecond: 20, failuresPerMinute: 5 }
 upstream: { urls: ["${upstream}"], proxyProtocol: off }
 chain: { secret: ${chainSecret} }
+exchange: { secret: the-exchange-secret-of-the-tests }
 admin: { listen: "http://127.0.0.1:0" }
 customers:
   - id: acme
@@ -63,6 +68,24 @@ async function from(address: string, options: RawClientOptions = {}): Promise<Ra
 }
 
 const wrong = (user: string) => credential(user, { secret: "a-wrong-secret-of-the-tests" });
+
+interface Ask {
+  readonly path: string;
+  readonly json?: object;
+  readonly form?: string;
+  readonly origin?: string;
+}
+
+/** One request to the exchange from this address, and what its answer's `code` is. */
+async function http(localAddress: string, { path, json, form, origin }: Ask): Promise<{ code?: unknown }> {
+  const body = json ? JSON.stringify(json) : form;
+  const type = json ? "application/json" : "application/x-www-form-urlencoded";
+  const headers = { ...(body !== undefined && { "content-type": type }), ...(origin && { origin }) };
+  const url = gateway.gatewayUrl.replace(/^ws/, "http") + path;
+  const asked = httpRequest(url, { method: body === undefined ? "GET" : "POST", localAddress, headers });
+  const [response] = (await once(asked.end(body), "response")) as [IncomingMessage];
+  return (await jsonOf(response)) as { code?: unknown };
+}
 
 /** The log so far. The gateway writes it after its answers: a line that is begun now comes after all of theirs. */
 async function written(): Promise<string> {
@@ -130,6 +153,43 @@ describe.skipIf(version.status === unavailable)(`the fail2ban filter on a gatewa
     expect(await times("127.0.0.16")).toBeGreaterThan(0);
   });
 
+  it("counts the same over HTTP, in each of the exchange's forms", async () => {
+    const [expires = "", name = ""] = credential("alice@acme.example").username.split(":");
+    const page = (key: string): string => `?${new URLSearchParams({ username: name, key, expires })}`;
+    const form = (code: string): string =>
+      new URLSearchParams({ grant_type: "authorization_code", code, client_id: "alice@acme" }).toString();
+    const foreign = managementToken({ sub: "a@acme.example", exp: Number(expires) }, "a-wrong-secret-of-the-tests");
+    const asked: [code: string | undefined, ask: Ask][] = [
+      ["credential-rejected", { path: "/v1/exchange", json: wrong("alice@acme.example") }],
+      ["credential-rejected", { path: `/rest/authentication/createToken${page("wrong")}` }],
+      [undefined, { path: "/authenticate", form: form(foreign) }],
+      ["credential-malformed", { path: "/v1/exchange", json: { username: "alice", password: "x" } }],
+      ["credential-rejected", { path: "/v1/exchange", json: wrong("alice@acme.example") }],
+      ["credential-rejected", { path: "/v1/exchange", json: wrong("alice@acme.example") }],
+      ["rate-limited", { path: "/v1/exchange", json: credential("alice@acme.example") }],
+    ];
+    for (const [code, ask] of asked) expect((await http("127.0.0.17", ask)).code).toBe(code);
+    expect(await times("127.0.0.17")).toBe(asked.length);
+    for (const way of ["exchange", "voxbone", "authenticate"]) {
+      expect(gateway.log()).toContain(`"address":"127.0.0.17","way":"${way}"`);
+    }
+  });
+
+  it("does not count over HTTP what is good, expired, or no message at all", async () => {
+    const expired = credential("alice@acme.example", { now: Math.floor(Date.now() / 1000) - 3600 });
+    const origin = "https://www.elsewhere.example";
+    const asked: [code: string | undefined, ask: Ask][] = [
+      [undefined, { path: "/v1/exchange", json: credential("alice@acme.example") }],
+      ["credential-expired", { path: "/v1/exchange", json: expired }],
+      ["origin-denied", { path: "/v1/exchange", json: credential("alice@acme.example"), origin }],
+      ["message-malformed", { path: "/v1/exchange", json: {} }],
+      ["message-too-big", { path: `/${"x".repeat(20_000)}` }],
+    ];
+    for (const [code, ask] of asked) expect((await http("127.0.0.22", ask)).code).toBe(code);
+    expect(await written()).toContain(`"address":"127.0.0.22","way":"exchange"`);
+    expect(await times("127.0.0.22")).toBe(0);
+  });
+
   it("does not count a challenge, a good credential, an expired one, or a right that lacks", async () => {
     const address = "127.0.0.21";
     const client = await from(address, { origin: "https://www.acme.example" });
@@ -157,6 +217,9 @@ describe.skipIf(version.status === unavailable)(`the fail2ban filter on a gatewa
       const client = await from("127.0.0.32", { ws: { headers: { "User-Agent": text, "X-Forwarded-For": victim } } });
       await client.register("alice@acme.example", { ...wrong("x"), username: text.replaceAll('"', '\\"') });
       const quoted = `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+      const address = "127.0.0.34";
+      await http(address, { path: "/v1/exchange", json: { username: `1:${text}`, password: text }, origin: text });
+      await http(address, { path: `/rest/authentication/createToken?jsonp=${encodeURIComponent(text)}` });
       for (const hostile of [
         request(register()).replace("From: <", `From: ${quoted} <`),
         request(register()).replace("REGISTER sip", `${text} sip`),

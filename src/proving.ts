@@ -13,7 +13,7 @@ import { CallOut } from "./callout/call-out.ts";
 import type { Config } from "./config.ts";
 import type { Clock } from "./core/clock.ts";
 import type { Customers } from "./core/customers.ts";
-import { SharedFailures } from "./policy/limits.ts";
+import { Failures } from "./policy/limits.ts";
 import { MemoryState } from "./state/memory.ts";
 import type { State } from "./state/port.ts";
 import type { Log } from "./telemetry/log.ts";
@@ -32,9 +32,9 @@ export interface ProvingParts {
 export interface Proving {
   readonly state: State;
   /** At the public port. */
-  readonly failures: SharedFailures;
+  readonly failures: Failures;
   /** Of who manages, at the private port. */
-  readonly managersFailures: SharedFailures;
+  readonly managersFailures: Failures;
   /** Who calls. */
   readonly callers: AuthenticatorChain;
   readonly remoteKeys: RemoteKeys;
@@ -70,8 +70,8 @@ export function composeProving(parts: ProvingParts): Proving {
   keySets.start();
   return {
     state,
-    failures: new SharedFailures(state, clock, "public"),
-    managersFailures: new SharedFailures(state, clock, "private"),
+    failures: new Failures(state, clock, "public"),
+    managersFailures: new Failures(state, clock, "private"),
     callers: new AuthenticatorChain([digest, issued, access, tokens]),
     remoteKeys: keySets,
     exchanged: new AuthenticatorChain([password, tokens]),

@@ -4,7 +4,7 @@ import type { NonceKey } from "../auth/nonce.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
 import type { Limits } from "../core/limits.ts";
-import type { SharedFailures } from "../policy/limits.ts";
+import type { Failures } from "../policy/limits.ts";
 import type { State } from "../state/port.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -32,7 +32,7 @@ export interface Context {
   readonly remoteKeys: RemoteKeys;
   readonly state: State;
   readonly nonceKey: NonceKey;
-  readonly failures: SharedFailures;
+  readonly failures: Failures;
   readonly admission: Admission;
   readonly legs: Legs;
 }

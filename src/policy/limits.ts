@@ -41,7 +41,7 @@ interface Count {
  * So many within a minute ban until that minute, which the first of them opened, is over; ten times as many under any
  * names do so too. port: what strangers do at the public one keeps nobody out of the private one.
  */
-export class SharedFailures {
+export class Failures {
   readonly #state: State;
   readonly #clock: Clock;
   readonly #port: "public" | "private";

@@ -10,7 +10,7 @@ import { Customers } from "../../src/core/customers.ts";
 import type { Customer } from "../../src/core/identity.ts";
 import type { Context, ExchangeSettings } from "../../src/exchange/context.ts";
 import { Throttle } from "../../src/exchange/throttle.ts";
-import { SharedFailures } from "../../src/policy/limits.ts";
+import { Failures } from "../../src/policy/limits.ts";
 import { MemoryState } from "../../src/state/memory.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { customer } from "./customers.ts";
@@ -60,7 +60,7 @@ export function exchangeContext(parts: ExchangeParts = {}): Context & { readonly
     chain: new AuthenticatorChain(links),
     keys: () => keys,
     settings: () => ({ ...settings, ...parts.settings }),
-    failures: new SharedFailures(new MemoryState(clock), clock, "public"),
+    failures: new Failures(new MemoryState(clock), clock, "public"),
     throttle: new Throttle(clock),
     draining,
     proved: () => undefined,

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { customerName, domainName } from "../../../src/core/counted.ts";
-import { MessageRate, SharedFailures } from "../../../src/policy/limits.ts";
+import { Failures, MessageRate } from "../../../src/policy/limits.ts";
 import { MemoryState } from "../../../src/state/memory.ts";
 import type { State } from "../../../src/state/port.ts";
 
@@ -44,8 +44,8 @@ describe("MessageRate", () => {
   });
 });
 
-describe("SharedFailures", () => {
-  const open = (): SharedFailures => new SharedFailures(new MemoryState(clock), clock, "public");
+describe("Failures", () => {
+  const open = (): Failures => new Failures(new MemoryState(clock), clock, "public");
   const acme = [domainName("acme.example")];
   const globex = [domainName("globex.example")];
 
@@ -126,16 +126,14 @@ describe("SharedFailures", () => {
 
   it("at the public port keep nobody out of the private one", () => {
     const state = new MemoryState(clock);
-    const [strangers, managers] = (["public", "private"] as const).map(
-      (port) => new SharedFailures(state, clock, port),
-    );
+    const [strangers, managers] = (["public", "private"] as const).map((port) => new Failures(state, clock, port));
     for (let i = 0; i < 30; i++) strangers?.add("127.0.0.1", ["management"], 3);
     expect(strangers?.isOver("127.0.0.1", ["management"], 3)).toBe(true);
     expect(managers?.isOver("127.0.0.1", ["management"], 3)).toBe(false);
   });
 
   it("of many at once are all counted, where the state is elsewhere and answers later", async () => {
-    const failures = new SharedFailures(distant(new MemoryState(clock)), clock, "public");
+    const failures = new Failures(distant(new MemoryState(clock)), clock, "public");
     await Promise.all(Array.from({ length: 3 }, () => failures.add("192.0.2.1", acme, 4)));
     expect(await failures.isOver("192.0.2.1", acme, 4)).toBe(false);
     await failures.add("192.0.2.1", acme, 4);
@@ -144,7 +142,7 @@ describe("SharedFailures", () => {
 
   it("reject where the state fails: nobody is let through by chance", async () => {
     const broken = distant(new MemoryState(clock), new Error("the state is gone"));
-    const failures = new SharedFailures(broken, clock, "public");
+    const failures = new Failures(broken, clock, "public");
     await expect(failures.add("192.0.2.1", acme, 1)).rejects.toThrow("the state is gone");
     await expect(failures.isOver("192.0.2.1", acme, 1)).rejects.toThrow("the state is gone");
   });

@@ -9,6 +9,8 @@ chain:
   secret: "${chainSecret}"   # shared with Kamailio: CHAIN_SECRET in its local.cfg
 admin:
   listen: http://127.0.0.1:8089       # health and metrics
+# exchange: { secret: "file:exchange.secret" }   # POST /v1/exchange: credentials and JWTs for credentials of the gateway's
+# turn: { urls: ["turn:turn.${domain}:3478"], secret: "file:turn.secret" }   # iceServers, for coturn's use-auth-secret
 customers:
   - id: "${customer}"
     domains: ["${domain}"]
@@ -16,6 +18,7 @@ customers:
       - id: k1
         secret: "${customerSecret}"   # shared with the customer's web site
         algorithm: sha1
+    # keys: [{ id: k2, alg: HS256, secret: "file:${customer}-jwt.secret" }]   # for JWTs of its own: docs/minting.md
     origins: []                       # pages that may connect, as in "https://www.${domain}"; empty: any
     numbers: []                       # telephone numbers it owns, as in "+3225887*"
     # trunk: sip:pbx.${domain}:5060    # where calls to its numbers go

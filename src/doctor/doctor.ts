@@ -1,4 +1,5 @@
 import type { Config } from "../config.ts";
+import { checkKeys, checkPublicUrl } from "./advice.ts";
 import { checkClock } from "./clock.ts";
 import { checkFamilies } from "./family.ts";
 import { type Finding, ok, type System, warn } from "./finding.ts";
@@ -32,20 +33,9 @@ export async function examine({ file, config, notAvailable }: Patient, system: S
     ...ports,
     ...checkFamilies(config),
     ...checkKeys(config),
+    ...checkPublicUrl(config),
     ...upstreams.flat(),
   ];
-}
-
-/** RFC 7518 §3.2: as many bytes as the hash has. */
-function checkKeys({ customers }: Config): Finding[] {
-  return customers.flatMap(({ id, keys }) =>
-    keys.flatMap(({ id: key, alg, source }) => {
-      const wanted = Number(alg.slice(2)) / 8;
-      if (source.kind !== "secret" || Buffer.byteLength(source.secret) >= wanted) return [];
-      const what = `its secret has fewer than the ${wanted} bytes that ${alg} should have`;
-      return [warn(`key ${key} of ${id}`, what, `make one by openssl rand -base64 ${wanted}`)];
-    }),
-  );
 }
 
 function checkConfig(file: string, notAvailable: readonly string[], system: System): Finding[] {

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Config } from "../../../src/config.ts";
+import { checkKeys, checkPublicUrl } from "../../../src/doctor/advice.ts";
 import { checkClock } from "../../../src/doctor/clock.ts";
 import { checkFamilies } from "../../../src/doctor/family.ts";
 import type { System } from "../../../src/doctor/finding.ts";
@@ -10,6 +11,7 @@ import { checkDescriptors, checkPorts } from "../../../src/doctor/limits.ts";
 import { checkListen } from "../../../src/doctor/listen.ts";
 import { checkTls } from "../../../src/doctor/tls.ts";
 import { ConfigFolder, least } from "../../helpers/config-file.ts";
+import { customer } from "../../helpers/customers.ts";
 
 const folder = new ConfigFolder();
 afterAll(() => folder.remove());
@@ -187,5 +189,31 @@ describe("addresses to listen on", () => {
 
   it("with port 0 are any", async () => {
     expect((await at("ws://127.0.0.1:0")).map(({ state }) => state)).toEqual(["ok", "ok"]);
+  });
+});
+
+describe("what the config could say better", () => {
+  const at = (publicUrl: string) => checkPublicUrl({ gateway: { publicUrl } } as Config);
+  const under = (alg: "HS256" | "HS512" | "ES256", secret: string) => {
+    const source = { kind: "secret", secret } as const;
+    return checkKeys({
+      customers: [customer({ keys: [{ id: "h", alg, source, singleUse: false }] })],
+    } as unknown as Config);
+  };
+
+  it("is where clients come, where the gateway listens on all addresses", () => {
+    expect(at("wss://0.0.0.0:8443")).toMatchObject([{ state: "warn", advice: expect.stringContaining("publicUrl") }]);
+    expect(at("wss://[::]:8443")).toHaveLength(1);
+    expect(at("wss://sip.acme.example")).toEqual([]);
+    expect(at("ws://127.0.0.1:8088")).toEqual([]);
+  });
+
+  it("is a secret as long as its hash", () => {
+    expect(under("HS256", "x".repeat(31))).toMatchObject([
+      { state: "warn", found: expect.stringContaining("32 bytes") },
+    ]);
+    expect(under("HS256", "x".repeat(32))).toEqual([]);
+    expect(under("HS512", "x".repeat(63))).toMatchObject([{ advice: expect.stringContaining("rand -base64 64") }]);
+    expect(JSON.stringify(under("HS256", "not-to-be-seen-here"))).not.toContain("not-to-be-seen");
   });
 });

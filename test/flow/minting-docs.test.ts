@@ -215,9 +215,7 @@ describe("docs/minting.md against a gateway", () => {
       );
       const run = new Function("token", `return (async () => {${code}\nreturn answer;})()`);
       expect(await run(token)).toMatchObject({ uri: "sip:alice@acme.example" });
-      await expect(run(`${token.slice(0, -4)}AAAA`)).rejects.toThrow(
-        /^credential-rejected: the token is not right/,
-      );
+      await expect(run(`${token.slice(0, -4)}AAAA`)).rejects.toThrow(/^credential-rejected: the token is not right/);
       const again = run(token);
       if (holds.includes("ES256")) await expect(again).rejects.toThrow(/^credential-replayed: /);
       else await expect(again).resolves.toBeDefined();

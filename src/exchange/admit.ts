@@ -20,24 +20,32 @@ const refusals = {
 
 /** Who shows this credential, and whether a page of this origin may: limits, proof, origin, in this order. */
 export async function admit(shown: Shown, caller: Caller, context: Context): Promise<Admission> {
+  const { messagesPerSecond, failuresPerMinute } = context.settings().limits;
   const claimed = claimedBy(shown);
-  const early = await limit(caller.address, claimed, context);
-  if (early) return early;
-  const proof = await prove(shown, context);
-  if (proof.kind === "proved") return judgeOrigin(proof.identity, caller, context);
-  const { refusal, customer } = proof;
-  if (refusal.code === "credential-rejected") {
-    await context.failures.add(caller.address, claimed, context.settings().limits.failuresPerMinute);
-  }
-  return denied(refusal, customer);
+  if (context.draining()) return later(refusals.draining, 5);
+  if (!context.throttle.take(caller.address, claimed, messagesPerSecond)) return later(refusals.tooFast, 1);
+  const proof = await context.failures.inTurn(caller.address, shown.kind, failuresPerMinute, () =>
+    proveCounted(shown, caller.address, claimed, context),
+  );
+  return proof.kind === "proved" ? judgeOrigin(proof.identity, caller, context) : proof;
 }
 
-async function limit(address: string, claimed: readonly CountedName[], context: Context): Promise<Denied | undefined> {
-  const { messagesPerSecond, failuresPerMinute } = context.settings().limits;
-  if (context.draining()) return later(refusals.draining, 5);
-  if (!context.throttle.take(address, claimed, messagesPerSecond)) return later(refusals.tooFast, 1);
-  const isOver = await context.failures.isOver(address, claimed, failuresPerMinute);
-  return isOver ? later(refusals.tooManyFailures, minute) : undefined;
+type Proved = Extract<Proof, { kind: "proved" }>;
+
+async function proveCounted(
+  shown: Shown,
+  address: string,
+  claimed: readonly CountedName[],
+  context: Context,
+): Promise<Proved | Denied> {
+  const { failuresPerMinute } = context.settings().limits;
+  if (await context.failures.isOver(address, claimed, failuresPerMinute))
+    return later(refusals.tooManyFailures, minute);
+  const proof = await prove(shown, context);
+  if (proof.kind === "proved") return proof;
+  const { refusal, customer } = proof;
+  if (refusal.code === "credential-rejected") await context.failures.add(address, claimed, failuresPerMinute);
+  return denied(refusal, customer);
 }
 
 const later = (refusal: Refusal, retryAfter: number): Denied => ({ ...denied(refusal), retryAfter });

@@ -50,16 +50,19 @@ export function authenticate(request: Request, asker: Asker, chain: Authenticato
   const presented = present(request, credential, realm, asker);
   if ("refusal" in presented || presented.kind === "challenge") return presented;
   const claimed = claimedDomain(credential.parsed, realm);
-  return after(asker.failures.isOver(claimed), (over) => {
-    if (over) return { kind: "refused", refusal: tooManyFailures };
-    return after(chain.prove(presented), (proof): Awaitable<Authenticated> => {
-      if (proof.kind === "proved") return { ...proof, header: credential.header };
-      if (proof.kind === "stale") return { kind: "challenge", stale: true };
-      const refused = presented.kind === "token" && isCredentials(proof.refusal) ? badToken(proof) : proof;
-      if (proof.refusal.code !== "credential-rejected") return refused;
-      return after(asker.failures.add(claimed), () => refused);
-    });
-  });
+  const { failures } = asker;
+  return failures.inTurn(presented.kind, () =>
+    after(failures.isOver(claimed), (over): Awaitable<Authenticated> => {
+      if (over) return { kind: "refused", refusal: tooManyFailures };
+      return after(chain.prove(presented), (proof): Awaitable<Authenticated> => {
+        if (proof.kind === "proved") return { ...proof, header: credential.header };
+        if (proof.kind === "stale") return { kind: "challenge", stale: true };
+        const refused = presented.kind === "token" && isCredentials(proof.refusal) ? badToken(proof) : proof;
+        if (proof.refusal.code !== "credential-rejected") return refused;
+        return after(failures.add(claimed), () => refused);
+      });
+    }),
+  );
 }
 
 const tooManyFailures = refuse("rate-limited", "too many wrong credentials from this address: wait a minute");

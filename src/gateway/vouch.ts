@@ -58,16 +58,18 @@ const tooMany = refuse("rate-limited", "too many wrong tokens from this address:
 /** Whom the token of an upgrade proves, and whether this page may use it so. */
 export function vouch({ token, by }: ShownToken, visit: Visit, context: Context): Awaitable<Vouched> {
   const failures = failuresOf(visit.address, context);
-  return after(failures.isOver(claimed), (over) => {
-    if (over) return { kind: "refused", refusal: tooMany };
-    const proof = context.authenticators.prove({ kind: "token", token, domain: undefined, holder: visit.id });
-    return after(proof, (proved): Awaitable<Vouched> => {
-      if (proved.kind === "proved") return judge(proved.identity, by, visit, context);
-      const refused = refusedBy(proved);
-      if (refused.refusal.code !== "credential-rejected") return refused;
-      return after(failures.add(claimed), () => refused);
-    });
-  });
+  return failures.inTurn("token", () =>
+    after(failures.isOver(claimed), (over): Awaitable<Vouched> => {
+      if (over) return { kind: "refused", refusal: tooMany };
+      const proof = context.authenticators.prove({ kind: "token", token, domain: undefined, holder: visit.id });
+      return after(proof, (proved): Awaitable<Vouched> => {
+        if (proved.kind === "proved") return judge(proved.identity, by, visit, context);
+        const refused = refusedBy(proved);
+        if (refused.refusal.code !== "credential-rejected") return refused;
+        return after(failures.add(claimed), () => refused);
+      });
+    }),
+  );
 }
 
 /** A token is never stale: that is a digest's. */

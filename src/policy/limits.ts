@@ -2,6 +2,7 @@ import { type Awaitable, after } from "../core/awaitable.ts";
 import type { Clock } from "../core/clock.ts";
 import { addressKey, type CountedName } from "../core/counted.ts";
 import type { State } from "../state/port.ts";
+import { Turns } from "./turns.ts";
 
 /** How many messages a connection may send: a second's worth at once, refilled evenly. */
 export class MessageRate {
@@ -31,6 +32,9 @@ const minute = 60_000;
 /** Made-up names do not hide an address that fails under so many of them. */
 const anyNameFactor = 10;
 
+/** Proofs of an address and a kind at once: so many failures may pass above the limit, for each counts when it is over. */
+const mostAtOnce = 10;
+
 interface Count {
   readonly key: string;
   readonly limit: number;
@@ -45,11 +49,20 @@ export class Failures {
   readonly #state: State;
   readonly #clock: Clock;
   readonly #port: "public" | "private";
+  readonly #turns = new Turns(mostAtOnce);
 
   constructor(state: State, clock: Clock, port: "public" | "private") {
     this.#state = state;
     this.#clock = clock;
     this.#port = port;
+  }
+
+  /**
+   * A proof, and what is asked before it and counted after it: not many of an address at once. kind: of proofs; those
+   * that take long do not hold up those that do not.
+   */
+  inTurn<T>(address: string, kind: string, perMinute: number, work: () => Awaitable<T>): Awaitable<T> {
+    return perMinute <= 0 ? work() : this.#turns.run(`${addressKey(address)} ${kind}`, work);
   }
 
   /** Over under one of the names, or under any. perMinute: 0 for no limit. */

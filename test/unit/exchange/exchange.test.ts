@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { sign } from "../../../src/auth/ephemeral.ts";
+import { AuthenticatorChain, type Proof } from "../../../src/auth/authenticator.ts";
+import { rejectedToken, sign } from "../../../src/auth/ephemeral.ts";
 import { IssuedAuthenticator } from "../../../src/auth/issued.ts";
 import { Customers } from "../../../src/core/customers.ts";
 import type { Identity, VerificationKey } from "../../../src/core/identity.ts";
@@ -195,6 +196,21 @@ describe("limits", () => {
     );
     context.clock.ms += 60_000;
     expect(code(await ask(context, good))).toBe("granted");
+  });
+
+  it("hold for many at once, whose proofs take a while", async () => {
+    const context = exchangeContext({ settings: { limits: { failuresPerMinute: 2, messagesPerSecond: 0 } } });
+    const prove = async (): Promise<Proof> => {
+      await new Promise(setImmediate);
+      return { kind: "refused", refusal: rejectedToken };
+    };
+    const slow = { ...context, chain: new AuthenticatorChain([{ prove }]) };
+    const shown = { kind: "token", token: "x", domain: "acme.example", holder: "h" } as const;
+    const one = () => exchange({ kind: "asked", shown, direct: false }, nobody, secret, slow);
+    const codes = (await Promise.all(Array.from({ length: 100 }, one))).map(code);
+    // Ten are under way at once: nine more when the second one counts.
+    expect(codes.filter((uttered) => uttered === "credential-rejected")).toHaveLength(11);
+    expect(codes.slice(11)).toEqual(Array(89).fill("rate-limited"));
   });
 
   it("look the same for customers that there are not", async () => {

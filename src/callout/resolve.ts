@@ -3,33 +3,72 @@ import type { Resolve } from "./target.ts";
 
 /** Threads of libuv's four that names may hold: a name server that does not answer is not to stop files and the rest. */
 const mostAtOnce = 2;
+/** Of them, those that names may hold which came too late the last time: the others are not to wait for such. */
+const mostLate = 1;
+/** Names remembered as late; they are of the config's URLs. */
+const maxNames = 1_000;
 
 type Ask = (name: string, options: { all: true; order: "verbatim" }) => Promise<readonly { address: string }[]>;
 
 /** The machine's own resolver, /etc/hosts included. */
 export function systemResolve(ask: Ask = lookup): Resolve {
-  const waiting = new Set<() => void>();
-  let busy = 0;
+  const slots = new Slots();
   return async (name, signal) => {
-    if (busy < mostAtOnce) busy++;
-    else await turn(waiting, signal);
+    await slots.enter(name, signal);
+    const late = (): void => slots.late(name);
+    signal.addEventListener("abort", late, { once: true });
     try {
       return (await ask(name, { all: true, order: "verbatim" })).map(({ address }) => address);
     } finally {
-      const [next] = waiting;
-      if (next) next();
-      else busy--;
+      signal.removeEventListener("abort", late);
+      slots.leave(name, signal.aborted);
     }
   };
 }
 
-/** Resolves when its turn comes; who has given up waits no longer. */
-const turn = (waiting: Set<() => void>, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const go = (): void => {
-      waiting.delete(go);
-      resolve();
-    };
-    waiting.add(go);
-    signal.addEventListener("abort", () => waiting.delete(go) && reject(signal.reason), { once: true });
-  });
+interface Waiting {
+  readonly name: string;
+  readonly go: () => void;
+}
+
+/** Who is asked for, and who waits for that in order; a name may be there more than once. */
+class Slots {
+  readonly #late = new Set<string>();
+  readonly #asked: string[] = [];
+  readonly #waiting = new Set<Waiting>();
+
+  /** Resolves when its turn comes; who has given up waits no longer. */
+  enter(name: string, signal: AbortSignal): Promise<void> {
+    if (this.#hasRoom(name)) {
+      this.#asked.push(name);
+      return Promise.resolve();
+    }
+    return new Promise((resolve, reject) => {
+      const waiting = { name, go: resolve };
+      this.#waiting.add(waiting);
+      signal.addEventListener("abort", () => this.#waiting.delete(waiting) && reject(signal.reason), { once: true });
+    });
+  }
+
+  /** Nobody waits for this name any more, though it is still asked for. */
+  late(name: string): void {
+    if (this.#late.size >= maxNames) this.#late.clear();
+    this.#late.add(name);
+  }
+
+  leave(name: string, wasLate: boolean): void {
+    if (!wasLate) this.#late.delete(name);
+    this.#asked.splice(this.#asked.indexOf(name), 1);
+    for (const waiting of this.#waiting) {
+      if (!this.#hasRoom(waiting.name)) continue;
+      this.#waiting.delete(waiting);
+      this.#asked.push(waiting.name);
+      waiting.go();
+    }
+  }
+
+  #hasRoom(name: string): boolean {
+    if (this.#asked.length >= mostAtOnce) return false;
+    return !this.#late.has(name) || this.#asked.filter((one) => this.#late.has(one)).length < mostLate;
+  }
+}

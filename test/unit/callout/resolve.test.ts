@@ -60,4 +60,41 @@ describe("the machine's resolver", () => {
     await next;
     expect([...asked.keys()]).toEqual(["a", "b", "next"]);
   });
+
+  it("is asked for one name at a time of those that came too late before: they stop no others", async () => {
+    const { asked, resolve } = slowNames();
+    const given = new AbortController();
+    const hanging = ["a", "b"].map((name) => resolve(name, given.signal));
+    const waits = resolve("c", patient);
+    await turn();
+    given.abort(new Error("given up"));
+    for (const name of ["a", "b"]) asked.get(name)?.([]);
+    await Promise.all(hanging);
+    await turn();
+    asked.get("c")?.([{ address: "192.0.2.1" }]);
+    expect(await waits).toEqual(["192.0.2.1"]);
+    asked.clear();
+
+    const late = ["a", "b"].map((name) => resolve(name, patient));
+    await turn();
+    expect([...asked.keys()]).toEqual(["a"]);
+    for (const name of ["d", "e"]) {
+      const other = resolve(name, patient);
+      await turn();
+      asked.get(name)?.([{ address: "192.0.2.2" }]);
+      expect(await other).toEqual(["192.0.2.2"]);
+    }
+    // In time again, they are like any other.
+    asked.get("a")?.([{ address: "192.0.2.3" }]);
+    expect(await late[0]).toEqual(["192.0.2.3"]);
+    await turn();
+    asked.get("b")?.([]);
+    await late[1];
+    asked.clear();
+    const again = ["a", "b"].map((name) => resolve(name, patient));
+    await turn();
+    expect([...asked.keys()]).toEqual(["a", "b"]);
+    for (const name of ["a", "b"]) asked.get(name)?.([]);
+    await Promise.all(again);
+  });
 });

@@ -30,6 +30,7 @@ const host: Problem = {
   status: 400,
   code: "message-malformed",
   detail: "the request has no Host, or more than one: send it once (RFC 9112 section 3.2)",
+  headers: { connection: "close" },
 };
 
 const encoding: Problem = {

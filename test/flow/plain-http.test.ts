@@ -100,6 +100,13 @@ describe.each(ports)("two readings of a request on the %s port", (port) => {
     });
   });
 
+  it("ends the connection, whatever stands behind it", async () => {
+    const two = get(port, "Host: x", "Host: y").replace("Connection: close\r\n", "");
+    const answer = await raw(port, two + get(port, "Host: x"));
+    expect(problemOf(answer)).toMatchObject({ status: 400 });
+    expect(answer.match(/^HTTP\/1\.1 /gm)).toHaveLength(1);
+  });
+
   it("twin: one Host, and with HTTP/1.0 none", async () => {
     expect(status(await raw(port, get(port, "Host: x")))).toBe(200);
     expect(status(await raw(port, get(port).replace("HTTP/1.1", "HTTP/1.0")))).toBe(200);
@@ -174,6 +181,17 @@ describe("an upgrade", () => {
     const [answer] = (await once(socket, "data")) as [Buffer];
     expect(answer.toString()).toMatch(/^HTTP\/1\.1 101 /);
     socket.destroy();
+  });
+});
+
+describe("who says nothing on the private port", () => {
+  it("is cut off within seconds", async () => {
+    const began = performance.now();
+    const silent = dial("private");
+    const slow = dial("private");
+    slow.write("GET /livez HTTP/1.1\r\n");
+    await Promise.all([buffer(silent), buffer(slow)]);
+    expect(performance.now() - began).toBeLessThan(9_000);
   });
 });
 

@@ -198,7 +198,8 @@ function productionPackages(): string[] {
   };
   return Object.entries(packages)
     .filter(
-      ([path, { dev, devOptional }]) => path !== "" && !dev && !devOptional && !path.includes("node_modules/node-"),
+      ([path, { dev, devOptional }]) =>
+        path !== "" && !dev && !devOptional && !/node_modules\/node-(?:bin|darwin|linux)-/.test(path),
     )
     .map(([path]) => path)
     .filter((path) => existsSync(join(root, path)));

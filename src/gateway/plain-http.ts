@@ -39,9 +39,16 @@ export function httpServer({ listen: url, tls, http }: PlainHttpOptions, { preAu
   return server;
 }
 
-/** RFC 9110 §7.8: an upgrade that is not wanted is passed over; clients offer h2c by themselves. RFC 6455 §4.1: GET. */
-const asksForWebSocket = ({ method, headers }: Pick<IncomingMessage, "method" | "headers">): boolean =>
-  method === "GET" && headers.upgrade?.toLowerCase() === "websocket";
+/**
+ * RFC 9110 §7.8: an upgrade that is not wanted is passed over, clients offer h2c by themselves, and so is any of
+ * HTTP/1.0. RFC 6455 §4.1: GET.
+ */
+const asksForWebSocket = ({
+  method,
+  httpVersion,
+  headers,
+}: Pick<IncomingMessage, "method" | "httpVersion" | "headers">): boolean =>
+  method === "GET" && httpVersion === "1.1" && headers.upgrade?.toLowerCase() === "websocket";
 
 /** The certificate and its key. Throws where they cannot be read. */
 export const read = ({ cert, key }: TlsFiles): { cert: Buffer; key: Buffer } => ({

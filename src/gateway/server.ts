@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { refuse } from "../core/errors.ts";
-import { answerAndClose, headFault, type Problem } from "../core/http.ts";
+import { answerAndClose, type Problem } from "../core/http.ts";
 import { Doorway, plainAddress } from "./admission.ts";
 import { Connection, type Peer } from "./connection.ts";
 import type { Context } from "./context.ts";
@@ -13,6 +13,7 @@ import { closing, type Handshake, judgeHandshake } from "./handshake.ts";
 import { httpServer, listen, noHandshake, type PlainHttpOptions, read, type TlsFiles } from "./plain-http.ts";
 import type { Source } from "./proxy-header.ts";
 import type { Sources } from "./source.ts";
+import { Unanswered, upgradeFault } from "./upgrade-fault.ts";
 
 export interface GatewayOptions extends PlainHttpOptions {
   readonly sources: Sources;
@@ -32,6 +33,8 @@ export interface Gateway {
 
 const pingEvery = 25_000;
 const minPayload = 65_536;
+/** Of one message, and pieces of one frame that came apart: each costs some hundred bytes beside its own. */
+const maxPieces = 1024;
 const closeGrace = 2_000;
 
 /** Listen for browsers. Rejects where the address cannot be had. */
@@ -41,6 +44,8 @@ export async function openGateway(options: GatewayOptions, context: Context): Pr
     noServer: true,
     perMessageDeflate: false,
     maxPayload: Math.max(minPayload, 2 * context.limits().messageBytes),
+    maxFragments: maxPieces,
+    maxBufferedChunks: maxPieces,
     handleProtocols: () => "sip",
   });
   sockets.on("wsClientError", (_error, stream) => rejectUpgrade(stream, noHandshake, context));
@@ -51,6 +56,7 @@ export async function openGateway(options: GatewayOptions, context: Context): Pr
     hurry: new AbortController(),
     sources: options.sources,
     doorway: new Doorway(),
+    unanswered: new Unanswered(server),
     standing: new Set(),
     context,
   };
@@ -84,6 +90,7 @@ interface Hall {
   /** Connections that are over and whose legs take their leave of Kamailio. */
   readonly leaving: Set<Promise<void>>;
   readonly doorway: Doorway;
+  readonly unanswered: Unanswered;
   /** Every TCP connection, those that are not HTTP yet too. */
   readonly standing: Set<Socket>;
   readonly context: Context;
@@ -106,9 +113,13 @@ function stepIn(socket: Socket, { doorway, sources, standing, context }: Hall): 
 }
 
 function upgrade(request: IncomingMessage, stream: Duplex, head: Buffer, hall: Hall): void {
-  const { sources, context } = hall;
+  const { sources, unanswered, context } = hall;
   stream.on("error", (error) => context.log.debug({ reason: error.message }, "a client's socket failed"));
-  const fault = headFault(request);
+  if (unanswered.has(stream)) {
+    stream.destroy();
+    return;
+  }
+  const fault = upgradeFault(request);
   if (fault) {
     rejectUpgrade(stream, fault, context);
     return;
@@ -174,7 +185,7 @@ function turnAway(
   setTimeout(() => socket.terminate(), closeGrace).unref();
 }
 
-const unanswered = new WeakMap<WebSocket, number>();
+const missedPings = new WeakMap<WebSocket, number>();
 
 function welcome(socket: WebSocket, peer: Peer, hall: Hall): void {
   const { leaving, connections, context } = hall;
@@ -186,7 +197,7 @@ function welcome(socket: WebSocket, peer: Peer, hall: Hall): void {
     { connection: connection.id, address: peer.address, port: peer.port, origin: peer.origin },
     "connected",
   );
-  socket.on("pong", () => unanswered.set(socket, 0));
+  socket.on("pong", () => missedPings.set(socket, 0));
   socket.on("close", (code) => {
     connections.delete(connection);
     const leave = connection
@@ -203,10 +214,10 @@ function welcome(socket: WebSocket, peer: Peer, hall: Hall): void {
 /** A browser answers pings by itself; one that has missed two is gone. */
 function pingAll(sockets: WebSocketServer): void {
   for (const socket of sockets.clients) {
-    const missed = unanswered.get(socket) ?? 0;
+    const missed = missedPings.get(socket) ?? 0;
     if (missed >= 2) socket.terminate();
     else if (socket.readyState === socket.OPEN) {
-      unanswered.set(socket, missed + 1);
+      missedPings.set(socket, missed + 1);
       socket.ping();
     }
   }

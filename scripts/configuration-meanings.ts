@@ -24,6 +24,8 @@ export const meanings: Readonly<Record<string, string>> = {
   "gateway.limits.messagesPerSecond":
     "Of one connection; above it 503, at twice as many it is closed. HTTP: requests of one address under one domain or id.",
   "gateway.limits.goneSeconds": "How long calls and binding outlive the browser's socket; then BYE and un-REGISTER.",
+  "gateway.limits.memoryMegabytes":
+    "Resident memory: near it new connections get 503. Default: three quarters of the machine's, or its cgroup's.",
   upstream: "Kamailio.",
   "upstream.urls": "Its WebSocket listeners. Several: health-checked, failed over. An IPv6 browser needs one on IPv6.",
   "upstream.proxyProtocol": "How Kamailio is told the browser's address: needs `tcp_accept_haproxy=yes` there.",
@@ -95,6 +97,8 @@ export const meanings: Readonly<Record<string, string>> = {
   "customers[].permissionUrl": "Who is asked whether a call may be placed.",
   "customers[].limits": "0 means no limit.",
   "customers[].limits.connections": "Legs at Kamailio at once.",
+  "customers[].limits.connectionsPerUser":
+    "Legs of one user at once; not where all visitors are one user. A page that lost its network may leave one for a minute.",
   "customers[].limits.calls": "Calls at once.",
   "customers[].limits.callSeconds": "Longest call; then both ends get a BYE.",
 };

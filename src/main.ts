@@ -138,6 +138,7 @@ function compose({ live, health, proving, legs, log, clock, metrics, trace }: Pa
     gatewayDomains: () => live.domains,
     allowMissingOrigin: () => live.config.gateway.allowMissingOrigin,
     limits: () => live.config.gateway.limits,
+    connectionsPerUser: (customer) => live.config.connectionsPerUser.get(customer) ?? 0,
     draining: () => live.draining,
     upstream: () => {
       const { upstream } = live.config;

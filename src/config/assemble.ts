@@ -26,16 +26,26 @@ export function assemble(parsed: Parsed, folder: string): Config {
     state: parsed.state,
     drain: parsed.drain,
     customers: parsed.customers.map(customerOf),
+    connectionsPerUser: perUser(parsed.customers),
   });
 }
 
 /** As a URL is written by everybody else: no default port, no slash after the host alone. */
 const plainUrl = (url: string): string => new URL(url).href.replace(/\/$/, "");
 
+const perUser = (customers: readonly ParsedCustomer[]): ReadonlyMap<string, number> =>
+  new Map(
+    customers
+      .filter(({ limits }) => limits.connectionsPerUser > 0)
+      .map(({ id, limits }) => [id, limits.connectionsPerUser]),
+  );
+
 function customerOf(parsed: ParsedCustomer): Customer {
-  const { permissionUrl: _url, trunk, trunk2, callerId, secrets, keys, ...rest } = parsed;
+  const { permissionUrl: _url, trunk, trunk2, callerId, secrets, keys, limits, ...rest } = parsed;
+  const { connectionsPerUser: _kept, ...ofAll } = limits;
   return {
     ...rest,
+    limits: ofAll,
     secrets: secrets.map(secretOf),
     keys: keys.map(keyOf),
     ...(trunk !== undefined && { trunk }),

@@ -66,7 +66,12 @@ export const customer = map({
   inbound: z.record(number, text(is.isUser, "is no user: 1 to 64 letters, digits or -_.!~*'()&=+$,")).default({}),
   passHeaders: list(text(is.isPassHeader, "may not be passed: only names that begin with X-, but not with X-Postern-")),
   permissionUrl: webUrl.optional(),
-  limits: map({ connections: limit(1000), calls: limit(100), callSeconds: limit(14_400) }).prefault({}),
+  limits: map({
+    connections: limit(1000),
+    connectionsPerUser: limit(0),
+    calls: limit(100),
+    callSeconds: limit(14_400),
+  }).prefault({}),
 });
 
 export type ParsedCustomer = z.output<typeof customer>;

@@ -7,6 +7,7 @@ import {
   domain,
   hash,
   id,
+  largest,
   limit,
   list,
   map,
@@ -38,6 +39,7 @@ const gateway = map({
     failuresPerMinute: limit(60),
     messagesPerSecond: limit(200),
     goneSeconds: limit(0, 300),
+    memoryMegabytes: whole(0, largest).optional(),
   }).prefault({}),
 });
 

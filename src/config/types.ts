@@ -63,6 +63,8 @@ export interface Config {
   readonly state: string;
   readonly drain: { readonly seconds: number };
   readonly customers: readonly Customer[];
+  /** Legs that one user of a customer may have at once, by the customer's id; whom nothing limits is not in it. */
+  readonly connectionsPerUser: ReadonlyMap<string, number>;
 }
 
 export type Loaded =

@@ -7,4 +7,6 @@ export interface Limits {
   readonly messagesPerSecond: number;
   /** How long calls and binding outlive a browser's socket; 0: not at all. */
   readonly goneSeconds: number;
+  /** Resident memory above which nothing new is taken; absent: a part of what the machine or its cgroup has. */
+  readonly memoryMegabytes?: number | undefined;
 }

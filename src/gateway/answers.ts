@@ -104,6 +104,7 @@ export const refusals = {
   stateFull: refusal("limit-reached", "too many credentials for a single use are in use: try again in a minute"),
   noPort: refusal("limit-reached", "this address has as many connections as it may"),
   connections: refusal("limit-reached", "the customer has as many connections as it may: close some"),
+  userConnections: refusal("limit-reached", "this user has as many connections as it may: close one"),
   calls: refusal("limit-reached", "the customer has as many calls as it may: end some"),
   crowded: refusal("limit-reached", "too many silent connections from this address"),
   draining: refusal("draining", "this gateway is about to stop: connect again and call from there"),

@@ -293,14 +293,25 @@ export class Connection implements Guest, ClientEnd, Drainable {
     this.#answers.accepted(method, identity);
   }
 
-  #limitRefusal({ customer }: Identity, method: string): Refusal | undefined {
+  #limitRefusal(identity: Identity, method: string): Refusal | undefined {
+    const { customer } = identity;
     const { legs } = this.#context;
-    const { connections, calls } = customer.limits;
-    if (this.#leg) {
-      if (!this.#leg.dialogs.hasRoom(method)) return refusals.tableFull;
-    } else if (connections > 0 && legs.connectionsOf(customer.id) >= connections) return refusals.connections;
+    const { calls } = customer.limits;
+    if (!this.#leg) {
+      const full = this.#crowded(identity);
+      if (full) return full;
+    } else if (!this.#leg.dialogs.hasRoom(method)) return refusals.tableFull;
     if (method !== "INVITE" || calls === 0 || legs.callsOf(customer.id) < calls) return undefined;
     return refusals.calls;
+  }
+
+  /** No further leg for this customer, or for this user of it. */
+  #crowded(identity: Identity): Refusal | undefined {
+    const { legs, connectionsPerUser } = this.#context;
+    const { id, limits } = identity.customer;
+    if (limits.connections > 0 && legs.connectionsOf(id) >= limits.connections) return refusals.connections;
+    const most = connectionsPerUser(id);
+    return most > 0 && legs.connectionsOfUser(identity) >= most ? refusals.userConnections : undefined;
   }
 
   /** head: where it can be answered. */

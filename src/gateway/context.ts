@@ -24,6 +24,8 @@ export interface Context {
   readonly gatewayDomains: () => ReadonlySet<string>;
   readonly allowMissingOrigin: () => boolean;
   readonly limits: () => Limits;
+  /** Legs that one user of this customer may have at once; 0 for no limit. */
+  readonly connectionsPerUser: (customer: string) => number;
   /** No new sockets and no new calls. */
   readonly draining: () => boolean;
   readonly upstream: () => UpstreamOptions;

@@ -1,5 +1,5 @@
 import { isIPv6 } from "node:net";
-import type { Identity } from "../core/identity.ts";
+import { address, type Identity } from "../core/identity.ts";
 import type { Announcements } from "./announce.ts";
 import { type ClientEnd, Leg, type LegParts } from "./leg.ts";
 
@@ -7,6 +7,8 @@ import { type ClientEnd, Leg, type LegParts } from "./leg.ts";
 export class Legs {
   readonly #announcements: Announcements;
   readonly #byCustomer = new Map<string, Set<Leg>>();
+  /** By address of record: a domain has one customer, and a leg one user for good. */
+  readonly #ofUser = new Map<string, number>();
 
   constructor(announcements: Announcements) {
     this.#announcements = announcements;
@@ -38,12 +40,16 @@ export class Legs {
     const leg = new Leg(identity, announced, client, { ...parts, ended: (over, until) => this.#remove(over, until) });
     const legs = this.#byCustomer.get(identity.customer.id) ?? new Set();
     this.#byCustomer.set(identity.customer.id, legs.add(leg));
+    this.#ofUser.set(address(identity), this.connectionsOfUser(identity) + 1);
     return leg;
   }
 
   /** until: milliseconds; a binding under the leg's address may live so long. */
   #remove(leg: Leg, until: number): void {
     this.#announcements.release(leg.announced.address, leg.announced.port, until);
+    const left = this.connectionsOfUser(leg.identity) - 1;
+    if (left > 0) this.#ofUser.set(address(leg.identity), left);
+    else this.#ofUser.delete(address(leg.identity));
     const { id } = leg.identity.customer;
     const legs = this.#byCustomer.get(id);
     legs?.delete(leg);
@@ -57,6 +63,10 @@ export class Legs {
 
   connectionsOf(customer: string): number {
     return this.#byCustomer.get(customer)?.size ?? 0;
+  }
+
+  connectionsOfUser(identity: Identity): number {
+    return this.#ofUser.get(address(identity)) ?? 0;
   }
 
   /** Calls of a customer that ring or stand. */

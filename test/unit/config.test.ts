@@ -185,6 +185,7 @@ describe("the least config", () => {
           limits: { connections: 1000, calls: 100, callSeconds: 14_400 },
         },
       ],
+      connectionsPerUser: new Map(),
     });
   });
 
@@ -315,6 +316,14 @@ describe("values that may be written in several ways", () => {
     const text = `${least}gateway: { limits: { messageBytes: 0, messagesPerSecond: 0 } }\ncustomers: [{ id: a, limits: { calls: 0 } }]\n`;
     const config = folder.config(text);
     expect([config.gateway.limits.messageBytes, config.customers[0]?.limits.calls]).toEqual([0, 0]);
+  });
+
+  it("a limit for each user of a customer, and a budget of memory", () => {
+    const text = `${least}gateway: { limits: { memoryMegabytes: 512 } }\ncustomers: [{ id: a, limits: { connectionsPerUser: 3 } }, { id: b }]\n`;
+    const config = folder.config(text);
+    expect(config.connectionsPerUser).toEqual(new Map([["a", 3]]));
+    expect(config.gateway.limits.memoryMegabytes).toBe(512);
+    expect(folder.config(least).gateway.limits.memoryMegabytes).toBeUndefined();
   });
 
   it("verification keys of every kind", () => {

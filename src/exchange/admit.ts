@@ -16,6 +16,7 @@ const refusals = {
   draining: refuse("draining", "this gateway is about to stop: ask again, another one will answer"),
   tooFast: refuse("rate-limited", "too many requests a second from this address: ask less often"),
   tooManyFailures: refuse("rate-limited", "too many wrong credentials from this address: wait a minute"),
+  crowded: refuse("rate-limited", "too many credentials of this address are being proved now: ask again soon"),
 };
 
 /** Who shows this credential, and whether a page of this origin may: limits, proof, origin, in this order. */
@@ -24,9 +25,9 @@ export async function admit(shown: Shown, caller: Caller, context: Context): Pro
   const claimed = claimedBy(shown);
   if (context.draining()) return later(refusals.draining, 5);
   if (!context.throttle.take(caller.address, claimed, messagesPerSecond)) return later(refusals.tooFast, 1);
-  const proof = await context.failures.inTurn(caller.address, shown.kind, failuresPerMinute, () =>
-    proveCounted(shown, caller.address, claimed, context),
-  );
+  const counted = (): Promise<Proved | Denied> => proveCounted(shown, caller.address, claimed, context);
+  const crowded = (): Denied => later(refusals.crowded, 5);
+  const proof = await context.failures.inTurn(caller.address, shown.kind, failuresPerMinute, counted, crowded);
   return proof.kind === "proved" ? judgeOrigin(proof.identity, caller, context) : proof;
 }
 

@@ -34,8 +34,14 @@ export interface ExchangeSettings {
 
 /** Failed proofs of an address under whom it claims to be. perMinute: 0 for no limit. */
 export interface FailureCounts {
-  /** A proof of a kind, and what is asked before it and counted after it. */
-  inTurn<T>(address: string, kind: string, perMinute: number, work: () => Awaitable<T>): Awaitable<T>;
+  /** A proof of a kind, and what is asked before it and counted after it; crowded: where too many wait for theirs. */
+  inTurn<T>(
+    address: string,
+    kind: string,
+    perMinute: number,
+    work: () => Awaitable<T>,
+    crowded: () => Awaitable<T>,
+  ): Awaitable<T>;
   isOver(address: string, claimed: readonly CountedName[], perMinute: number): Awaitable<boolean>;
   add(address: string, claimed: readonly CountedName[], perMinute: number): Awaitable<void>;
 }

@@ -7,7 +7,7 @@ import type { Customer, Identity } from "../core/identity.ts";
 import { bearerToken, type DigestParse, parseAuthorization } from "../sip/digest.ts";
 import type { Header, Message } from "../sip/message.ts";
 import type { Request } from "../sip/request.ts";
-import type { FailureCount } from "./failures.ts";
+import { type FailureCount, tooManyProofs } from "./failures.ts";
 
 export type Authenticated =
   /** header: what proved it, for us alone. */
@@ -51,7 +51,7 @@ export function authenticate(request: Request, asker: Asker, chain: Authenticato
   if ("refusal" in presented || presented.kind === "challenge") return presented;
   const claimed = claimedDomain(credential.parsed, realm);
   const { failures } = asker;
-  return failures.inTurn(presented.kind, () =>
+  const prove = (): Awaitable<Authenticated> =>
     after(failures.isOver(claimed), (over): Awaitable<Authenticated> => {
       if (over) return { kind: "refused", refusal: tooManyFailures };
       return after(chain.prove(presented), (proof): Awaitable<Authenticated> => {
@@ -61,8 +61,8 @@ export function authenticate(request: Request, asker: Asker, chain: Authenticato
         if (proof.refusal.code !== "credential-rejected") return refused;
         return after(failures.add(claimed), () => refused);
       });
-    }),
-  );
+    });
+  return failures.inTurn(presented.kind, prove, () => ({ kind: "refused", refusal: tooManyProofs }));
 }
 
 const tooManyFailures = refuse("rate-limited", "too many wrong credentials from this address: wait a minute");

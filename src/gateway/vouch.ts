@@ -7,7 +7,7 @@ import type { Customer, Identity } from "../core/identity.ts";
 import { originRefusal } from "../policy/authorize.ts";
 import { bearerToken } from "../sip/digest.ts";
 import type { Context } from "./context.ts";
-import { failuresOf } from "./failures.ts";
+import { failuresOf, tooManyProofs } from "./failures.ts";
 
 export interface ShownToken {
   readonly kind: "token";
@@ -58,7 +58,7 @@ const tooMany = refuse("rate-limited", "too many wrong tokens from this address:
 /** Whom the token of an upgrade proves, and whether this page may use it so. */
 export function vouch({ token, by }: ShownToken, visit: Visit, context: Context): Awaitable<Vouched> {
   const failures = failuresOf(visit.address, context);
-  return failures.inTurn("token", () =>
+  const prove = (): Awaitable<Vouched> =>
     after(failures.isOver(claimed), (over): Awaitable<Vouched> => {
       if (over) return { kind: "refused", refusal: tooMany };
       const proof = context.authenticators.prove({ kind: "token", token, domain: undefined, holder: visit.id });
@@ -68,8 +68,8 @@ export function vouch({ token, by }: ShownToken, visit: Visit, context: Context)
         if (refused.refusal.code !== "credential-rejected") return refused;
         return after(failures.add(claimed), () => refused);
       });
-    }),
-  );
+    });
+  return failures.inTurn("token", prove, () => ({ kind: "refused", refusal: tooManyProofs }));
 }
 
 /** A token is never stale: that is a digest's. */

@@ -34,6 +34,10 @@ const anyNameFactor = 10;
 
 /** Proofs of an address and a kind at once: so many failures may pass above the limit, for each counts when it is over. */
 const mostAtOnce = 10;
+/** That wait for their turn: over HTTP one connection may ask for many. */
+const mostWaiting = 1_000;
+
+type Work<T> = () => Awaitable<T>;
 
 interface Count {
   readonly key: string;
@@ -49,7 +53,7 @@ export class Failures {
   readonly #state: State;
   readonly #clock: Clock;
   readonly #port: "public" | "private";
-  readonly #turns = new Turns(mostAtOnce);
+  readonly #turns = new Turns(mostAtOnce, mostWaiting);
 
   constructor(state: State, clock: Clock, port: "public" | "private") {
     this.#state = state;
@@ -59,10 +63,10 @@ export class Failures {
 
   /**
    * A proof, and what is asked before it and counted after it: not many of an address at once. kind: of proofs; those
-   * that take long do not hold up those that do not.
+   * that take long do not hold up those that do not. crowded: instead, where too many wait already.
    */
-  inTurn<T>(address: string, kind: string, perMinute: number, work: () => Awaitable<T>): Awaitable<T> {
-    return perMinute <= 0 ? work() : this.#turns.run(`${addressKey(address)} ${kind}`, work);
+  inTurn<T>(address: string, kind: string, perMinute: number, work: Work<T>, crowded: Work<T>): Awaitable<T> {
+    return perMinute <= 0 ? work() : this.#turns.run(`${addressKey(address)} ${kind}`, work, crowded);
   }
 
   /** Over under one of the names, or under any. perMinute: 0 for no limit. */

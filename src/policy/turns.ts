@@ -5,23 +5,26 @@ interface Queue {
   readonly waiting: (() => void)[];
 }
 
-/** So many things at once under each key; the others wait, in order. Nothing is kept of a key that nobody is at. */
+/** So many things at once under each key; as many others wait as may, in order. Nothing is kept of a key that nobody is at. */
 export class Turns {
   readonly #most: number;
+  readonly #mostWaiting: number;
   readonly #queues = new Map<string, Queue>();
 
-  constructor(most: number) {
+  constructor(most: number, mostWaiting: number) {
     this.#most = most;
+    this.#mostWaiting = mostWaiting;
   }
 
-  /** What work gives: at once where there is room and it waits for nothing. */
-  run<T>(key: string, work: () => Awaitable<T>): Awaitable<T> {
+  /** What work gives: at once where there is room and it waits for nothing. crowded: instead, where too many wait already. */
+  run<T>(key: string, work: () => Awaitable<T>, crowded: () => Awaitable<T>): Awaitable<T> {
     const queue = this.#queues.get(key) ?? { running: 0, waiting: [] };
     this.#queues.set(key, queue);
     if (queue.running < this.#most) {
       queue.running++;
       return this.#run(key, queue, work);
     }
+    if (queue.waiting.length >= this.#mostWaiting) return crowded();
     return new Promise<void>((go) => void queue.waiting.push(go)).then(() => this.#run(key, queue, work));
   }
 

@@ -213,6 +213,21 @@ describe("limits", () => {
     expect(codes.slice(11)).toEqual(Array(89).fill("rate-limited"));
   });
 
+  it("let a thousand proofs of an address wait, and ask the others to come again", async () => {
+    const context = exchangeContext({ settings: { limits: { failuresPerMinute: 5_000, messagesPerSecond: 0 } } });
+    const prove = async (): Promise<Proof> => {
+      await new Promise(setImmediate);
+      return { kind: "refused", refusal: rejectedToken };
+    };
+    const slow = { ...context, chain: new AuthenticatorChain([{ prove }]) };
+    const shown = { kind: "token", token: "x", domain: "acme.example", holder: "h" } as const;
+    const one = () => exchange({ kind: "asked", shown, direct: false }, nobody, secret, slow);
+    const outcomes = await Promise.all(Array.from({ length: 1_100 }, one));
+    expect(outcomes.slice(0, 1_010).map(code)).toEqual(Array(1_010).fill("credential-rejected"));
+    expect(outcomes.slice(1_010)).toEqual(Array(90).fill(expect.objectContaining({ retryAfter: 5 })));
+    expect(outcomes.slice(1_010).map(code)).toEqual(Array(90).fill("rate-limited"));
+  });
+
   it("look the same for customers that there are not", async () => {
     const context = exchangeContext({ settings: { limits: { failuresPerMinute: 2, messagesPerSecond: 0 } } });
     const run = async (user: string): Promise<string[]> => {

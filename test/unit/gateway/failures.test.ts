@@ -5,7 +5,7 @@ import { rejectedToken } from "../../../src/auth/ephemeral.ts";
 import { NonceKey, Nonces } from "../../../src/auth/nonce.ts";
 import { authenticate } from "../../../src/gateway/authenticate.ts";
 import type { Context } from "../../../src/gateway/context.ts";
-import { failuresOf } from "../../../src/gateway/failures.ts";
+import { failuresOf, tooManyProofs } from "../../../src/gateway/failures.ts";
 import { vouch } from "../../../src/gateway/vouch.ts";
 import { Failures } from "../../../src/policy/limits.ts";
 import { MemoryState } from "../../../src/state/memory.ts";
@@ -16,7 +16,7 @@ const address = "192.0.2.1";
 const shown = "e30.e30.AA";
 
 /** A gateway whose every proof takes a while and fails. */
-function gateway() {
+function gateway(failuresPerMinute = 2) {
   const clock = new StandingClock();
   const prove = async (): Promise<Proof> => {
     await new Promise(setImmediate);
@@ -24,11 +24,11 @@ function gateway() {
   };
   const failures = new Failures(new MemoryState(clock), clock, "public");
   const authenticators = new AuthenticatorChain([{ prove }]);
-  const context = { clock, failures, authenticators, limits: () => ({ failuresPerMinute: 2 }) } as unknown as Context;
+  const context = { clock, failures, authenticators, limits: () => ({ failuresPerMinute }) } as unknown as Context;
   return { clock, context };
 }
 
-const many = async <T>(make: () => T): Promise<Awaited<T>[]> => Promise.all(Array.from({ length: 100 }, make));
+const many = async <T>(make: () => T, length = 100): Promise<Awaited<T>[]> => Promise.all(Array.from({ length }, make));
 
 /** Ten are under way at once: nine more than the limit when the second one counts. */
 const wanted = [...Array(11).fill("credential-rejected"), ...Array(89).fill("rate-limited")];
@@ -50,5 +50,20 @@ describe("failures of tokens whose proofs take a while", () => {
       return authenticate(request, asker, context.authenticators);
     });
     expect(proofs.map((one) => ("refusal" in one ? one.refusal.code : one.kind))).toEqual(wanted);
+  });
+});
+
+describe("proofs that wait for their turn", () => {
+  it("are a thousand of an address at most; the others are told at once to come again", async () => {
+    const { context } = gateway(5_000);
+    const visit = { id: "c", address, origin: undefined };
+    const show = (from: string) => () =>
+      vouch({ kind: "token", token: shown, by: "query" }, { ...visit, address: from }, context);
+    const begun = many(show(address), 1_100);
+    expect(await show("192.0.2.2")()).toMatchObject({ refusal: rejectedToken });
+    const refusals = (await begun).map((one) => "refusal" in one && one.refusal);
+    expect(refusals.slice(0, 1_010)).toEqual(Array(1_010).fill(rejectedToken));
+    expect(refusals.slice(1_010)).toEqual(Array(90).fill(tooManyProofs));
+    expect(await show(address)()).toMatchObject({ refusal: rejectedToken });
   });
 });

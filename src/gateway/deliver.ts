@@ -46,8 +46,10 @@ function learn(leg: Receiver, response: Message, log: Log): boolean {
   if (response.header("x-postern-refused")) {
     log.warn({ status: response.status }, "upstream refused the grant of a request: chain.secret or the clocks differ");
   }
-  leg.dialogs.received(response);
-  return true;
+  if (leg.dialogs.received(response)) return true;
+  log.info({ method: response.method, status: response.status }, "a response from upstream was to no request here");
+  leg.client.tap.judgedOffer("dropped", "to no request of this client");
+  return false;
 }
 
 /** Only what is addressed to a Contact that this leg showed, while its client may answer; all else is answered 480. */

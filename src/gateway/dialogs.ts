@@ -5,6 +5,7 @@ import { type Request, routeUris } from "../sip/request.ts";
 import { contactOf, type Dialog, DialogTable, type Judged, linger } from "./dialog-table.ts";
 import {
   answerFault,
+  answers,
   byeOf,
   type ClientTransaction,
   cancelOf,
@@ -124,18 +125,22 @@ export class Dialogs {
     });
   }
 
-  /** Upstream answered: dialogs are made, confirmed, refreshed and ended by what passes. */
-  received(response: Message): void {
+  /**
+   * Upstream answered: dialogs are made, confirmed, refreshed and ended by what passes. False where it answers no
+   * request of this client, or one that has its final answer: it is nobody's then.
+   */
+  received(response: Message): boolean {
     const key = transactionKey(response);
     const transaction = this.#client.get(key);
-    if (!transaction || transaction.callId !== response.callId) return;
+    if (!transaction || !answers(response, transaction)) return false;
     transaction.status = Math.max(transaction.status, response.status);
     const dialog = transaction.dialog ?? this.#learnAsCaller(response, transaction);
     if (dialog) this.#dialogs.progress(dialog, response, contactOf, transaction.dialog !== undefined);
-    if (response.status < 200) return;
+    if (response.status < 200) return true;
     if (response.status >= 300) this.#endEarly(transaction);
     if (response.method === "INVITE") transaction.until = this.#clock.now() + linger;
     else this.#client.delete(key);
+    return true;
   }
 
   /** A request from upstream goes to the client. False where the table is full. */

@@ -34,6 +34,7 @@ export class Intake {
     this.#parts = parts;
     this.#rate = new MessageRate(parts.clock);
     parts.socket.on("message", (data: Buffer, binary: boolean) => this.#receive(data, binary));
+    for (const control of ["ping", "pong"] as const) parts.socket.on(control, () => this.#count());
   }
 
   /** What waits is not handled any more. */
@@ -42,15 +43,19 @@ export class Intake {
   }
 
   #receive(bytes: Buffer, binary: boolean): void {
-    const { socket, messagesPerSecond, flood } = this.#parts;
-    if (socket.readyState !== socket.OPEN) return;
-    const rate = this.#rate.take(messagesPerSecond());
-    if (rate === "flood" || this.#queue.length >= maxQueued) {
-      flood();
-      return;
-    }
+    const rate = this.#count();
+    if (rate === "flood") return;
     this.#queue.push({ bytes, binary, over: rate === "over" });
     if (!this.#busy) void this.#work();
+  }
+
+  /** Control frames are messages too: each costs a look, and a ping an answer. */
+  #count(): "ok" | "over" | "flood" {
+    const { socket, messagesPerSecond, flood } = this.#parts;
+    if (socket.readyState !== socket.OPEN) return "flood";
+    const rate = this.#queue.length >= maxQueued ? "flood" : this.#rate.take(messagesPerSecond());
+    if (rate === "flood") flood();
+    return rate;
   }
 
   async #work(): Promise<void> {

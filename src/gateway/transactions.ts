@@ -71,6 +71,10 @@ const viaValues = 32;
 export const transactionKey = (message: Message): string =>
   `${message.via.branch} ${message.method === "ACK" ? "INVITE" : message.method}`;
 
+/** Whether a response is this request's in everything that a response takes over from it (RFC 3261 §8.2.6.2). */
+export const answers = (response: Message, { callId, cseq, fromTag }: ClientTransaction): boolean =>
+  response.callId === callId && response.cseq === cseq && response.from.params.get("tag") === fromTag;
+
 /** Whether an ACK or CANCEL is its INVITE's in everything that says where it goes. */
 export function follows(request: Request, invite: ClientTransaction): boolean {
   const { message } = request;

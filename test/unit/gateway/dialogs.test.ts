@@ -82,7 +82,7 @@ function send(text: string, dialog?: Dialog): void {
   const read = readOf(text);
   table.sent(read, replyHead(read.message), dialog);
 }
-const receive = (text: string): void => table.received(scanned(text));
+const receive = (text: string): boolean => table.received(scanned(text));
 const deliver = (text: string): boolean => table.delivered(scanned(text));
 const respond = (text: string): string | undefined => {
   const reason = table.judgeAnswer(scanned(text));
@@ -111,6 +111,29 @@ function take(parts: Parts = {}): void {
   deliver(incoming(parts));
   respond(ours(200, parts));
 }
+
+describe("a response from upstream", () => {
+  const other = { callId: "other", cseq: 7, branch: "other", method: "OPTIONS" };
+
+  it("answers the request of its branch, method, Call-ID, CSeq and From tag, and nothing else", () => {
+    send(request());
+    for (const [name, value] of Object.entries(other))
+      expect(receive(answer(200, { [name]: value })), name).toBe(false);
+    expect(receive(answer(200, { fromTag: "other" }))).toBe(false);
+    expect(table.size).toBe(0);
+    expect(receive(answer(180, { toTag: "b1" }))).toBe(true);
+    expect(receive(answer(200, { toTag: "b1" }))).toBe(true);
+  });
+
+  it("is the last one where it is final, but to INVITE, whose 2xx may come again and from other forks", () => {
+    send(request({ method: "OPTIONS" }));
+    expect(receive(answer(200, { method: "OPTIONS" }))).toBe(true);
+    expect(receive(answer(200, { method: "OPTIONS" }))).toBe(false);
+    call();
+    expect(receive(answer(200, { toTag: "b1" }))).toBe(true);
+    expect(receive(answer(200, { toTag: "b2" }))).toBe(true);
+  });
+});
 
 describe("a dialog the client calls", () => {
   it.each([101, 180, 183, 199, 200, 202, 299])("is made by %i with a To tag and one Contact", (status) => {

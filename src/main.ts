@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { totalmem } from "node:os";
 import { Addresses } from "./api/addresses.ts";
 import { type Admin, type AdminOptions, openAdmin } from "./api/admin.ts";
 import { type PublicOptions, publicHttp } from "./api/public.ts";
@@ -10,12 +11,14 @@ import { Announcements } from "./gateway/announce.ts";
 import type { Context } from "./gateway/context.ts";
 import { Health } from "./gateway/health.ts";
 import { Legs } from "./gateway/legs.ts";
+import { memoryBudget, memoryInUse, Overload } from "./gateway/overload.ts";
 import { upstreamProbe } from "./gateway/probe.ts";
 import { type Gateway, openGateway } from "./gateway/server.ts";
 import { Sources } from "./gateway/source.ts";
 import { Live } from "./live.ts";
 import { composeProving, type Proving } from "./proving.ts";
 import { Homer } from "./telemetry/homer.ts";
+import { LagWatch } from "./telemetry/lag.ts";
 import type { Log } from "./telemetry/log.ts";
 import { Metrics, type Readings } from "./telemetry/metrics.ts";
 import { Ring } from "./telemetry/ring.ts";
@@ -53,8 +56,9 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
   const ring = new Ring();
   const homer = config.hep && new Homer({ ...config.hep, log });
   const trace = new Trace(clock, homer ? [ring, homer] : [ring]);
-  const metrics = new Metrics({ version: version(), readings: readings(live, legs, health, homer) });
-  const parts = { live, legs, health, proving, log, clock, metrics, trace };
+  const overload = overloadOf(live, log);
+  const metrics = new Metrics({ version: version(), readings: readings(live, legs, health, homer, overload) });
+  const parts = { live, legs, health, proving, log, clock, metrics, trace, overload };
   const context = compose(parts);
   const probe = upstreamProbe({ clock, upstream: context.upstream, chain, announcements });
   const unready = async () => (live.draining ? "draining" : probe());
@@ -67,6 +71,7 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
   );
   live.gatewayUrl = gateway.url;
   health.start();
+  overload.start();
   void homer?.open();
   return {
     gatewayUrl: gateway.url,
@@ -79,6 +84,7 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
     close: async () => {
       live.draining = true;
       health.stop();
+      overload.stop();
       await gateway.close();
       await admin.close();
       proving.close();
@@ -97,6 +103,7 @@ interface Parts {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly trace: Trace;
+  readonly overload: Overload;
 }
 
 const prove = (live: Live, clock: Clock, log: Log): Proving =>
@@ -109,13 +116,26 @@ const prove = (live: Live, clock: Clock, log: Log): Proving =>
     log,
   });
 
-const readings = (live: Live, legs: Legs, health: Health, homer: Homer | undefined): Readings => ({
+function overloadOf(live: Live, log: Log): Overload {
+  const lateness = new LagWatch();
+  const machine = { total: totalmem(), constrained: process.constrainedMemory() };
+  const budget = (): number => memoryBudget(live.config.gateway.limits.memoryMegabytes, machine);
+  const gauges = {
+    lag: () => lateness.read().median,
+    memory: () => memoryInUse(budget()),
+    stop: () => lateness.stop(),
+  };
+  return new Overload(gauges, log);
+}
+
+const readings = (live: Live, legs: Legs, health: Health, homer: Homer | undefined, overload: Overload): Readings => ({
   legs: () => legs.size,
   dialogs: () => legs.sum((leg) => leg.dialogs.size),
   calls: () => legs.sum((leg) => leg.calls),
   registrations: () => legs.sum((leg) => Number(leg.isRegistered)),
   upstreams: () => health.states,
   draining: () => live.draining,
+  short: (of) => overload.isShort(of),
   hep: () => homer?.counts,
 });
 
@@ -127,7 +147,7 @@ const sourcesOf = (live: Live, log: Log): Sources =>
     log,
   });
 
-function compose({ live, health, proving, legs, log, clock, metrics, trace }: Parts): Context {
+function compose({ live, health, proving, legs, log, clock, metrics, trace, overload }: Parts): Context {
   return {
     legs,
     log,
@@ -140,6 +160,7 @@ function compose({ live, health, proving, legs, log, clock, metrics, trace }: Pa
     limits: () => live.config.gateway.limits,
     connectionsPerUser: (customer) => live.config.connectionsPerUser.get(customer) ?? 0,
     draining: () => live.draining,
+    overloaded: () => overload.now,
     upstream: () => {
       const { upstream } = live.config;
       if (upstream.urls.length > 1) return { ...upstream, urls: health.order(upstream.urls) };
@@ -172,7 +193,7 @@ const adminOptions = ({ live, proving, metrics, clock, log }: Parts): Omit<Admin
   },
 });
 
-const publicOptions = ({ live, proving, metrics, clock, log }: Parts, sources: Sources): PublicOptions => ({
+const publicOptions = ({ live, proving, metrics, clock, log, overload }: Parts, sources: Sources): PublicOptions => ({
   customers: () => live.customers,
   clock,
   chain: proving.exchanged,
@@ -186,6 +207,7 @@ const publicOptions = ({ live, proving, metrics, clock, log }: Parts, sources: S
   metrics,
   log,
   draining: () => live.draining,
+  overloaded: () => overload.now,
   source: (request) => sources.of(request),
 });
 

@@ -23,6 +23,7 @@ export interface PublicOptions {
   readonly metrics: Pick<Metrics, "verdict" | "proved">;
   readonly log: Log;
   readonly draining: () => boolean;
+  readonly overloaded: () => boolean;
   /** Who is really there, behind proxies that are believed. */
   readonly source: (request: IncomingMessage) => { readonly address: string };
 }
@@ -34,7 +35,7 @@ const notFound =
 
 /** What the public port answers to plain HTTP. */
 export async function publicHttp(options: PublicOptions): Promise<Serve> {
-  const { clock, chain, keys, failures, draining, metrics, log, customers, source } = options;
+  const { clock, chain, keys, failures, draining, overloaded, metrics, log, customers, source } = options;
   const onFault = (error: unknown): void => log.error({ err: error }, "a request over HTTP could not be answered");
   const app = createHttp({ bodyLimit, notFound, onFault });
   app.get("/healthz", async (_request, reply) => json(reply, { status: "ok" }));
@@ -46,6 +47,7 @@ export async function publicHttp(options: PublicOptions): Promise<Serve> {
     failures,
     throttle: new Throttle(clock),
     draining,
+    overloaded,
     proved: (milliseconds: number) => metrics.proved(milliseconds),
   };
   exchangeRoutes(app, { context, sinks: { log, metrics }, customers, source, holder: randomUUID, onFault });

@@ -14,6 +14,7 @@ const minute = 60;
 
 const refusals = {
   draining: refuse("draining", "this gateway is about to stop: ask again, another one will answer"),
+  overloaded: refuse("limit-reached", "this gateway has more to do than it can: ask again in a few seconds"),
   tooFast: refuse("rate-limited", "too many requests a second from this address: ask less often"),
   tooManyFailures: refuse("rate-limited", "too many wrong credentials from this address: wait a minute"),
   crowded: refuse("rate-limited", "too many credentials of this address are being proved now: ask again soon"),
@@ -24,6 +25,7 @@ export async function admit(shown: Shown, caller: Caller, context: Context): Pro
   const { messagesPerSecond, failuresPerMinute } = context.settings().limits;
   const claimed = claimedBy(shown);
   if (context.draining()) return later(refusals.draining, 5);
+  if (context.overloaded()) return later(refusals.overloaded, 5);
   if (!context.throttle.take(caller.address, claimed, messagesPerSecond)) return later(refusals.tooFast, 1);
   const counted = (): Promise<Proved | Denied> => proveCounted(shown, caller.address, claimed, context);
   const crowded = (): Denied => later(refusals.crowded, 5);

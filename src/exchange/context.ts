@@ -56,6 +56,8 @@ export interface Context {
   readonly failures: FailureCounts;
   readonly throttle: Throttle;
   readonly draining: () => boolean;
+  /** Nothing new is taken, for time or memory is short. */
+  readonly overloaded: () => boolean;
   /** A proof took so many milliseconds. */
   readonly proved: (milliseconds: number) => void;
 }

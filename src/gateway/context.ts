@@ -28,6 +28,8 @@ export interface Context {
   readonly connectionsPerUser: (customer: string) => number;
   /** No new sockets and no new calls. */
   readonly draining: () => boolean;
+  /** No new sockets, for time or memory is short. */
+  readonly overloaded: () => boolean;
   readonly upstream: () => UpstreamOptions;
   readonly chain: () => Chain;
   readonly authenticators: AuthenticatorChain;

@@ -25,6 +25,7 @@ export function judgeHandshake(request: IncomingMessage, address: string, contex
     return rejected(400, "message-malformed", "the WebSocket subprotocol must be sip (RFC 7118)");
   }
   if (context.draining()) return draining;
+  if (context.overloaded()) return overloaded;
   const { origin } = request.headers;
   const refusal = originRefusal(origin, context);
   if (refusal) return { kind: "turned-away", refusal };
@@ -48,6 +49,11 @@ const rejected = (status: 400 | 503, code: Code, sentence: string): Handshake =>
 });
 
 const draining = rejected(503, "draining", "this gateway is about to stop: connect again");
+const overloaded = rejected(
+  503,
+  "limit-reached",
+  "this gateway has more to do than it can: come again in a few seconds",
+);
 
 /** Last, for it may close a neighbour's silent socket to make room. */
 function admit(welcome: Extract<Handshake, { kind: "welcome" }>, address: string, context: Context): Handshake {

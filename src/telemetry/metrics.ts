@@ -14,6 +14,8 @@ export interface Readings {
   readonly calls: () => number;
   readonly registrations: () => number;
   readonly draining: () => boolean;
+  /** Whether time (the event loop is late) or memory is short. */
+  readonly short: (of: "lag" | "memory") => boolean;
   /** Upstream url → whether it takes legs. */
   readonly upstreams: () => ReadonlyMap<string, boolean>;
   /** Undefined where HEP is off. */
@@ -92,7 +94,7 @@ export class Metrics {
     });
   }
 
-  #state({ legs, dialogs, calls, registrations, draining, upstreams }: Readings): void {
+  #state({ legs, dialogs, calls, registrations, draining, short, upstreams }: Readings): void {
     this.#gauge("postern_connections", "Open WebSocket connections of clients.", ["state"], (gauge) => {
       const count = { silent: 0, unaccepted: 0, accepted: 0 };
       for (const { state } of this.connections) count[state]++;
@@ -103,6 +105,14 @@ export class Metrics {
     this.#number("postern_calls", "Calls that ring or stand.", calls);
     this.#number("postern_registrations", "Legs with a binding at upstream.", registrations);
     this.#number("postern_draining", "1 while no new connections and calls are taken.", () => Number(draining()));
+    this.#gauge(
+      "postern_overloaded",
+      "1 while new connections are refused for this shortage.",
+      ["shortage"],
+      (gauge) => {
+        for (const shortage of ["lag", "memory"] as const) gauge.set({ shortage }, Number(short(shortage)));
+      },
+    );
     this.#gauge("postern_upstream_up", "1 where the upstream url takes legs.", ["url"], async (gauge) => {
       const states = upstreams();
       gauge.reset();

@@ -47,11 +47,12 @@ export interface ExchangeParts {
   readonly tokens?: Tokens;
   readonly clock?: StandingClock;
   readonly draining?: () => boolean;
+  readonly overloaded?: () => boolean;
 }
 
 /** What the exchange works with, over one customer, acme, whose secret is that of test/helpers/customers.ts. */
 export function exchangeContext(parts: ExchangeParts = {}): Context & { readonly clock: StandingClock } {
-  const { clock = new StandingClock(), tokens = {}, draining = () => false } = parts;
+  const { clock = new StandingClock(), tokens = {}, draining = () => false, overloaded = () => false } = parts;
   const customers = new Customers(parts.customers ?? [customer()]);
   const links = [new PasswordAuthenticator({ customers: () => customers, clock }), tokenAuthenticator(tokens)];
   const keys = new OwnKeys({ chain: ["the-chain-secret-of-the-tests"], exchange: exchangeSecret });
@@ -63,6 +64,7 @@ export function exchangeContext(parts: ExchangeParts = {}): Context & { readonly
     failures: new Failures(new MemoryState(clock), clock, "public"),
     throttle: new Throttle(clock),
     draining,
+    overloaded,
     proved: () => undefined,
   };
 }

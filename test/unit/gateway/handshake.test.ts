@@ -14,6 +14,7 @@ interface Case {
   readonly origin?: string;
   readonly allowMissingOrigin?: boolean;
   readonly draining?: boolean;
+  readonly overloaded?: boolean;
   readonly admission?: Admission;
   readonly customers?: Customers;
 }
@@ -23,6 +24,7 @@ function judge({
   origin,
   allowMissingOrigin = true,
   draining = false,
+  overloaded = false,
   admission,
   customers,
   ...rest
@@ -35,6 +37,7 @@ function judge({
     customers: () => customers ?? new Customers([acme]),
     allowMissingOrigin: () => allowMissingOrigin,
     draining: () => draining,
+    overloaded: () => overloaded,
   };
   const request = { url, headers } as unknown as IncomingMessage;
   const judged = judgeHandshake(request, "192.0.2.1", context as unknown as Context);
@@ -67,6 +70,17 @@ describe("judgeHandshake", () => {
   it("rejects with 503 while it is draining, whoever asks", () => {
     expect(judge({ draining: true })).toMatchObject({ kind: "rejected", status: 503, code: "draining" });
     expect(judge({ draining: true, origin: "https://evil.example" })).toMatchObject({ status: 503, code: "draining" });
+  });
+
+  it("rejects with 503 while it is overloaded, before anything that costs, and closes nobody for it", () => {
+    const admission = new Admission();
+    const closed: string[] = [];
+    admission.enter("192.0.2.1", { silent: true, makeRoom: () => void closed.push("silent") });
+    const refused = { kind: "rejected", status: 503, code: "limit-reached" };
+    expect(judge({ overloaded: true, admission })).toMatchObject(refused);
+    expect(judge({ overloaded: true, url: "/?access_token=x" })).toMatchObject(refused);
+    expect(judge({ overloaded: true, protocol: undefined })).toMatchObject({ status: 400 });
+    expect(closed).toEqual([]);
   });
 
   it("closes no silent connection for a visitor that is turned away", () => {

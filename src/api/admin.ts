@@ -37,11 +37,15 @@ const common = {
   requireHostHeader: false,
 };
 
+/** Kamailio asks over a few; those above are closed at once, so that this port takes no descriptors from calls. */
+const mostConnections = 512;
+
 /** The private port: health, metrics, who gets a call from outside, management. Rejects where the address cannot be had. */
 export async function openAdmin(options: AdminOptions): Promise<Admin> {
   const app = adminRoutes(options);
   const serve = await served(app, options.inbound.log);
   const server = createServer(common);
+  server.maxConnections = mostConnections;
   serve(server);
   const url = new URL(options.listen);
   await listen(server, url);

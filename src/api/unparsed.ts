@@ -10,12 +10,16 @@ import { listenerOf } from "./http.ts";
 /** Lets a server answer plain HTTP. */
 export type Serve = (server: Server) => void;
 
+/** Of one connection, one after the other or all at once; the next comes on another. */
+const mostRequests = 1_000;
+
 /** The routes, and an answer for what Node's parser makes no request of. The caller closes the app after the server. */
 export async function served(app: FastifyInstance, log: Pick<Log, "debug">): Promise<Serve> {
   const listener = await listenerOf(app);
   return (server) => {
     // Node would pass over the two-thousandth header field and all after it; their bytes are bounded anyway.
     server.maxHeadersCount = 0;
+    server.maxRequestsPerSocket = mostRequests;
     answerUnparsed(server, log);
     server.on("request", listener);
   };

@@ -1,0 +1,68 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { buffer } from "node:stream/consumers";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { startGateway, type TestGateway } from "../helpers/gateway.ts";
+
+let gateway: TestGateway;
+const sockets: Socket[] = [];
+beforeAll(async () => {
+  gateway = await startGateway({ upstreamUrls: ["ws://127.0.0.1:1"] });
+});
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+});
+afterAll(() => gateway?.close());
+
+async function dial(url: string): Promise<Socket> {
+  const { port, hostname } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  sockets.push(socket.on("error", () => socket.destroy()));
+  await once(socket, "connect");
+  return socket;
+}
+
+const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+
+describe.each([
+  ["public", "/healthz"],
+  ["private", "/livez"],
+])("requests of one connection to the %s port", (port, path) => {
+  const url = (): string => (port === "public" ? gateway.gatewayUrl : gateway.adminUrl);
+
+  it("are a thousand that are answered, all sent at once too; another connection is served", async () => {
+    const socket = await dial(url());
+    socket.write(get(path).repeat(1_100));
+    let text = "";
+    socket.setEncoding("latin1").on("data", (chunk: string) => {
+      text += chunk;
+    });
+    const statuses = (): string[] => [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status = ""]) => status);
+    await expect.poll(() => statuses().length).toBe(1_100);
+    expect(statuses()).toEqual([...Array(1_000).fill("200"), ...Array(100).fill("503")]);
+    const another = await dial(url());
+    another.write(get(path));
+    expect(String((await once(another, "data"))[0])).toMatch(/^HTTP\/1\.1 200 /);
+  });
+});
+
+describe("connections to the private port", () => {
+  it("are 512 at most: those above are closed at once, and there is room again", async () => {
+    const open = await Promise.all(Array.from({ length: 512 }, () => dial(gateway.adminUrl)));
+    for (const socket of open.slice(0, 511)) socket.write("GET /livez HTTP/1.1\r\n");
+    const above = await dial(gateway.adminUrl);
+    above.write(get("/livez"));
+    expect((await buffer(above).catch(() => Buffer.alloc(0))).length).toBe(0);
+    const last = open[511]!;
+    last.write(get("/livez"));
+    expect(String((await once(last, "data"))[0])).toMatch(/^HTTP\/1\.1 200 /);
+    for (const socket of open.splice(0)) socket.destroy();
+    await expect
+      .poll(async () => {
+        const next = await dial(gateway.adminUrl);
+        next.write(get("/livez").replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+        return (await buffer(next).catch(() => Buffer.alloc(0))).toString("latin1").slice(0, 12);
+      })
+      .toBe("HTTP/1.1 200");
+  });
+});

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { WebSocket } from "ws";
+import { type ClientOptions, WebSocket } from "ws";
 import { PosternError } from "../core/errors.ts";
 
 /** The address a leg goes by at Kamailio. */
@@ -28,7 +28,11 @@ export interface Opened {
 
 /** Kamailio reassembles nothing above its own buffer, and never sends more (65,535 bytes). */
 const maxPayload = 65_535;
+/** Of a message, and of a frame as it comes in; Kamailio never sends a fragment. */
+const maxPieces = 1024;
 const deadline = 5_000;
+/** For the answer to our close. */
+const closeGrace = 2_000;
 
 /**
  * Open a WebSocket to the first of the urls that takes it, PROXY header first (PROXY protocol §2.1, §2.2).
@@ -111,13 +115,18 @@ async function upgrade(
   headers: Record<string, string>,
   signal: AbortSignal,
 ): Promise<WebSocket> {
-  const socket = new WebSocket(url, "sip", {
+  // closeTimeout: what the types do not know.
+  const options: ClientOptions & { readonly closeTimeout: number } = {
     headers,
     perMessageDeflate: false,
     maxPayload,
+    maxFragments: maxPieces,
+    maxBufferedChunks: maxPieces,
     handshakeTimeout: deadline,
+    closeTimeout: closeGrace,
     createConnection: () => stream,
-  });
+  };
+  const socket = new WebSocket(url, "sip", options);
   // There is no moment without a listener: a bad frame is an "error", and its "close" tells whoever has the socket.
   socket.on("error", () => {});
   try {

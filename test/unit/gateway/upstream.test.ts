@@ -1,0 +1,63 @@
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type WebSocket, WebSocketServer } from "ws";
+import { type Opened, openUpstream } from "../../../src/gateway/upstream.ts";
+
+const announced = { address: "192.0.2.1", port: 40_000, family: 4 } as const;
+let server: WebSocketServer;
+let url: string;
+
+beforeEach(async () => {
+  server = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => "sip" });
+  await once(server, "listening");
+  url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterEach(() => {
+  for (const socket of server.clients) socket.terminate();
+  server.close();
+});
+
+async function opened(): Promise<{ leg: Opened; far: WebSocket }> {
+  const connected = once(server, "connection");
+  const leg = await openUpstream({ urls: [url], proxyProtocol: "off" }, announced, {});
+  const [far] = (await connected) as [WebSocket];
+  return { leg, far };
+}
+
+const closeOf = ({ socket }: Opened): Promise<number> => new Promise((resolve) => socket.once("close", resolve));
+
+function sendInPieces(far: WebSocket, pieces: number): void {
+  for (let at = 1; at <= pieces; at++) far.send("x", { fin: at === pieces });
+}
+
+describe("the upstream end of a leg", () => {
+  it("takes a message in a thousand fragments, and ends over more of them", async () => {
+    const { leg, far } = await opened();
+    const received = once(leg.socket, "message");
+    sendInPieces(far, 1_024);
+    expect(String((await received)[0])).toBe("x".repeat(1_024));
+    const closed = closeOf(leg);
+    sendInPieces(far, 1_025);
+    expect(await closed).toBe(1006);
+  });
+
+  it("takes a message of 65,535 bytes, and ends over a longer one", async () => {
+    const { leg, far } = await opened();
+    const received = once(leg.socket, "message");
+    far.send("x".repeat(65_535));
+    expect((await received)[0]).toHaveLength(65_535);
+    const closed = closeOf(leg);
+    far.send("x".repeat(65_536));
+    expect(await closed).toBe(1006);
+  });
+
+  it("is closed within seconds though the far end does not answer the close", async () => {
+    const { leg, far } = await opened();
+    far.pause();
+    const asked = performance.now();
+    leg.socket.close(1000);
+    await once(leg.socket, "close");
+    expect(performance.now() - asked).toBeLessThan(4_000);
+  });
+});

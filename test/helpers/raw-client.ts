@@ -109,6 +109,16 @@ export class RawClient {
     this.socket.send(typeof message === "string" ? Buffer.from(message, "latin1") : message, { binary: true });
   }
 
+  /** Bytes on the connection below the WebSocket: frames that no client library would send. */
+  write(bytes: Buffer): void {
+    this.#stream?.write(bytes);
+  }
+
+  /** Stop and go on reading at the connection itself, so that not even pongs are taken. */
+  readStops(): void {
+    this.#stream?.pause();
+  }
+
   /** The first message, received already or still to come, that the predicate takes; it is not found again. */
   take(predicate: (message: string) => boolean, timeoutMs = 5_000): Promise<string> {
     return new Promise((resolve, reject) => {

@@ -63,11 +63,11 @@ export class Answers {
   }
 
   accepted(method: string, identity: Identity): void {
-    const { connection, context } = this.#parts;
+    const { connection, address: from, context } = this.#parts;
     const who = { customer: identity.customer.id, user: address(identity), provedBy: identity.provedBy.id };
     this.#parts.tap.judged("accepted");
     context.metrics.verdict("accepted", identity.customer.id);
-    context.log.info({ connection, ...who, method, code: "accepted" }, "accepted");
+    context.log.info({ connection, address: from, ...who, method, code: "accepted" }, "accepted");
   }
 
   closed(refusal: Refusal): void {

@@ -112,7 +112,9 @@ export class Connection implements Guest, ClientEnd, Drainable {
       },
     });
     if (vouched) this.#unwatch = watchToken(this.#token());
-    socket.on("error", (error) => context.log.info({ connection: this.id, reason: error.message }, "protocol error"));
+    socket.on("error", (error) =>
+      context.log.info({ connection: this.id, address: peer.address, reason: error.message }, "protocol error"),
+    );
   }
 
   get silent(): boolean {

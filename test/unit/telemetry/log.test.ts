@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createLog, type Log } from "../../../src/telemetry/log.ts";
 
 const secret = "Zq7vT0pS3cr3tX9kLm2w";
@@ -121,5 +121,39 @@ describe("a line", () => {
     log.info("quiet");
     log.warn("heard");
     expect(lines).toHaveLength(1);
+  });
+});
+
+describe("a flood of lines", () => {
+  const flood = (log: Log, count = 1000): void => {
+    for (let at = 0; at < count; at++)
+      log.info({ connection: `c${at}`, address: "192.0.2.1", code: "rate-limited" }, "refused");
+  };
+
+  it("is cut, and what was left out is told once a while later", () => {
+    vi.useFakeTimers();
+    try {
+      const { log, lines } = keeping();
+      flood(log);
+      expect(lines).toHaveLength(100);
+      vi.advanceTimersByTime(60_000);
+      expect(lines).toHaveLength(101);
+      const told = { level: "warn", line: "refused", address: "192.0.2.1", code: "rate-limited", more: 900 };
+      expect(JSON.parse(lines.at(-1)!)).toMatchObject({ ...told, msg: "left out: more of the same" });
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("is cut through a child too", () => {
+    const { log, lines } = keeping();
+    flood(log.child({ of: "child" }));
+    expect(lines).toHaveLength(100);
+  });
+
+  it("is whole for who asks for debug lines", () => {
+    const { log, lines } = keeping("debug");
+    for (let at = 0; at < 1000; at++) log.debug({ address: "192.0.2.1" }, "challenged");
+    expect(lines).toHaveLength(1000);
   });
 });

@@ -1,0 +1,69 @@
+import { EventEmitter } from "node:events";
+import { describe, expect, it } from "vitest";
+import type { WebSocket } from "ws";
+import { type Incoming, Intake } from "../../../src/gateway/intake.ts";
+import type { Inlet } from "../../../src/gateway/pressure.ts";
+
+/** A socket that gives what a test says, and what became of it. */
+function bench() {
+  const socket = Object.assign(new EventEmitter(), { readyState: 1, OPEN: 1 });
+  const handled: number[] = [];
+  const done = Promise.withResolvers<void>();
+  const seen = { floods: 0, holds: 0 };
+  const inlet = {
+    hold: () => {
+      seen.holds++;
+      return () => void seen.holds--;
+    },
+  };
+  const intake = new Intake({
+    socket: socket as unknown as WebSocket,
+    inlet: inlet as unknown as Inlet,
+    clock: { now: () => 0 },
+    messagesPerSecond: () => 0,
+    handle: ({ bytes }: Incoming) => {
+      handled.push(bytes.readUInt32BE());
+      return handled.length === 1 ? done.promise : undefined;
+    },
+    flood: () => {
+      seen.floods++;
+      socket.readyState = 2;
+    },
+    fault: (error) => {
+      throw error;
+    },
+  });
+  const send = (at: number): void => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32BE(at);
+    socket.emit("message", bytes, true);
+  };
+  return { handled, seen, intake, send, done: done.resolve };
+}
+
+describe("messages that come while one waits", () => {
+  it("are kept in order, a thousand of them, and the socket is not read meanwhile", async () => {
+    const { handled, seen, send, done } = bench();
+    for (let at = 0; at <= 1_000; at++) send(at);
+    expect([handled, seen]).toEqual([[0], { floods: 0, holds: 1 }]);
+    done();
+    await new Promise(setImmediate);
+    expect(handled).toEqual(Array.from({ length: 1_001 }, (_, at) => at));
+    expect(seen.holds).toBe(0);
+  });
+
+  it("above a thousand are a flood, told once", () => {
+    const { seen, send } = bench();
+    for (let at = 0; at <= 1_100; at++) send(at);
+    expect(seen.floods).toBe(1);
+  });
+
+  it("are forgotten when the connection is over", async () => {
+    const { handled, intake, send, done } = bench();
+    for (let at = 0; at < 10; at++) send(at);
+    intake.clear();
+    done();
+    await new Promise(setImmediate);
+    expect(handled).toEqual([0]);
+  });
+});

@@ -32,6 +32,7 @@ export interface Admin {
 const common = {
   headersTimeout: 5_000,
   requestTimeout: 5_000,
+  keepAliveTimeout: 5_000,
   connectionsCheckingInterval: 1_000,
   maxHeaderSize: 16_384,
   requireHostHeader: false,

@@ -46,6 +46,24 @@ describe.each([
   });
 });
 
+describe("a connection that has its answer", () => {
+  it("is closed after five seconds without a further request, on both ports", async () => {
+    const ends = [`${gateway.gatewayUrl} /healthz`, `${gateway.adminUrl} /livez`].map(async (asked) => {
+      const [url = "", path = ""] = asked.split(" ");
+      const socket = await dial(url);
+      socket.write(get(path));
+      await once(socket, "data");
+      const began = performance.now();
+      await once(socket.resume(), "close");
+      return performance.now() - began;
+    });
+    for (const lasted of await Promise.all(ends)) {
+      expect(lasted).toBeGreaterThan(4_000);
+      expect(lasted).toBeLessThan(8_000);
+    }
+  });
+});
+
 describe("connections to the private port", () => {
   it("are 512 at most: those above are closed at once, and there is room again", async () => {
     const open = await Promise.all(Array.from({ length: 512 }, () => dial(gateway.adminUrl)));

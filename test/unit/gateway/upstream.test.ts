@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type Opened, openUpstream } from "../../../src/gateway/upstream.ts";
@@ -59,5 +59,17 @@ describe("the upstream end of a leg", () => {
     leg.socket.close(1000);
     await once(leg.socket, "close");
     expect(performance.now() - asked).toBeLessThan(4_000);
+  });
+
+  it("is waited for five seconds, where it takes a connection and says nothing", async () => {
+    const silent = createServer().listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const { port } = silent.address() as AddressInfo;
+    const began = performance.now();
+    const opening = openUpstream({ urls: [`ws://127.0.0.1:${port}`], proxyProtocol: "off" }, announced, {});
+    await expect(opening).rejects.toMatchObject({ code: "upstream-unavailable" });
+    expect(performance.now() - began).toBeGreaterThan(4_500);
+    expect(performance.now() - began).toBeLessThan(8_000);
+    silent.close();
   });
 });

@@ -26,17 +26,11 @@ export interface FarewellParts {
   readonly tag: string;
 }
 
-/** Requests to say in the place of a client that is gone, and how many of them upstream will answer. */
-export interface Farewell {
-  readonly messages: readonly Buffer[];
-  readonly answers: number;
-}
-
 /**
  * Ends what a vanished client leaves at Kamailio: BYE in its calls, CANCEL to what rings elsewhere, 480 to what rings
  * here, and its binding taken back, so that nobody waits for it or is led to an address that another leg may get.
  */
-export function farewell({ dialogs, registration, lines, host, tag }: FarewellParts): Farewell {
+export function farewell({ dialogs, registration, lines, host, tag }: FarewellParts): readonly Buffer[] {
   const { byes, cancels, ringing } = dialogs.unfinished();
   const requests = [
     ...byes.map((bye) => hangup("BYE", bye, newVia(host), lines)),
@@ -44,8 +38,7 @@ export function farewell({ dialogs, registration, lines, host, tag }: FarewellPa
     ...(registration ? [unregister(registration, newVia(host), lines)] : []),
   ];
   const refusals = ringing.map((head) => reply(head, 480, tag));
-  // A cancelled INVITE has an answer of its own beside that to the CANCEL.
-  return { messages: [...refusals, ...requests], answers: requests.length + cancels.length };
+  return [...refusals, ...requests];
 }
 
 /** A 2xx that crossed our CANCEL made a call after all: it is acknowledged and ended (RFC 3261 §9.1, §15). */

@@ -15,6 +15,7 @@ import { deliver, type Receiver } from "./deliver.ts";
 import { Dialogs } from "./dialogs.ts";
 import { farewell, farewellToLate, type Registration } from "./farewell.ts";
 import { Inlet, Outlet } from "./pressure.ts";
+import { transactionKey } from "./transactions.ts";
 import { type Announced, type Opened, openUpstream, type UpstreamOptions } from "./upstream.ts";
 
 /** The browser's end of a leg. */
@@ -163,14 +164,14 @@ export class Leg implements Receiver {
     const registration = this.#registeredUntil > clock.now() ? this.#registration : undefined;
     const parts = { dialogs: this.dialogs, registration, lines: chain().lines(this.identity), host, tag: this.tag };
     const words = farewell(parts);
-    if (words.messages.length === 0) return true;
+    if (words.length === 0) return true;
     const upstream = this.#upstream ?? (await this.#openOnceMore());
     if (!upstream) return false;
     const { socket, url } = upstream;
     socket.removeAllListeners("message");
     const { tap } = this.client;
-    const leaving = answered(socket, words.answers, tap, (response) => farewellToLate(parts, response));
-    for (const message of words.messages) say(socket, message, tap);
+    const leaving = answered(socket, words, tap, (response) => farewellToLate(parts, response));
+    for (const message of words) say(socket, message, tap);
     const tidy = await leaving;
     socket.close(1000);
     return tidy && (registration === undefined || [...this.#registeredAt].every((one) => one === url));
@@ -265,17 +266,17 @@ export class Leg implements Receiver {
 const hostEntry = (host: string): string => `* ${host}`;
 
 /**
- * Whether so many final responses come before the time is up or the socket closes. late: what an answer calls for that
- * crossed our own words; as many more answers are waited for.
+ * Whether the final responses to these messages come before the time is up or the socket closes. late: what an answer
+ * calls for that crossed our own words; it is waited for as well.
  */
 function answered(
   socket: WebSocket,
-  count: number,
+  messages: readonly Buffer[],
   tap: Tap,
   late: (response: Message) => readonly Buffer[],
 ): Promise<boolean> {
   return new Promise((resolve) => {
-    let left = count;
+    const awaited = new Set(messages.flatMap(keysOf));
     const timer = setTimeout(resolve, leaveMs, false);
     const done = (tidy: boolean): void => {
       clearTimeout(timer);
@@ -288,13 +289,24 @@ function answered(
       const { message } = scanned;
       tap.fromUpstream(message, data);
       const more = late(message);
+      for (const key of more.flatMap(keysOf)) awaited.add(key);
       for (const bytes of more) say(socket, bytes, tap);
+      // What was asked before we took our leave may be answered yet.
+      if (!awaited.delete(transactionKey(message))) return;
       if (message.method === "REGISTER" && message.status >= 300) done(false);
-      if (more.length === 0) left--;
-      if (left <= 0) done(true);
+      if (awaited.size === 0) done(true);
     });
-    if (left === 0) done(true);
+    if (awaited.size === 0) done(true);
   });
+}
+
+/** The transactions that this message of ours ends with an answer; a cancelled INVITE has one of its own. */
+function keysOf(bytes: Buffer): string[] {
+  const scanned = scan(bytes);
+  if (scanned.kind === "malformed" || !scanned.message.isRequest || scanned.message.method === "ACK") return [];
+  const { message } = scanned;
+  const key = transactionKey(message);
+  return message.method === "CANCEL" ? [key, `${message.via.branch} INVITE`] : [key];
 }
 
 /** Something of our own making. */

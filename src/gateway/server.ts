@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from "node:http";
 import { Server as TlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { type WebSocket, WebSocketServer } from "ws";
+import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import { refuse } from "../core/errors.ts";
 import { answerAndClose, type Problem } from "../core/http.ts";
 import { Doorway, plainAddress } from "./admission.ts";
@@ -40,14 +40,17 @@ const closeGrace = 2_000;
 /** Listen for browsers. Rejects where the address cannot be had. */
 export async function openGateway(options: GatewayOptions, context: Context): Promise<Gateway> {
   const server = httpServer(options, context.limits());
-  const sockets = new WebSocketServer({
+  // closeTimeout: what the types do not know.
+  const frames: ServerOptions & { readonly closeTimeout: number } = {
     noServer: true,
     perMessageDeflate: false,
     maxPayload: Math.max(minPayload, 2 * context.limits().messageBytes),
     maxFragments: maxPieces,
     maxBufferedChunks: maxPieces,
+    closeTimeout: closeGrace,
     handleProtocols: () => "sip",
-  });
+  };
+  const sockets = new WebSocketServer(frames);
   sockets.on("wsClientError", (_error, stream) => rejectUpgrade(stream, noHandshake, context));
   const hall: Hall = {
     sockets,

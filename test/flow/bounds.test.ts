@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { WebSocketServer } from "ws";
 import { startGateway, type TestGateway } from "../helpers/gateway.ts";
@@ -17,12 +17,13 @@ afterEach(async () => {
 });
 
 /** An upstream that takes every leg; answers: says 200 to whatever comes. */
-async function upstream(answers: () => boolean): Promise<string> {
+async function upstream(answers: () => boolean, heard: string[] = []): Promise<string> {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => "sip" });
   servers.push(server);
   server.on("connection", (socket) => {
     socket.on("message", (data: Buffer) => {
       const text = data.toString();
+      heard.push(text);
       const kept = ["Via", "From", "To", "Call-ID", "CSeq"].map((name) => `${name}: ${header(text, name)}`);
       if (answers()) socket.send(["SIP/2.0 200 OK", ...kept, "Content-Length: 0", "", ""].join("\r\n"));
     });
@@ -64,6 +65,24 @@ describe("who does not answer a close", () => {
     other.send("no SIP");
     expect((await other.closed).code).toBe(1008);
     await expect.poll(() => sockets(gateway), { timeout: 1_000 }).toBe(0);
+  });
+});
+
+describe("who was turned away and does not answer the close", () => {
+  it("is cut off after two seconds", async () => {
+    const origins = '    origins: ["https://www.acme.example"]';
+    const gateway = await open({ acme: origins, globex: origins });
+    const { port, hostname } = new URL(gateway.gatewayUrl);
+    const deaf = connect(Number(port), hostname);
+    const fields = ["Host: x", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"];
+    const more = ["Sec-WebSocket-Protocol: sip", "Origin: https://evil.example"];
+    const key = `Sec-WebSocket-Key: ${Buffer.alloc(16).toString("base64")}`;
+    deaf.write(["GET / HTTP/1.1", ...fields, key, ...more, "", ""].join("\r\n"));
+    expect(String((await once(deaf, "data"))[0])).toMatch(/^HTTP\/1\.1 101 /);
+    const began = performance.now();
+    await once(deaf, "close");
+    expect(performance.now() - began).toBeGreaterThan(1_500);
+    expect(performance.now() - began).toBeLessThan(4_000);
   });
 });
 
@@ -110,6 +129,34 @@ describe("legs of a customer above its limit", () => {
     first.close();
     await expect.poll(() => gateway.metric("postern_legs")).toBe(2);
     expect(status(await third.register("c@acme.example", credential("c@acme.example")))).toBe(200);
+  });
+});
+
+describe("legs of one user above its limit", () => {
+  it("are refused, another user's are not", async () => {
+    const gateway = await open({ acme: "    limits: { connectionsPerUser: 1 }" });
+    const register = async (user: string): Promise<string> => (await client(gateway)).register(user, credential(user));
+    expect(status(await register("a@acme.example"))).toBe(200);
+    const refused = await register("a@acme.example");
+    expect([status(refused), code(refused)]).toEqual([503, "limit-reached"]);
+    expect(status(await register("b@acme.example"))).toBe(200);
+  });
+});
+
+describe("a client that bound much", () => {
+  it("takes back ten bindings at most when it is gone, the newest", async () => {
+    const heard: string[] = [];
+    const gateway = await open({ upstreamUrls: [await upstream(() => true, heard)] });
+    const one = await client(gateway);
+    for (const part of [0, 1, 2]) {
+      const contact = Array.from({ length: 5 }, (_, at) => `<sip:c${part * 5 + at}@a.invalid>`).join(", ");
+      const answered = await one.register("a@acme.example", credential("a@acme.example"), { contact });
+      expect(status(answered)).toBe(200);
+    }
+    one.socket.terminate();
+    await expect.poll(() => gateway.metric("postern_legs")).toBe(0);
+    const taken = [...(heard.at(-1)?.matchAll(/^Contact: <sip:c(\d+)@a\.invalid>;expires=0\r$/gm) ?? [])];
+    expect(taken.map(([, number]) => Number(number))).toEqual(Array.from({ length: 10 }, (_, at) => 5 + at));
   });
 });
 

@@ -105,6 +105,15 @@ describe("a call-out", () => {
     expect(await callOut({ names }).request(server.url("acme.example"), get)).toMatchObject({ kind: "answer" });
   });
 
+  it.each([
+    [8, "answer"],
+    [9, "failed"],
+  ])("tries eight addresses of a name at most: number %i is the one that answers", async (place, kind) => {
+    const server = await serve(say("ok"), undefined, `127.0.0.${10 + place}`);
+    const names = { "acme.example": () => Array.from({ length: 9 }, (_, at) => `127.0.0.${11 + at}`) };
+    expect(await callOut({ names }).request(server.url("acme.example"), get)).toMatchObject({ kind });
+  });
+
   it("gets to IPv6", async () => {
     const server = await serve(say("ok"), undefined, "::1");
     expect(await callOut().request(server.url("[::1]"), get)).toMatchObject({ kind: "answer" });

@@ -48,3 +48,22 @@ it.each(["127.0.0.1", "::1"])("the probe announces an address of %s that no leg 
   expect(await probe()).toMatch(/refused the grant/);
   expect(said).toHaveLength(1);
 });
+
+it("the probe serves whoever asks within two seconds, and then asks anew", async () => {
+  const { url, said } = await listener("127.0.0.1");
+  let at = now();
+  const standing = { now: () => at };
+  const probe = upstreamProbe({
+    clock: standing,
+    announcements: new Announcements(standing),
+    upstream: () => ({ urls: [url], proxyProtocol: "v1" }),
+    chain: () => new Chain({ secret: "0123456789abcdef", algorithm: "sha256", ttl: 60 }, standing),
+  });
+  await Promise.all(Array.from({ length: 100 }, probe));
+  at += 1_999;
+  await probe();
+  expect(said).toHaveLength(1);
+  at += 1;
+  await probe();
+  expect(said).toHaveLength(2);
+});

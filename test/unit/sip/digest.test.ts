@@ -109,6 +109,7 @@ describe("parseAuthorization", () => {
     ["an escape in the username", credential({ username: String.raw`"1479829425:al\ice"` }), /two readers/],
     ["an escaped quote in the username", credential({ username: String.raw`"a\"b"` }), /two readers/],
     ["a tab in the username", credential({ username: '"a\tb"' }), /two readers/],
+    ["a long credential", `${credential()}, x="${"a".repeat(5_000)}"`, /longer than 5000/],
     ["a long username", credential({ username: `"${"a".repeat(3331)}"` }), /longer than 3330/],
     ["a long realm", credential({ realm: `"${"a".repeat(256)}"` }), /longer than 255/],
     ["a long cnonce", credential({ cnonce: `"${"a".repeat(256)}"` }), /longer than 255/],

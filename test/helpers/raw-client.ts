@@ -184,6 +184,11 @@ export class RawClient {
     this.socket.close();
   }
 
+  /** Says no more, but would listen. */
+  endsHalf(): void {
+    this.#stream?.end();
+  }
+
   /** Gone without a word: a TCP reset, after which the local port is free at once. */
   reset(): void {
     this.#stream?.resetAndDestroy();

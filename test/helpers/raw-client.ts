@@ -114,7 +114,12 @@ export class RawClient {
     this.#stream?.write(bytes);
   }
 
-  /** Stop and go on reading at the connection itself, so that not even pongs are taken. */
+  /** Bytes that the other side has not taken yet. */
+  get unsent(): number {
+    return this.#stream?.writableLength ?? 0;
+  }
+
+  /** Stop reading at the connection itself, so that not even pongs are taken. */
   readStops(): void {
     this.#stream?.pause();
   }

@@ -1,3 +1,4 @@
+import { withoutQuery } from "../auth/jwks.ts";
 import type { Customer, Secret, VerificationKey } from "../core/identity.ts";
 import type { CustomerView } from "./schemas.ts";
 
@@ -27,7 +28,7 @@ const secretView = ({ id, algorithm, notBefore, notAfter }: Secret): CustomerVie
 
 const keyView = ({ id, alg, source, issuer, audience, singleUse }: VerificationKey): CustomerView["keys"][number] => ({
   ...{ id, alg, kind: source.kind, singleUse },
-  ...only("jwksUri", source.kind === "remote" ? source.uri : undefined),
+  ...only("jwksUri", source.kind === "remote" ? withoutQuery(source.uri) : undefined),
   ...only("issuer", issuer),
   ...only("audience", audience),
 });

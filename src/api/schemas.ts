@@ -45,7 +45,7 @@ const keyView = z
     id: z.string(),
     alg: z.string(),
     kind: z.enum(["secret", "pem", "jwk", "remote"]),
-    jwksUri: z.string().optional(),
+    jwksUri: z.string().describe("without its query").optional(),
     issuer: z.string().optional(),
     audience: z.string().optional(),
     singleUse: z.boolean(),

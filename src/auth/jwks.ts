@@ -128,7 +128,7 @@ export class KeySets {
     try {
       this.#take(remote, await this.#fetch(remote.uri, limits));
     } catch (err) {
-      this.#log.error({ err, uri: shown(remote.uri) }, "a key set could not be asked for");
+      this.#log.error({ err, uri: withoutQuery(remote.uri) }, "a key set could not be asked for");
     }
   }
 
@@ -144,7 +144,7 @@ export class KeySets {
       this.#generation++;
     }
     if (remote.trouble !== undefined) {
-      this.#log.info({ uri: shown(remote.uri), keys: read.keys.length }, "a key set is usable again");
+      this.#log.info({ uri: withoutQuery(remote.uri), keys: read.keys.length }, "a key set is usable again");
     }
     remote.trouble = undefined;
   }
@@ -153,7 +153,7 @@ export class KeySets {
   #fail(remote: Remote, reason: string): void {
     if (remote.trouble === reason) return;
     remote.trouble = reason;
-    const fields = { uri: shown(remote.uri), reason, lastGood: remote.set !== undefined };
+    const fields = { uri: withoutQuery(remote.uri), reason, lastGood: remote.set !== undefined };
     this.#log.warn(fields, "a key set cannot be used");
   }
 }
@@ -174,4 +174,4 @@ const fresh = (uri: string): Remote => ({
 });
 
 /** A query may hold what is nobody else's. */
-const shown = (uri: string): string => uri.replace(/[?#].*$/s, "");
+export const withoutQuery = (uri: string): string => uri.replace(/[?#].*$/s, "");

@@ -17,6 +17,7 @@ function postern(): Command {
     .description("The door between web pages and the telephone network: SIP over WebSocket in front of Kamailio.")
     .version(version())
     .showHelpAfterError("(--help tells more)")
+    .configureOutput({ outputError: (text, write) => write(withoutValues(text)) })
     .exitOverride();
   for (const register of [
     registerInit,
@@ -32,6 +33,9 @@ function postern(): Command {
     register(program);
   return program;
 }
+
+/** What stands behind the = of an option that there is not may be a secret. */
+const withoutValues = (text: string): string => text.replace(/('--?[\w-]+=).*'/s, "$1…'");
 
 async function run(argv: readonly string[]): Promise<number> {
   try {

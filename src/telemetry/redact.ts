@@ -77,16 +77,18 @@ function isSecretKey(key: string): boolean {
 /** Each finds the name in group 1 and the secret after it. */
 const patterns: readonly RegExp[] = [
   /((?:^|[?&;\s])(?:access_token|postern_token|password|secret|token)=)[^&;\s"]+/gi,
-  /(\b(?:proxy-)?authorization["']?\s*[:=]\s*)[^\r\n]+/gi,
+  /(\b(?:proxy-)?authorization["']?\s*[:=]\s*)[^\r\n]+(?:\r?\n[ \t]+[^\r\n]+)*/gi,
   /(\bx-postern-(?:token|grant)["']?\s*[:=]\s*)[^\r\n]+/gi,
   /(\b(?:set-)?cookie["']?\s*[:=]\s*)[^\r\n]+/gi,
   /(\bresponse\s*=\s*\\?"?)[A-Za-z0-9+/=]{16,}/gi,
   /(\bbearer\s+)[A-Za-z0-9._~+/=-]+/gi,
+  // A JWT with no name before it; begun once in each run of its characters, as in conceal.ts.
+  /((?:^|[^A-Za-z0-9_-]))eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g,
   /(:\/\/[^\s/@:]*:)[^\s/@]+(?=@)/g,
 ];
 
 /** What every pattern needs to match at all. */
-const suspicious = /[=:]|bearer/i;
+const suspicious = /[=:]|bearer|eyJ/i;
 
 /** A text without the secrets that SIP messages, URLs and HTTP headers carry. */
 export function scrub(text: string): string {

@@ -67,8 +67,7 @@ export class LoadClient implements BenchClient {
   /** Everything up to the requests that are measured: the challenge, an accepted REGISTER, for `info` a call. */
   async settle(kind: Kind): Promise<void> {
     if (kind.startsWith("bearer")) return this.#expect(this.#register(bearer("HS256", this.#user)));
-    const challenge = await this.ask(this.#register(""));
-    this.#nonce = /nonce="([^"]*)"/.exec(challenge.toString("latin1"))?.[1] ?? "";
+    this.renew(await this.ask(this.#register("")));
     if (kind === "refused") return;
     await this.#expect(this.#register(this.#authorization("REGISTER", `sip:${domain}`, this.#ha1)));
     if (kind !== "info") return;
@@ -77,6 +76,12 @@ export class LoadClient implements BenchClient {
       this.#request("INVITE", bob, "", `Proxy-${this.#authorization("INVITE", bob, this.#ha1)}`, this.#contact()),
     );
     this.#send(this.#request("ACK", target, ";tag=up", route, ""));
+  }
+
+  /** Take up the nonce of this challenge. */
+  renew(challenge: Buffer): void {
+    this.#nonce = /nonce="([^"]*)"/.exec(challenge.toString("latin1"))?.[1] ?? "";
+    this.#nc = 0;
   }
 
   /** The next so many requests, made before they are timed. */

@@ -45,7 +45,7 @@ export function memoryTable(title: string, rows: readonly MemoryRow[]): string {
   return table(title, ["", "connections", "idle KB", "with an accepted REGISTER KB"], lines);
 }
 
-function table(title: string, head: readonly string[], lines: readonly (readonly string[])[]): string {
+export function table(title: string, head: readonly string[], lines: readonly (readonly string[])[]): string {
   const widths = head.map((text, at) => Math.max(text.length, ...lines.map((line) => line[at]!.length)));
   const write = (cells: readonly string[]): string =>
     `| ${cells.map((cell, at) => (at === 0 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!))).join(" | ")} |`;

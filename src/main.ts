@@ -15,6 +15,7 @@ import { memoryBudget, memoryInUse, Overload } from "./gateway/overload.ts";
 import { upstreamProbe } from "./gateway/probe.ts";
 import { type Gateway, openGateway } from "./gateway/server.ts";
 import { Sources } from "./gateway/source.ts";
+import { Strangers } from "./gateway/strangers.ts";
 import { Live } from "./live.ts";
 import { composeProving, type Proving } from "./proving.ts";
 import { Homer } from "./telemetry/homer.ts";
@@ -161,6 +162,7 @@ function compose({ live, health, proving, legs, log, clock, metrics, trace, over
     connectionsPerUser: (customer) => live.config.connectionsPerUser.get(customer) ?? 0,
     draining: () => live.draining,
     overloaded: () => overload.now,
+    memoryShort: () => overload.isShort("memory"),
     upstream: () => {
       const { upstream } = live.config;
       if (upstream.urls.length > 1) return { ...upstream, urls: health.order(upstream.urls) };
@@ -173,6 +175,7 @@ function compose({ live, health, proving, legs, log, clock, metrics, trace, over
     failures: proving.failures,
     nonceKey: new NonceKey(randomBytes(32)),
     admission: new Admission(),
+    strangers: new Strangers(),
   };
 }
 

@@ -105,6 +105,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
       clock: context.clock,
       messagesPerSecond: () => context.limits().messagesPerSecond,
       handle: (incoming) => this.#handle(incoming),
+      inTurn: (work) => (this.#visitor.accepted ? work() : context.strangers.run(peer.address, work)),
       flood: () => this.#close(refusals.tooFast),
       fault: (error) => {
         context.log.error({ connection: this.id, err: error }, "a message could not be handled");

@@ -12,6 +12,7 @@ import type { Trace } from "../telemetry/trace.ts";
 import type { Admission } from "./admission.ts";
 import type { Chain } from "./chain.ts";
 import type { Legs } from "./legs.ts";
+import type { Strangers } from "./strangers.ts";
 import type { UpstreamOptions } from "./upstream.ts";
 
 /** What every connection works with. Functions are asked anew each time, for a reload may change what they say. */
@@ -30,6 +31,8 @@ export interface Context {
   readonly draining: () => boolean;
   /** No new sockets, for time or memory is short. */
   readonly overloaded: () => boolean;
+  /** Not even half-open connections may be many. */
+  readonly memoryShort: () => boolean;
   readonly upstream: () => UpstreamOptions;
   readonly chain: () => Chain;
   readonly authenticators: AuthenticatorChain;
@@ -38,5 +41,6 @@ export interface Context {
   readonly nonceKey: NonceKey;
   readonly failures: Failures;
   readonly admission: Admission;
+  readonly strangers: Strangers;
   readonly legs: Legs;
 }

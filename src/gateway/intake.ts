@@ -17,11 +17,15 @@ export interface IntakeParts {
   readonly messagesPerSecond: () => number;
   /** A promise only where something has to be waited for. */
   readonly handle: (incoming: Incoming) => Promise<void> | undefined;
+  /** Does it now, or when it is this client's turn. Default: now. */
+  readonly inTurn?: (work: () => Promise<void> | undefined) => Promise<void> | undefined;
   readonly flood: () => void;
   readonly fault: (error: unknown) => void;
 }
 
 const maxQueued = 1000;
+
+const atOnce: Required<IntakeParts>["inTurn"] = (work) => work();
 
 /** A client's messages, handled one after another, for their order is the order Kamailio gets them in. */
 export class Intake {
@@ -59,11 +63,12 @@ export class Intake {
   }
 
   async #work(): Promise<void> {
-    const { inlet, handle, fault } = this.#parts;
+    const { socket, inlet, handle, inTurn = atOnce, fault } = this.#parts;
     this.#busy = true;
     try {
       for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
-        const waiting = handle(next);
+        const message = next;
+        const waiting = inTurn(() => (socket.readyState === socket.OPEN ? handle(message) : undefined));
         if (!waiting) continue;
         const release = inlet.hold();
         await waiting.finally(release);

@@ -13,6 +13,7 @@ import { closing, type Handshake, judgeHandshake } from "./handshake.ts";
 import { httpServer, listen, noHandshake, type PlainHttpOptions, read, type TlsFiles } from "./plain-http.ts";
 import type { Source } from "./proxy-header.ts";
 import type { Sources } from "./source.ts";
+import { Turnstile } from "./turnstile.ts";
 import { Unanswered, upgradeFault } from "./upgrade-fault.ts";
 
 export interface GatewayOptions extends PlainHttpOptions {
@@ -59,13 +60,14 @@ export async function openGateway(options: GatewayOptions, context: Context): Pr
     hurry: new AbortController(),
     sources: options.sources,
     doorway: new Doorway(),
+    turnstile: new Turnstile({ scarce: context.memoryShort }),
     unanswered: new Unanswered(server),
     standing: new Set(),
     context,
   };
   server.on("upgrade", (request, socket, head) => upgrade(request, socket, head, hall));
   if (options.proxyProtocol) options.sources.readHeaders(server);
-  server.prependListener("connection", (socket) => stepIn(socket, hall));
+  receiveThrough(server, hall);
   const pinging = setInterval(() => pingAll(sockets), pingEvery);
   pinging.unref();
   const url = await listen(server, options.listen);
@@ -93,6 +95,7 @@ interface Hall {
   /** Connections that are over and whose legs take their leave of Kamailio. */
   readonly leaving: Set<Promise<void>>;
   readonly doorway: Doorway;
+  readonly turnstile: Turnstile;
   readonly unanswered: Unanswered;
   /** Every TCP connection, those that are not HTTP yet too. */
   readonly standing: Set<Socket>;
@@ -101,6 +104,20 @@ interface Hall {
 
 /** Half of what an address may have is for connections that are no WebSocket yet, or never become one. */
 const crowding = 2;
+
+/** What a new connection is for comes when it is its turn. */
+function receiveThrough(server: Server, hall: Hall): void {
+  const listeners = server.listeners("connection") as ((socket: Socket) => void)[];
+  server.removeAllListeners("connection");
+  server.on("connection", (socket: Socket) => {
+    stepIn(socket, hall);
+    if (socket.destroyed) return;
+    const crowd = hall.sources.isProxy(plainAddress(socket.remoteAddress ?? ""));
+    hall.turnstile.come({ socket, crowd }, () => {
+      for (const listener of listeners) listener.call(server, socket);
+    });
+  });
+}
 
 function stepIn(socket: Socket, { doorway, sources, standing, context }: Hall): void {
   standing.add(socket);
@@ -159,7 +176,10 @@ function receive(
   }
   sockets.handleUpgrade(request, stream, head, (socket) => {
     if (verdict.kind === "turned-away") turnAway(socket, verdict, address, context);
-    else welcome(socket, { ...verdict, address, port, gateway: reachedAt(request) }, hall);
+    else {
+      hall.turnstile.through(request.socket);
+      welcome(socket, { ...verdict, address, port, gateway: reachedAt(request) }, hall);
+    }
   });
 }
 

@@ -1,0 +1,64 @@
+import { type ChildProcess, fork, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { openSync } from "node:fs";
+import { setPriority } from "node:os";
+import { fileURLToPath } from "node:url";
+import { answerOf } from "../peers.ts";
+
+/** A process of this folder that says its port when it is ready. */
+export interface Child {
+  readonly process: ChildProcess;
+  readonly pid: number;
+  readonly port: number;
+}
+
+export interface ChildOptions {
+  /** Where it may run; undefined: anywhere. */
+  readonly core?: number | undefined;
+  /** 0 is usual, 19 what runs last. */
+  readonly nice?: number;
+  /** A file for its stderr. */
+  readonly log?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly execArgv?: readonly string[];
+}
+
+const all: ChildProcess[] = [];
+
+export async function forkChild(file: string, args: readonly string[], options: ChildOptions = {}): Promise<Child> {
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), [...args], {
+    execArgv: ["--disable-warning=ExperimentalWarning", ...(options.execArgv ?? [])],
+    env: { ...process.env, ...options.env },
+    stdio: ["ignore", "inherit", options.log === undefined ? "inherit" : openSync(options.log, "a"), "ipc"],
+  });
+  all.push(child);
+  child.setMaxListeners(0); // answerOf listens for an early end each time
+  const pid = child.pid!;
+  if (options.nice !== undefined) setPriority(pid, options.nice);
+  if (options.core !== undefined) pin(pid, options.core);
+  const [{ port }] = (await answerOf(child)) as [{ port: number }];
+  return { process: child, pid, port };
+}
+
+/** All its threads: those that collect V8's garbage too. */
+export function pin(pid: number, core: number): void {
+  const { status, error } = spawnSync("taskset", ["-a", "-p", "-c", String(core), String(pid)], { stdio: "ignore" });
+  if (error || status !== 0) throw new Error("taskset (util-linux) could not pin a process to a core");
+}
+
+export async function ask<Answer>({ process: child }: Child, question: object): Promise<Answer> {
+  child.send(question);
+  const [answer] = (await answerOf(child)) as [Answer];
+  return answer;
+}
+
+export async function endChild({ process: child }: Child): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill("SIGKILL");
+  await gone;
+}
+
+export function endAllChildren(): void {
+  for (const child of all) if (child.connected) child.disconnect();
+}

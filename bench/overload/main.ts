@@ -1,0 +1,84 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { machine } from "../machine.ts";
+import { ask, endAllChildren, forkChild } from "./children.ts";
+import { type FloodRow, type Hall, measureFlood } from "./measure.ts";
+import { type FloodKind, floodKinds, full, megabytes, type OverloadPlan, tiny } from "./plan.ts";
+import { overloadTable } from "./table.ts";
+
+const usage = `usage: npm run soak [-- [--tiny] [--only KIND,…] [--turns N] [--json FILE]]
+  --tiny       seconds, to see that it works: the figures mean nothing
+  --only KIND  of ${floodKinds.join(", ")}
+  --turns N    of each flood; ${full.turns} by default
+  --json FILE  the same as JSON, every turn in it`;
+
+/** The gateway has a core for itself; good users, upstream and the flood share the other, the flood behind all others. */
+const cores = cpus().length > 1 ? { gateway: 0, others: 1 } : { gateway: undefined, others: undefined };
+
+async function open(plan: OverloadPlan, dir: string): Promise<Hall> {
+  const [cert, key] = [join(dir, "cert.pem"), join(dir, "key.pem")];
+  const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+  const name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"];
+  execFileSync("openssl", ["req", "-x509", ...kind, ...name, "-keyout", key, "-out", cert], { stdio: "ignore" });
+  const { others: core } = cores;
+  const upstream = await forkChild("../upstream.ts", [], { core });
+  const args = [`ws://127.0.0.1:${upstream.port}`, cert, key];
+  const gateway = await forkChild("gateway.ts", args, {
+    core: cores.gateway,
+    log: process.env.POSTERN_OVERLOAD_LOG ?? join(dir, "log"),
+    execArgv: (process.env.POSTERN_OVERLOAD_NODE ?? "").split(" ").filter(Boolean),
+  });
+  const users = [`wss://127.0.0.1:${gateway.port}`, String(plan.users), String(plan.rate)];
+  const good = await forkChild("good.ts", users, { core, env: { NODE_EXTRA_CA_CERTS: cert } });
+  return { gateway, good, core };
+}
+
+async function measure(kinds: readonly FloodKind[], plan: OverloadPlan, dir: string): Promise<FloodRow[]> {
+  const hall = await open(plan, dir);
+  await ask(hall.good, { seconds: plan.ramp });
+  const rows: FloodRow[] = [];
+  for (const kind of kinds) {
+    const row = await measureFlood(kind, hall, plan);
+    rows.push(row);
+    console.error(`${row.name}: ×${row.ratio.toFixed(2)}`);
+  }
+  return rows;
+}
+
+function inWords(plan: OverloadPlan): string {
+  const { cpu, kernel, cores: count } = machine();
+  return (
+    `${cpu}, ${count} cores, Linux ${kernel}; Node ${process.versions.node}\n` +
+    `wss://, default limits; ${plan.users} users in calls, INFO and REGISTER in turn, ${plan.users * plan.rate} requests a second; ` +
+    `floods from ${plan.addresses} addresses, ${plan.turns} turns of ${plan.seconds} s without and ${plan.seconds} s with each.\n` +
+    (cores.gateway === undefined
+      ? "One core for all: the figures mean nothing.\n"
+      : `Pinned: the gateway to core ${cores.gateway}; good users, stub upstream and flood to core ${cores.others}, the flood with nice 19.\n`)
+  );
+}
+
+async function main(): Promise<void> {
+  const options = { tiny: { type: "boolean" }, only: { type: "string" }, help: { type: "boolean" } } as const;
+  const more = { json: { type: "string" }, turns: { type: "string" } } as const;
+  const { values } = parseArgs({ options: { ...options, ...more } });
+  if (values.help) return console.log(usage);
+  const chosen = values.tiny ? tiny : full;
+  const plan = values.turns === undefined ? chosen : { ...chosen, turns: Number(values.turns) };
+  const only = values.only?.split(",");
+  const kinds = floodKinds.filter((kind) => only?.includes(kind) ?? true);
+  const dir = mkdtempSync(join(tmpdir(), "postern-overload-"));
+  try {
+    const rows = await measure(kinds, plan, dir);
+    console.log(`${inWords(plan)}\n${overloadTable(rows, megabytes)}`);
+    if (values.json)
+      writeFileSync(values.json, `${JSON.stringify({ machine: machine(), plan, rows }, undefined, 1)}\n`);
+  } finally {
+    endAllChildren();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+await main();

@@ -22,3 +22,16 @@ describe("docs/security.md", () => {
     for (const path of paths) expect(existsSync(join(root, path.replace(/\/[^/]*\*.*$/, ""))), path).toBe(true);
   });
 });
+
+describe("SECURITY.md", () => {
+  const text = readFileSync(join(root, "SECURITY.md"), "utf8");
+
+  it("says how to report, which versions get fixes, and what to expect", () => {
+    const titles = [...text.matchAll(/^## (.*)$/gm)].map(([, title]) => title);
+    expect(titles).toEqual(["Reporting", "Supported versions", "What to expect", "What counts"]);
+    expect(text).toMatch(/private security advisory/);
+    expect(text).toMatch(/within three working days/);
+    const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+    expect(text).toContain(`(${version.split(".", 1)[0]}.x)`);
+  });
+});

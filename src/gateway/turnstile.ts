@@ -21,8 +21,9 @@ interface Entrant extends Comer {
   readonly whose: string;
 }
 
-const usualInside = 1000;
-const usualWaiting = 500;
+const usualInside = 10_000;
+/** A few seconds of turns: whoever comes back at once after a restart has room. */
+const usualWaiting = 10_000;
 const insideInNeed = 50;
 
 /**

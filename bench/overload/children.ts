@@ -15,8 +15,10 @@ export interface Child {
 export interface ChildOptions {
   /** Where it may run; undefined: anywhere. */
   readonly core?: number | undefined;
-  /** 0 is usual, 19 what runs last. */
+  /** 0 is usual; below 0 for root alone. */
   readonly nice?: number;
+  /** Runs only while nobody else of the core wants to (SCHED_IDLE). */
+  readonly idle?: boolean;
   /** A file for its stderr. */
   readonly log?: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -36,14 +38,17 @@ export async function forkChild(file: string, args: readonly string[], options: 
   const pid = child.pid!;
   if (options.nice !== undefined) setPriority(pid, options.nice);
   if (options.core !== undefined) pin(pid, options.core);
+  if (options.idle) run("chrt", ["-a", "-i", "-p", "0", String(pid)]);
   const [{ port }] = (await answerOf(child)) as [{ port: number }];
   return { process: child, pid, port };
 }
 
 /** All its threads: those that collect V8's garbage too. */
-export function pin(pid: number, core: number): void {
-  const { status, error } = spawnSync("taskset", ["-a", "-p", "-c", String(core), String(pid)], { stdio: "ignore" });
-  if (error || status !== 0) throw new Error("taskset (util-linux) could not pin a process to a core");
+const pin = (pid: number, core: number): void => run("taskset", ["-a", "-p", "-c", String(core), String(pid)]);
+
+function run(command: string, args: readonly string[]): void {
+  const { status, error } = spawnSync(command, args, { stdio: "ignore" });
+  if (error || status !== 0) throw new Error(`${command} ${args.join(" ")} failed; util-linux has it`);
 }
 
 export async function ask<Answer>({ process: child }: Child, question: object): Promise<Answer> {

@@ -51,7 +51,7 @@ async function takeTurn(kind: FloodKind, { gateway, good, core }: Hall, plan: Ov
   const measured = { seconds: plan.seconds };
   const quiet = await ask<GoodFigures>(good, measured);
   const args = [kind, String(gateway.port), String(plan.addresses), String(plan.sockets)];
-  const flood = await forkChild("flood.ts", args, { core, nice: 19 });
+  const flood = await forkChild("flood.ts", args, { core, idle: true });
   await pause(plan.ramp);
   let resident = 0;
   const look = setInterval(() => {

@@ -106,6 +106,7 @@ export const refusals = {
   connections: refusal("limit-reached", "the customer has as many connections as it may: close some"),
   userConnections: refusal("limit-reached", "this user has as many connections as it may: close one"),
   calls: refusal("limit-reached", "the customer has as many calls as it may: end some"),
+  overloaded: refusal("limit-reached", "this gateway has more to do than it can: connect again in a few seconds"),
   crowded: refusal("limit-reached", "too many silent connections from this address"),
   draining: refusal("draining", "this gateway is about to stop: connect again and call from there"),
   gone: refusal("upstream-unavailable", "the telephone side cannot be reached now: try again in a few seconds"),

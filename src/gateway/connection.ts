@@ -105,7 +105,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
       clock: context.clock,
       messagesPerSecond: () => context.limits().messagesPerSecond,
       handle: (incoming) => this.#handle(incoming),
-      inTurn: (work) => (this.#visitor.accepted ? work() : context.strangers.run(peer.address, work)),
+      inTurn: (work) => this.#inTurn(work),
       flood: () => this.#close(refusals.tooFast),
       fault: (error) => {
         context.log.error({ connection: this.id, err: error }, "a message could not be handled");
@@ -357,6 +357,13 @@ export class Connection implements Guest, ClientEnd, Drainable {
       allowMissingOrigin: allowMissingOrigin(),
       ownsDialog: (callId, one, other) => this.#leg?.dialogs.owns(callId, one, other) ?? false,
     };
+  }
+
+  /** Who was accepted does not wait for who was not, and is served where memory is short. */
+  #inTurn(work: () => Promise<void> | undefined): Promise<void> | undefined {
+    if (this.#visitor.accepted) return work();
+    if (this.#context.memoryShort()) return this.#close(refusals.overloaded);
+    return this.#context.strangers.run(this.#peer.address, work);
   }
 
   /** From the first message on there is a time within which a request must be accepted. */

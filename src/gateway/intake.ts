@@ -24,6 +24,8 @@ export interface IntakeParts {
 }
 
 const maxQueued = 1000;
+/** Messages after a close that its answer may stand behind; who sends more is not read until it is cut off. */
+const mostTooLate = 20;
 
 const atOnce: Required<IntakeParts>["inTurn"] = (work) => work();
 
@@ -33,6 +35,8 @@ export class Intake {
   readonly #rate: MessageRate;
   readonly #queue: Incoming[] = [];
   #busy = false;
+  /** Came after the close. */
+  #tooLate = 0;
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
@@ -41,8 +45,9 @@ export class Intake {
     for (const control of ["ping", "pong"] as const) parts.socket.on(control, () => this.#count());
   }
 
-  /** What waits is not handled any more. */
+  /** What waits is not handled any more; from whom something does, nothing is read any more. */
   clear(): void {
+    if (this.#busy) this.#parts.inlet.hold();
     this.#queue.length = 0;
   }
 
@@ -55,8 +60,11 @@ export class Intake {
 
   /** Control frames are messages too: each costs a look, and a ping an answer. */
   #count(): "ok" | "over" | "flood" {
-    const { socket, messagesPerSecond, flood } = this.#parts;
-    if (socket.readyState !== socket.OPEN) return "flood";
+    const { socket, inlet, messagesPerSecond, flood } = this.#parts;
+    if (socket.readyState !== socket.OPEN) {
+      if (++this.#tooLate === mostTooLate) inlet.hold();
+      return "flood";
+    }
     const rate = this.#queue.length >= maxQueued ? "flood" : this.#rate.take(messagesPerSecond());
     if (rate === "flood") flood();
     return rate;

@@ -27,7 +27,7 @@ interface Mark {
 /** A single stall is no lag: the usual lateness counts, twice in a row. Memory cannot wait, for it does not come back. */
 const marks: Readonly<Record<Shortage, Mark>> = {
   lag: { enter: 0.1, leave: 0.05, toEnter: 2, toLeave: 4 },
-  memory: { enter: 0.9, leave: 0.8, toEnter: 1, toLeave: 4 },
+  memory: { enter: 0.8, leave: 0.7, toEnter: 1, toLeave: 4 },
 };
 
 /** Milliseconds between two looks. */
@@ -110,9 +110,12 @@ export function memoryBudget(megabytes: number | undefined, { total, constrained
   return 0.75 * (constrained > 0 ? Math.min(total, constrained) : total);
 }
 
-/** The larger part in use: of the budget, and of the heap at whose limit V8 ends the process. */
+/**
+ * The larger part in use: of the budget, and of the heap at whose limit V8 ends the process. What V8 holds of resident
+ * memory and does not use is there for what comes, and it gives it back late.
+ */
 export function memoryInUse(budget: number): number {
-  const { used_heap_size: heap, heap_size_limit: most } = getHeapStatistics();
-  const resident = budget === 0 ? 0 : process.memoryUsage.rss() / budget;
+  const { used_heap_size: heap, total_heap_size: held, heap_size_limit: most } = getHeapStatistics();
+  const resident = budget === 0 ? 0 : (process.memoryUsage.rss() - (held - heap)) / budget;
   return Math.max(resident, heap / most);
 }

@@ -48,12 +48,12 @@ describe("overload", () => {
 
   it("begins at once where memory is short, and ends where much less of it is in use", () => {
     const { at, look, overload, lines } = watched();
-    at.memory = 0.9;
+    at.memory = 0.8;
     expect(look()).toBe(true);
     expect(overload.isShort("memory")).toBe(true);
-    at.memory = 0.85;
+    at.memory = 0.75;
     expect(look(20)).toBe(true);
-    at.memory = 0.79;
+    at.memory = 0.69;
     expect(look(4)).toBe(false);
     expect(lines).toHaveLength(2);
   });

@@ -11,7 +11,7 @@ import { Announcements } from "./gateway/announce.ts";
 import type { Context } from "./gateway/context.ts";
 import { Health } from "./gateway/health.ts";
 import { Legs } from "./gateway/legs.ts";
-import { memoryBudget, memoryInUse, Overload } from "./gateway/overload.ts";
+import { MemoryUse, memoryBudget, Overload, readMemory } from "./gateway/overload.ts";
 import { upstreamProbe } from "./gateway/probe.ts";
 import { type Gateway, openGateway } from "./gateway/server.ts";
 import { Sources } from "./gateway/source.ts";
@@ -57,8 +57,8 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
   const ring = new Ring();
   const homer = config.hep && new Homer({ ...config.hep, log });
   const trace = new Trace(clock, homer ? [ring, homer] : [ring]);
-  const overload = overloadOf(live, log);
-  const metrics = new Metrics({ version: version(), readings: readings(live, legs, health, homer, overload) });
+  const overload = overloadOf(live, log, () => metrics.connections.size + legs.size);
+  const metrics: Metrics = new Metrics({ version: version(), readings: readings(live, legs, health, homer, overload) });
   const parts = { live, legs, health, proving, log, clock, metrics, trace, overload };
   const context = compose(parts);
   const probe = upstreamProbe({ clock, upstream: context.upstream, chain, announcements });
@@ -117,13 +117,14 @@ const prove = (live: Live, clock: Clock, log: Log): Proving =>
     log,
   });
 
-function overloadOf(live: Live, log: Log): Overload {
+function overloadOf(live: Live, log: Log, sockets: () => number): Overload {
   const lateness = new LagWatch();
   const machine = { total: totalmem(), constrained: process.constrainedMemory() };
   const budget = (): number => memoryBudget(live.config.gateway.limits.memoryMegabytes, machine);
+  const use = new MemoryUse(readMemory(0));
   const gauges = {
     lag: () => lateness.read().median,
-    memory: () => memoryInUse(budget()),
+    memory: () => use.part(readMemory(sockets()), budget()),
     stop: () => lateness.stop(),
   };
   return new Overload(gauges, log);

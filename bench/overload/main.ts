@@ -4,7 +4,7 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { machine } from "../machine.ts";
-import { ask, endAllChildren, forkChild } from "./children.ts";
+import { ask, endAllChildren, endChild, forkChild } from "./children.ts";
 import { type FloodRow, type Hall, measureFlood } from "./measure.ts";
 import { type FloodKind, floodKinds, full, megabytes, type OverloadPlan, tiny } from "./plan.ts";
 import { overloadTable } from "./table.ts";
@@ -37,15 +37,17 @@ async function open(plan: OverloadPlan, dir: string): Promise<Hall> {
   });
   const users = [`wss://127.0.0.1:${gateway.port}`, String(plan.users), String(plan.rate)];
   const good = await forkChild("good.ts", users, { core, nice: first, env: { NODE_EXTRA_CA_CERTS: cert } });
-  return { gateway, good, core };
+  return { gateway, good, upstream, core };
 }
 
 async function measure(kinds: readonly FloodKind[], plan: OverloadPlan, dir: string): Promise<FloodRow[]> {
-  const hall = await open(plan, dir);
-  await ask(hall.good, { seconds: plan.ramp });
   const rows: FloodRow[] = [];
   for (const kind of kinds) {
+    // Fresh ones: what one flood leaves behind would be counted to the next.
+    const hall = await open(plan, dir);
+    await ask(hall.good, { seconds: plan.ramp });
     const row = await measureFlood(kind, hall, plan);
+    for (const child of [hall.good, hall.gateway, hall.upstream]) await endChild(child);
     rows.push(row);
     console.error(`${row.name}: ×${row.ratio.toFixed(2)}`);
   }

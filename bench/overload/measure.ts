@@ -34,6 +34,7 @@ export interface FloodRow {
 export interface Hall {
   readonly gateway: Child;
   readonly good: Child;
+  readonly upstream: Child;
   /** Where floods run. */
   readonly core: number | undefined;
 }

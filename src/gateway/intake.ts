@@ -73,18 +73,21 @@ export class Intake {
   async #work(): Promise<void> {
     const { socket, inlet, handle, inTurn = atOnce, fault } = this.#parts;
     this.#busy = true;
+    // Until nothing waits any more: each time that it is let go, a socket reads more than it gives.
+    let release: (() => void) | undefined;
     try {
       for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
         const message = next;
         const waiting = inTurn(() => (socket.readyState === socket.OPEN ? handle(message) : undefined));
         if (!waiting) continue;
-        const release = inlet.hold();
-        await waiting.finally(release);
+        release ??= inlet.hold();
+        await waiting;
       }
     } catch (error) {
       fault(error);
     } finally {
       this.#busy = false;
+      release?.();
     }
   }
 }

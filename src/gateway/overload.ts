@@ -10,7 +10,7 @@ export const shortages: readonly Shortage[] = ["lag", "memory"];
 export interface Gauges {
   /** How late the event loop usually was since the last look, seconds. */
   readonly lag: () => number;
-  /** Parts of what there is that are in use, 1 for all: resident memory of the budget, V8's heap of its limit. */
+  /** Parts of what there is that are in use, 1 for all: memory of the budget, V8's heap of its limit. */
   readonly memory: () => number;
   readonly stop: () => void;
 }
@@ -110,12 +110,47 @@ export function memoryBudget(megabytes: number | undefined, { total, constrained
   return 0.75 * (constrained > 0 ? Math.min(total, constrained) : total);
 }
 
-/**
- * The larger part in use: of the budget, and of the heap at whose limit V8 ends the process. What V8 holds of resident
- * memory and does not use is there for what comes, and it gives it back late.
- */
-export function memoryInUse(budget: number): number {
-  const { used_heap_size: heap, total_heap_size: held, heap_size_limit: most } = getHeapStatistics();
-  const resident = budget === 0 ? 0 : (process.memoryUsage.rss() - (held - heap)) / budget;
-  return Math.max(resident, heap / most);
+/** What a TCP connection takes outside of V8, most of it for TLS. */
+const ofSocket = 32 * 1024;
+
+/** Sizes in bytes. */
+export interface MemoryReading {
+  readonly resident: number;
+  /** V8's objects, and what hangs on them outside of its heap. */
+  readonly heap: number;
+  readonly external: number;
+  readonly sockets: number;
 }
+
+export const readMemory = (sockets: number): MemoryReading => {
+  const { rss: resident, heapUsed: heap, external } = process.memoryUsage();
+  return { resident, heap, external, sockets };
+};
+
+/**
+ * The part of memory in use. Resident memory alone does not say: what was freed stays with the process for what comes.
+ * So it is what is known to be in use above the first reading; and resident memory while it nears the budget and grows.
+ */
+export class MemoryUse {
+  readonly #ground: number;
+  readonly #heapLimit: number;
+  #resident: number;
+
+  constructor(first: MemoryReading, heapLimit: number = getHeapStatistics().heap_size_limit) {
+    this.#ground = first.resident - known(first);
+    this.#heapLimit = heapLimit;
+    this.#resident = first.resident;
+  }
+
+  /** budget: bytes, 0 for none; V8 ends the process at the limit of its heap all the same. */
+  part(now: MemoryReading, budget: number): number {
+    const grows = now.resident > this.#resident * 1.01;
+    this.#resident = now.resident;
+    const ofHeap = now.heap / this.#heapLimit;
+    if (budget === 0) return ofHeap;
+    const resident = grows ? now.resident / budget : 0;
+    return Math.max(ofHeap, resident, (this.#ground + known(now)) / budget);
+  }
+}
+
+const known = ({ heap, external, sockets }: MemoryReading): number => heap + external + sockets * ofSocket;

@@ -1,5 +1,6 @@
+import { totalmem } from "node:os";
 import { describe, expect, it } from "vitest";
-import { memoryBudget, memoryInUse, Overload } from "../../../src/gateway/overload.ts";
+import { MemoryUse, memoryBudget, Overload, readMemory } from "../../../src/gateway/overload.ts";
 import { createLog } from "../../../src/telemetry/log.ts";
 
 function watched() {
@@ -90,11 +91,35 @@ describe("the budget of memory", () => {
       6 * 2 ** 30,
     ],
   ])("is %s", (_, megabytes, machine, budget) => expect(memoryBudget(megabytes, machine)).toBe(budget));
+});
 
-  it("is used by what is resident, or the heap by what is in it", () => {
-    const used = memoryInUse(0);
-    expect(used).toBeGreaterThan(0);
-    expect(used).toBeLessThan(0.9);
-    expect(memoryInUse(2 ** 20)).toBeGreaterThan(10);
+describe("the part of memory in use", () => {
+  const mb = 2 ** 20;
+  const first = { resident: 100 * mb, heap: 20 * mb, external: 10 * mb, sockets: 0 };
+  const use = () => new MemoryUse(first, 1000 * mb);
+
+  it("is what is known to be in use, above what the process began with", () => {
+    expect(use().part(first, 1000 * mb)).toBeCloseTo(0.1);
+    expect(use().part({ ...first, heap: 120 * mb, external: 110 * mb }, 1000 * mb)).toBeCloseTo(0.3);
+    expect(use().part({ ...first, sockets: 3200 }, 1000 * mb)).toBeCloseTo(0.2);
+  });
+
+  it("is resident memory while that grows, and no more when it does not: what was freed is there for what comes", () => {
+    const grown = { ...first, resident: 900 * mb };
+    const using = use();
+    expect(using.part(grown, 1000 * mb)).toBeCloseTo(0.9);
+    expect(using.part(grown, 1000 * mb)).toBeCloseTo(0.1);
+  });
+
+  it("is that of V8's heap to its limit where that is more, or there is no budget", () => {
+    expect(use().part({ ...first, heap: 800 * mb }, 10_000 * mb)).toBeCloseTo(0.8);
+    expect(use().part({ ...first, resident: 900 * mb }, 0)).toBeCloseTo(0.02);
+  });
+
+  it("of this process is little", () => {
+    const now = readMemory(0);
+    expect(new MemoryUse(now).part(now, memoryBudget(undefined, { total: totalmem(), constrained: 0 }))).toBeLessThan(
+      0.7,
+    );
   });
 });

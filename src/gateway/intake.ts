@@ -45,9 +45,8 @@ export class Intake {
     for (const control of ["ping", "pong"] as const) parts.socket.on(control, () => this.#count());
   }
 
-  /** What waits is not handled any more; from whom something does, nothing is read any more. */
+  /** What waits is not handled any more. */
   clear(): void {
-    if (this.#busy) this.#parts.inlet.hold();
     this.#queue.length = 0;
   }
 

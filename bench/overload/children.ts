@@ -5,7 +5,7 @@ import { setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import { answerOf } from "../peers.ts";
 
-/** A process of this folder that says its port when it is ready. */
+/** A process of this folder that says its port when it is ready, and ends when it is no longer connected. */
 export interface Child {
   readonly process: ChildProcess;
   readonly pid: number;
@@ -60,7 +60,7 @@ export async function ask<Answer>({ process: child }: Child, question: object): 
 export async function endChild({ process: child }: Child): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, "exit");
-  child.kill("SIGKILL");
+  child.disconnect();
   await gone;
 }
 

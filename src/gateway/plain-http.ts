@@ -24,7 +24,7 @@ export function httpServer({ listen: url, tls, http }: PlainHttpOptions, { preAu
     preAuthSeconds === 0 ? {} : { headersTimeout: preAuthSeconds * 1000, requestTimeout: preAuthSeconds * 1000 };
   const common = {
     ...patience,
-    connectionsCheckingInterval: 1_000,
+    connectionsCheckingInterval: 100,
     keepAliveTimeout: 5_000,
     maxHeaderSize: 16_384,
     noDelay: true,

@@ -25,6 +25,8 @@ const usualInside = 10_000;
 /** A few seconds of turns: whoever comes back at once after a restart has room. */
 const usualWaiting = 10_000;
 const insideInNeed = 50;
+/** In one turn, for one that may come in. */
+const mostLooked = 10;
 
 /**
  * Before TLS and HTTP: one new connection in each turn of the event loop, address by address, for a handshake costs as
@@ -45,7 +47,7 @@ export class Turnstile {
   /** enter: does what a new connection is for, when it is its turn. A socket for which there is no room is destroyed. */
   come({ socket, crowd }: Comer, enter: () => void): void {
     const whose = addressKey(socket.remoteAddress ?? "");
-    if (!this.#mayWait(whose)) {
+    if (!this.#mayWait(whose) || this.#hasShare({ whose, crowd })) {
       socket.destroy();
       return;
     }
@@ -76,8 +78,9 @@ export class Turnstile {
 
   #turn(): void {
     this.#turning = false;
-    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
-      if (next.socket.destroyed || !this.#letIn(next)) continue;
+    for (let looked = 0; looked < mostLooked; looked++) {
+      const next = this.#waiting.shift();
+      if (!next || next.socket.destroyed || !this.#letIn(next)) continue;
       next.enter();
       break;
     }
@@ -86,9 +89,7 @@ export class Turnstile {
 
   #letIn(entrant: Entrant): boolean {
     const { socket, whose } = entrant;
-    const { scarce, mostInside = usualInside } = this.#options;
-    const most = scarce() ? insideInNeed : mostInside;
-    if (this.#inside.size >= most && !this.#makeRoom(entrant, most)) {
+    if (this.#hasShare(entrant) || !this.#makeRoom()) {
       socket.destroy();
       return false;
     }
@@ -108,12 +109,25 @@ export class Turnstile {
     else this.#counts.set(entrant.whose, left);
   }
 
-  /** Who has its share already is not let in; else the oldest of those who have theirs goes. A crowd is many: its oldest. */
-  #makeRoom({ whose, crowd }: Entrant, most: number): boolean {
-    const share = Math.max(1, Math.floor(most / Math.max(1, this.#counts.size)));
-    if (!crowd && (this.#counts.get(whose) ?? 0) >= share) return false;
+  get #most(): number {
+    return this.#options.scarce() ? insideInNeed : (this.#options.mostInside ?? usualInside);
+  }
+
+  get #share(): number {
+    return Math.max(1, Math.floor(this.#most / Math.max(1, this.#counts.size)));
+  }
+
+  /** Where nobody more may be inside, and as many of this address are as of the others. A crowd makes room itself. */
+  #hasShare({ whose, crowd }: Pick<Entrant, "whose" | "crowd">): boolean {
+    if (crowd || this.#inside.size < this.#most) return false;
+    return (this.#counts.get(whose) ?? 0) >= this.#share;
+  }
+
+  /** The oldest of those who have their share goes, where there is no room. */
+  #makeRoom(): boolean {
+    if (this.#inside.size < this.#most) return true;
     for (const [key, other] of this.#inside) {
-      if ((this.#counts.get(other.whose) ?? 0) < share) continue;
+      if ((this.#counts.get(other.whose) ?? 0) < this.#share) continue;
       this.#leave(key);
       other.socket.destroy();
       return true;

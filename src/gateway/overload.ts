@@ -123,9 +123,18 @@ export interface MemoryReading {
 }
 
 export const readMemory = (sockets: number): MemoryReading => {
-  const { rss: resident, heapUsed: heap, external } = process.memoryUsage();
-  return { resident, heap, external, sockets };
+  const { used_heap_size: heap, external_memory: external } = getHeapStatistics();
+  return { resident: resident(), heap, external, sockets };
 };
+
+/** 0 where it cannot be told: Linux says it in /proc, which a confined process may not see. */
+function resident(): number {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return 0;
+  }
+}
 
 /**
  * The part of memory in use. Resident memory alone does not say: what was freed stays with the process for what comes.

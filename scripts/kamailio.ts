@@ -31,7 +31,7 @@ export interface KamailioSettings {
   readonly localName?: "local.cfg" | "edge-local.cfg" | "direct-local.cfg";
   /** Further settings of local.cfg, by name: texts and whole numbers; true where only being defined counts. */
   readonly defines?: Readonly<Record<string, string | number | true>>;
-  /** Shared memory, megabytes; 32 by default. TLS with the system's authorities takes more. */
+  /** Shared memory, megabytes; 256 by default, of which it takes what it uses: 100 KB a WebSocket. */
   readonly memory?: number;
   /** Further lines of local.cfg, for a configuration of its own. */
   readonly lines?: readonly string[];
@@ -109,7 +109,7 @@ export async function startKamailio(settings: KamailioSettings, deadline = 15_00
   prepareKamailio(settings);
   const { dir } = settings;
   const files = ["-f", settings.configuration ?? configuration, "-w", dir, "-Y", dir, "-P", join(dir, "kamailio.pid")];
-  const args = [...files, "-DD", "-E", "-m", `${settings.memory ?? 32}`, "-M", "8"];
+  const args = [...files, "-DD", "-E", "-m", `${settings.memory ?? 256}`, "-M", "8"];
   const child = spawn("kamailio", args, { cwd: dir, detached: true, stdio: ["ignore", "pipe", "pipe"] });
   const running = supervise(child);
   try {

@@ -126,6 +126,7 @@ export class RawClient {
 
   /** The first message, received already or still to come, that the predicate takes; it is not found again. */
   take(predicate: (message: string) => boolean, timeoutMs = 5_000): Promise<string> {
+    const late = new Error(); // here, for the stack tells who waits
     return new Promise((resolve, reject) => {
       const look = (): void => {
         const at = this.received.findIndex(predicate);
@@ -139,7 +140,8 @@ export class RawClient {
       };
       const timer = setTimeout(() => {
         settle();
-        reject(new Error(`no such message within ${timeoutMs} ms, only:\n${this.received.join("\n---\n")}`));
+        late.message = `no such message within ${timeoutMs} ms on a socket in state ${this.socket.readyState}, only:\n${this.received.join("\n---\n")}`;
+        reject(late);
       }, timeoutMs);
       this.socket.on("message", look);
       look();

@@ -162,6 +162,7 @@ export class Scene {
     await Promise.all(gateways.map((gateway) => gateway.close()));
     await this.#trunk?.stop();
     await this.kamailio.stop();
+    if (this.kamailio.log().includes("from shm pool")) throw new Error("Kamailio had too little shared memory");
     // Kamailio closes a leg over which came what it cannot read.
     if (lost.length > 0) throw new Error(`Kamailio closed legs: ${JSON.stringify(lost)}`);
   }

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { globexSecret } from "../helpers/gateway.ts";
+import { globexSecret, type TestGateway } from "../helpers/gateway.ts";
 import { freePort } from "../helpers/ports.ts";
-import { credential, RawClient, status, unique } from "../helpers/raw-client.ts";
+import { beginningWith, proxyV1 } from "../helpers/proxy.ts";
+import { credential, RawClient, type RawClientOptions, status, unique } from "../helpers/raw-client.ts";
 import { header, reply } from "../helpers/raw-sip.ts";
 import { Scene, User } from "../helpers/scene.ts";
 
@@ -23,8 +24,10 @@ async function userFrom(localPort: number, name: string, domain = "acme.example"
   return user;
 }
 
-const portAtKamailio = (user: User): number | undefined =>
-  scene.kamailio.saw().findLast((seen) => seen.method === "REGISTER" && seen.raw.includes(user.address))?.port;
+const portAtKamailio = async (user: User): Promise<number> => {
+  const seen = await scene.kamailio.waitFor((one) => one.method === "REGISTER" && one.raw.includes(user.address));
+  return seen.port;
+};
 
 describe("the address that a leg announces", () => {
   it.each(["acme.example", "globex.example"])(
@@ -32,7 +35,7 @@ describe("the address that a leg announces", () => {
     async (domain) => {
       const localPort = await freePort();
       const bob = await userFrom(localPort, "bob");
-      expect(portAtKamailio(bob)).toBe(localPort);
+      expect(await portAtKamailio(bob)).toBe(localPort);
       const alice = await scene.user("alice");
       const twin = alice.prove("MESSAGE", `sip:${bob.address}`);
       const got = await bob.client.take((text) => text.startsWith("MESSAGE "));
@@ -47,7 +50,7 @@ describe("the address that a leg announces", () => {
       const delivered = scene.kamailio
         .saw()
         .filter((seen) => seen.way === "out" && seen.method === "MESSAGE" && seen.header("Call-ID") === callId);
-      expect(delivered.map(({ port }) => port)).not.toContain(portAtKamailio(mallory));
+      expect(delivered.map(({ port }) => port)).not.toContain(await portAtKamailio(mallory));
       expect(mallory.client.received.filter((text) => header(text, "Call-ID") === callId)).toEqual([]);
       mallory.client.close();
     },
@@ -58,12 +61,74 @@ describe("the address that a leg announces", () => {
     const mallory = await scene.stranger("mallory");
     const copied = { contact: bob.contact, viaHost: `${bob.name}.invalid` };
     expect(status(await mallory.client.register(mallory.address, mallory.given, copied))).toBe(200);
-    expect(portAtKamailio(mallory)).not.toBe(portAtKamailio(bob));
+    expect(await portAtKamailio(mallory)).not.toBe(await portAtKamailio(bob));
     const alice = await scene.user("alice");
     const answer = alice.prove("MESSAGE", `sip:${bob.address}`);
     const got = await bob.client.take((text) => text.startsWith("MESSAGE "));
     bob.client.send(reply(got, { status: "200 OK" }));
     expect(status(await answer)).toBe(200);
     expect(mallory.client.received.filter((text) => text.startsWith("MESSAGE "))).toEqual([]);
+  });
+});
+
+describe("an address that a proxy says of two", () => {
+  const trusting = '  trustedProxies: ["127.0.0.0/8"]\n';
+  const forwarded = (value: string): RawClientOptions => ({ ws: { headers: { "X-Forwarded-For": value } } });
+  // Addresses of its own for each test: a leg of the one before may still take its leave.
+  const proxied = (address: string): RawClientOptions => ({ ws: beginningWith(proxyV1(address, 41_000)) });
+  let byHeader: TestGateway;
+  let byLine: TestGateway;
+  let parking: TestGateway;
+  beforeAll(async () => {
+    byHeader = await scene.another({ gateway: trusting });
+    byLine = await scene.another({ gateway: `${trusting}  proxyProtocol: on` });
+    parking = await scene.another({ gateway: `${trusting}  proxyProtocol: on\n  limits: { goneSeconds: 30 }` });
+  });
+
+  async function registered(name: string, domain: string, options: RawClientOptions, at: TestGateway): Promise<User> {
+    const address = `${name}${unique().replace("-", ".")}@${domain}`;
+    const secret = domain === "globex.example" ? { secret: globexSecret } : {};
+    const user = new User(await scene.connect(options, at), address, credential(address, secret));
+    expect(status(await user.client.register(address, user.given))).toBe(200);
+    return user;
+  }
+
+  const messages = (user: User): string[] => user.client.received.filter((text) => text.startsWith("MESSAGE "));
+
+  it.each<[string, string, RawClientOptions, () => TestGateway]>([
+    ["X-Forwarded-For without a port", "acme.example", forwarded("203.0.113.41"), () => byHeader],
+    ["X-Forwarded-For without a port", "globex.example", forwarded("203.0.113.42"), () => byHeader],
+    ["X-Forwarded-For with a port", "globex.example", forwarded("203.0.113.43:41000"), () => byHeader],
+    ["PROXY, the same port for both", "acme.example", proxied("203.0.113.44"), () => byLine],
+    ["PROXY, the same port for both", "globex.example", proxied("203.0.113.45"), () => byLine],
+  ])("by %s: calls to bob come to bob alone while he is there (mallory of %s)", async (_, domain, options, at) => {
+    const bob = await registered("bob", "acme.example", options, at());
+    const mallory = await registered("mallory", domain, options, at());
+    expect(await portAtKamailio(mallory)).not.toBe(await portAtKamailio(bob));
+    const alice = await scene.user("alice");
+    const twin = alice.prove("MESSAGE", `sip:${bob.address}`);
+    const got = await bob.client.take((text) => text.startsWith("MESSAGE "));
+    bob.client.send(reply(got, { status: "200 OK" }));
+    expect(status(await twin)).toBe(200);
+    expect(messages(mallory)).toEqual([]);
+    bob.client.close();
+    mallory.client.close();
+  });
+
+  it("belongs to a parked leg as long as that is parked: nobody gets its calls in its place", async () => {
+    const bob = await registered("bob", "acme.example", proxied("203.0.113.46"), parking);
+    const port = await portAtKamailio(bob);
+    expect(port).toBe(41_000);
+    bob.client.reset();
+    await bob.client.closed;
+    const mallory = await registered("mallory", "globex.example", proxied("203.0.113.46"), parking);
+    expect(await portAtKamailio(mallory)).not.toBe(port);
+    const alice = await scene.user("alice");
+    const callId = `parked-${unique()}`;
+    expect(status(await alice.prove("MESSAGE", `sip:${bob.address}`, { callId }))).toBe(480);
+    const sent = await scene.kamailio.waitFor((seen) => seen.way === "out" && seen.header("Call-ID") === callId);
+    expect(sent.port).toBe(port);
+    expect(messages(mallory)).toEqual([]);
+    mallory.client.close();
   });
 });

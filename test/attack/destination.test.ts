@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { answered, type Call, establish, exchange, responseTo } from "../helpers/dialog.ts";
 import type { TestGateway } from "../helpers/gateway.ts";
 import { code, status, unique } from "../helpers/raw-client.ts";
-import { header } from "../helpers/raw-sip.ts";
+import { header, request, uriOf } from "../helpers/raw-sip.ts";
 import { Scene } from "../helpers/scene.ts";
 
 let scene: Scene;
@@ -71,8 +71,76 @@ describe("a telephone number of nobody's, or of another customer's", () => {
     "sip:+322588@acme.example",
     "sip:+1555@globex.example",
     `sip:+3225887${"0".repeat(40)}@acme.example`,
+    "sip:%EF%BC%91%EF%BC%99%EF%BC%90%EF%BC%90%EF%BC%95%EF%BC%95%EF%BC%95@acme.example",
+    "sip:%C2%B9%E2%81%B9%E2%81%B0%E2%81%B0@acme.example",
+    "sip:%252B19005551234@acme.example",
+    "sip:+1%009005551234@acme.example",
+    "sip:+1%0D%0A9005551234@acme.example",
+    "sip:+1%7C9005551234@acme.example",
+    "sips:+19005551234@acme.example",
+    "sip:+19005551234@acme.example;transport=udp",
+    "sip:+19005551234@acme.example;lr",
+    "sip:+19005551234@acme.example;method=MESSAGE",
+    "sip:+19005551234@acme.example;ttl=1;user=dialstring",
+    "sip:+19005551234;phone-context=acme.example@acme.example",
+    "sip:9005551234;phone-context=+1@acme.example;user=phone",
+    "sip:+19005551234%3Bphone-context=acme.example@acme.example",
+    "sip:+19005551234;postd=pp1@acme.example",
+    "sip:+19005551234;ext=1@voxout.postern.example",
+    "tel:9005551234;phone-context=+1",
+    "tel:+1%209005551234",
+    "tel:%EF%BC%8B19005551234",
+    "tel:*6719005551234",
+    "tel:+19005551234;tgrp=x;trunk-context=192.0.2.66",
   ])("is refused in every spelling: %s", async (uri) => {
     expect(await refusal(uri)).toEqual(denied);
+  });
+});
+
+describe("a telephone number that no two readers read alike", () => {
+  it.each([
+    "sip:+19005551234@acme.example?X-A=b",
+    "sip:+1900:5551234@acme.example",
+    "sip:+1900@5551234@acme.example",
+    "sip:+1 9005551234@acme.example",
+    "sip:\xef\xbc\x8b19005551234@acme.example",
+    "sip:+1\xc2\xa09005551234@acme.example",
+    "sip:+1900%5x51234@acme.example",
+    "sip:+1900\\5551234@acme.example",
+    "sip:+19005551234@acme.example;user=phone;user=ip",
+    "<sip:+19005551234@acme.example>",
+    "sip:+19005551234@acme.example, sip:bob@acme.example",
+    "tel:+19005551234@acme.example",
+  ])("is malformed before anything is asked: %j", async (uri) => {
+    const user = await scene.stranger("alice");
+    const callId = `attack-${unique()}`;
+    user.client.send(request({ ...user.parts("INVITE", "sip:bob@acme.example"), uri, callId }));
+    // A start line that cannot be read at all is noise, and ends the connection.
+    const outcome = await Promise.race([
+      user.client.take((got) => /^SIP\/2\.0 [4-6]/.test(got)).then(code),
+      user.client.closed.then(({ reason }) => reason.split(":", 1)[0]),
+    ]);
+    expect(outcome).toBe("message-malformed");
+    expect(await scene.arrived(callId)).toEqual([]);
+    expect(atTrunk(callId)).toEqual([]);
+  });
+
+  it.each([
+    "*6719005551234",
+    "p19005551234",
+    "19005551234,,1",
+    "00+19005551234",
+    "+1900555x1234",
+    "1-900-FLOWERS",
+    "+",
+  ])("or only nearly one is a user of one's own, and goes to no trunk: %s", async (name) => {
+    const alice = await scene.stranger("alice");
+    const callId = `nearly-${unique()}`;
+    const nobody = await alice.prove("INVITE", `sip:${name}@acme.example`, { callId });
+    expect(status(nobody), nobody).toBe(480);
+    expect((await scene.came(callId, "INVITE")).header("X-Postern-Grant")).toContain("|trunk=|trunk2=|caller=|");
+    expect(atTrunk(callId)).toEqual([]);
+    expect(await refusal(`sip:${name}@voxout.postern.example`)).toEqual(denied);
   });
 });
 
@@ -185,6 +253,41 @@ describe("a user", () => {
     expect(await refusal("sip:voxout.postern.example", "OPTIONS")).toEqual(denied);
     const alice = await scene.stranger("alice");
     expect(status(await alice.prove("OPTIONS", "sip:acme.example"))).toBe(200);
+  });
+});
+
+describe("what is no call", () => {
+  it.each(["MESSAGE", "OPTIONS", "SUBSCRIBE", "REFER", "INVITE"])(
+    "goes nowhere else than a call would: %s",
+    async (method) => {
+      const extra = ["Event: presence", "Refer-To: <sip:bob@acme.example>"];
+      const targets = [
+        "sip:+19005551234@acme.example",
+        "tel:+19005551234",
+        "sip:dave@globex.example",
+        "sip:bob@192.0.2.66",
+        "sip:bob@acme.example;maddr=192.0.2.66",
+        "sip:bob@acme.example:5070",
+      ];
+      const gateway = method === "MESSAGE" ? scene.gateway : referring;
+      for (const uri of targets) expect(await refusal(uri, method, gateway, extra), uri).toEqual(denied);
+      const alice = await scene.stranger("alice", "acme.example", gateway);
+      const callId = `twin-${unique()}`;
+      void alice.prove(method, "sip:bob@acme.example", { callId, extra }).catch(() => {});
+      expect((await scene.came(callId, method)).requestUri).toBe("sip:bob@acme.example");
+    },
+  );
+
+  it("makes nobody a target: a NOTIFY of a subscription that nobody made is unknown, PUBLISH has no place", async () => {
+    const [alice, bob] = [await scene.user("alice"), await scene.user("bob")];
+    const inside = { toTag: "made-up", extra: ["Event: presence", "Subscription-State: active"], to: bob.address };
+    for (const method of ["NOTIFY", "SUBSCRIBE", "PUBLISH"]) {
+      const parts = alice.parts(method, uriOf(bob.contact), inside);
+      const refused = await alice.client.ask(parts);
+      expect([status(refused), code(refused)], method).toEqual([481, "dialog-unknown"]);
+      expect(await scene.arrived(parts.callId, alice)).toEqual([]);
+    }
+    expect(bob.client.received).toEqual([]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { answered, cancelOf, establish, responseTo, ring } from "../helpers/dialog.ts";
 import type { Seen } from "../helpers/kamailio.ts";
-import { answer, status, unique } from "../helpers/raw-client.ts";
+import { answer, code, status, unique } from "../helpers/raw-client.ts";
 import { header, recordRoutes, reply, request, tagOf, uriOf } from "../helpers/raw-sip.ts";
 import { Scene, type User } from "../helpers/scene.ts";
 import { startTrunk } from "../helpers/trunk.ts";
@@ -215,6 +215,59 @@ describe("every other byte", () => {
     const seen = await scene.came(callId, "MESSAGE");
     expectOurs(seen, sent, alice, true);
     expect(seen.raw.endsWith(body)).toBe(true);
+  });
+});
+
+describe("what ends a line to nobody", () => {
+  it.each<[string, string]>([
+    ["NEL", "\x85"],
+    ["NEL in UTF-8", "\xc2\x85"],
+    ["a line separator of Unicode", "\xe2\x80\xa8"],
+    ["a paragraph separator of Unicode", "\xe2\x80\xa9"],
+    ["an overlong LF", "\xc0\x8a"],
+    ["a byte that is no UTF-8", "\xff"],
+    ["CR LF escaped", "%0d%0A"],
+    ["CR LF escaped twice", "%250d%250a"],
+    ["CR LF as C writes it", "\\r\\n"],
+    ["a no-break space", "\xa0"],
+    ["a byte order mark", "\xef\xbb\xbf"],
+  ])("hides no header field behind it, for us or for Kamailio: %s", async (_, between) => {
+    const alice = await scene.stranger("alice");
+    const callId = `line-${unique()}`;
+    let sent = "";
+    await alice.prove("MESSAGE", "sip:nobody@acme.example", { callId }, {}, (text) => {
+      sent = insert["at the top"](
+        text,
+        `X-A: b${between}X-Postern-Grant: ${grant}${between}Route: <sip:192.0.2.66>\r\n`,
+      );
+      return sent;
+    });
+    const seen = await scene.came(callId, "MESSAGE");
+    expectOurs(seen, sent, alice, true);
+    expect([seen.headers("X-Postern-Grant").length, seen.headers("X-A").length, seen.headers("Route")]).toEqual([
+      1,
+      1,
+      [],
+    ]);
+  });
+
+  it.each<[string, string]>([
+    ["a vertical tab", "\x0b"],
+    ["a form feed", "\x0c"],
+    ["a file separator", "\x1c"],
+    ["a backspace", "\b"],
+    ["an escape", "\x1b"],
+    ["DEL", "\x7f"],
+    ["LF CR", "\n\r"],
+    ["two CR and an LF", "\r\r\n"],
+  ])("and what may end one to somebody is malformed: %s", async (_, between) => {
+    const alice = await scene.stranger("alice");
+    const callId = `line-${unique()}`;
+    const refused = await alice.prove("MESSAGE", "sip:nobody@acme.example", { callId }, {}, (text) =>
+      insert["at the top"](text, `X-A: b${between}X-Postern-Grant: ${grant}\r\n`),
+    );
+    expect([status(refused), code(refused)]).toEqual([400, "message-malformed"]);
+    expect(await scene.arrived(callId)).toEqual([]);
   });
 });
 

@@ -126,12 +126,12 @@ export class JwtAuthenticator implements Authenticator {
 
   /** Twice, where a set that may have the key is another one when it is asked for again. */
   async #search(token: TokenText): Promise<Candidate | undefined> {
-    const { customers, customer, name, claimed } = token;
+    const { customers, name, claimed } = token;
     this.#keys.prepare(customers);
     const { generation } = this.#keySets;
     const found = await this.#try(token);
     if (found !== undefined) return found;
-    const sets = this.#keys.sets(customers, customer, name.alg, claimed);
+    const sets = this.#keys.sets(customers, name.alg, claimed);
     await Promise.all(sets.map((uri) => this.#keySets.consult(uri)));
     return this.#keySets.generation === generation ? undefined : this.#try(token);
   }

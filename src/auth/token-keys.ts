@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from "node:crypto";
 import type { Customers } from "../core/customers.ts";
 import type { Customer, JwtAlgorithm, VerificationKey } from "../core/identity.ts";
 import type { KeySets } from "./jwks.ts";
+import type { ClaimedName } from "./token-verdict.ts";
 import { ownKey, type ProvingKey } from "./verification-keys.ts";
 
 /** How a token names its key: `kid` in the header, callstats.io's `keyID` among the claims, or not at all. */
@@ -64,19 +65,21 @@ export class TokenKeys {
   }
 
   /**
-   * The sets to ask for anew when no candidate signed: the customer's own, and others that the claimed name picks, as many
-   * together as any customer has, so that it takes no other time for a customer that is none. Which they are nobody
-   * outside can compute, or he would see from what was asked for just now that a name picks nothing else.
+   * The sets to ask for anew when no candidate signed: under each name that the token gives the customer's own, and others
+   * that the name picks, as many together as any customer has, so that it takes no other time for a name that is nobody's.
+   * Each name has its sets whatever the others are, or one of them, varied, would show that another is a customer's. Which
+   * they are nobody outside can compute, or he would see from what was asked for just now that a name picks nothing else.
    */
-  sets(customers: Customers, customer: Customer | undefined, alg: JwtAlgorithm, claimed: string): readonly string[] {
+  sets(customers: Customers, alg: JwtAlgorithm, claimed: readonly ClaimedName[]): readonly string[] {
     const measure = this.#measure(customers).get(alg);
-    const own = customer?.keys.filter((key) => key.alg === alg).flatMap(uriOf) ?? [];
-    const sets = new Set(own);
-    const all = [...(measure?.uris ?? [])];
-    const first = createHmac("sha256", this.#pick).update(claimed).digest().readUInt32BE();
-    for (let step = 0; step < all.length && sets.size < (measure?.sets ?? 0); step++) {
-      sets.add(all[(first + step) % all.length]!);
-    }
+    return measure === undefined ? [] : [...new Set(claimed.flatMap((name) => this.#setsOf(name, alg, measure)))];
+  }
+
+  #setsOf({ name, customer }: ClaimedName, alg: JwtAlgorithm, { uris, sets: most }: Measure): readonly string[] {
+    const sets = new Set(customer?.keys.filter((key) => key.alg === alg).flatMap(uriOf));
+    const all = [...uris];
+    const first = createHmac("sha256", this.#pick).update(name).digest().readUInt32BE();
+    for (let step = 0; step < all.length && sets.size < most; step++) sets.add(all[(first + step) % all.length]!);
     return [...sets];
   }
 

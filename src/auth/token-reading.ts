@@ -4,7 +4,7 @@ import type { Customer } from "../core/identity.ts";
 import { type Claims, readClaims } from "./claims.ts";
 import { type Jws, readJws, readPayload } from "./jws-text.ts";
 import type { KeyName } from "./token-keys.ts";
-import { claimedCustomer } from "./token-verdict.ts";
+import { type ClaimedName, claimedCustomer, claimedNames } from "./token-verdict.ts";
 import { isAlgorithm } from "./verification-keys.ts";
 
 /** A token that reads well, and whose it says it is; nothing of it is proved. */
@@ -14,8 +14,8 @@ export interface TokenText {
   readonly name: KeyName;
   readonly customers: Customers;
   readonly customer: Customer | undefined;
-  /** Whatever named the customer, also one that is none. */
-  readonly claimed: string;
+  /** Whatever could name the customer, also one that is none. */
+  readonly claimed: readonly ClaimedName[];
   /** The domain of From, where only that named the customer. */
   readonly from: string | undefined;
 }
@@ -46,7 +46,7 @@ export function readToken(text: string, from: string | undefined, customers: Cus
   if (!isAlgorithm(jws.alg)) return { kind: "refused", refusal: foreignAlgorithm };
   const { customer, byFrom } = claimedCustomer(claims, customers, from);
   const name = { alg: jws.alg, kid: jws.kid, keyId: claims.keyId };
-  const claimed = claims.appId ?? claims.issuer ?? claims.domain ?? from ?? "";
+  const claimed = claimedNames(claims, customers, from);
   return {
     kind: "token",
     token: { jws, claims, name, customers, customer, claimed, from: byFrom ? from : undefined },

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { customerName } from "../core/counted.ts";
 import type { Customers } from "../core/customers.ts";
 import { type Refusal, refuse } from "../core/errors.ts";
 import type { Customer, Identity, OneCall, VerificationKey } from "../core/identity.ts";
@@ -20,6 +21,21 @@ export function claimedCustomer(claims: Claims, customers: Customers, from: stri
   if (issued !== undefined) return { customer: issued, byFrom: false };
   if (domain !== undefined) return { customer: customers.byDomain(domain), byFrom: false };
   return { customer: from === undefined ? undefined : customers.byDomain(from), byFrom: true };
+}
+
+/** A name by which a token claims its customer, and who has it. */
+export interface ClaimedName {
+  readonly name: string;
+  readonly customer: Customer | undefined;
+}
+
+/** All that could name the customer, whichever of them does; what could be nobody's id names none. */
+export function claimedNames(claims: Claims, customers: Customers, from: string | undefined): readonly ClaimedName[] {
+  const { appId, issuer = "", domain = from ?? "" } = claims;
+  const byId = (name: string): ClaimedName[] =>
+    customerName(name) === "unnamed" ? [] : [{ name, customer: customers.byId(name) }];
+  if (appId !== undefined) return byId(appId);
+  return [...byId(issuer), { name: domain, customer: customers.byDomain(domain) }];
 }
 
 export type Identified =

@@ -469,6 +469,76 @@ describe("what a refusal costs", () => {
   });
 });
 
+describe("the sets that are asked for by claims of a stranger", () => {
+  const uris = Array.from({ length: 8 }, (_, i) => `https://idp${i}.example/keys`);
+  const all = uris.map((of, i) => {
+    const source = { kind: "remote", uri: of } as const;
+    const key = verificationKey("ES256", source, { issuer: "https://idp.example", audience: "postern" });
+    return customer({ id: `c${i}`, domains: [`c${i}.example`], keys: [key] });
+  });
+
+  /** Those asked for by each of these claims, alone. */
+  async function askedBy(claims: readonly object[]): Promise<string[][]> {
+    let asked: string[] = [];
+    const clock = { ms: start * 1000, now: () => clock.ms };
+    const quiet = (): void => {};
+    const fetch = async (of: string): Promise<Fetched> => {
+      asked.push(of);
+      return set(es.jwk);
+    };
+    const keySets = new KeySets({ fetch, clock, log: { info: quiet, warn: quiet, error: quiet } });
+    const customers = new Customers(all);
+    const parts = { customers: () => customers, clock, state: new MemoryState(clock), keySets };
+    const authenticator = new JwtAuthenticator(parts);
+    authenticator.prepare();
+    await Promise.all(uris.map((of) => keySets.consult(of)));
+    const found: string[][] = [];
+    for (const more of claims) {
+      clock.ms += 30_000;
+      asked = [];
+      const token = await signToken(
+        { alg: "ES256", kid: "e1" },
+        { exp: start + 3000, ...more },
+        signer("ES256").private,
+      );
+      await authenticator.prove({ kind: "token", token, domain: undefined, holder: "h" });
+      found.push(asked);
+    }
+    return found;
+  }
+
+  const always = (found: readonly string[][]): number =>
+    uris.filter((of) => found.every((asked) => asked.includes(of))).length;
+  const guesses = Array.from({ length: 30 }, (_, i) => `guess${i}`);
+
+  it.each(["c3.example", "nobody.example"])(
+    "are one of the domain and one of an iss that varies: %s",
+    async (domain) => {
+      const found = await askedBy(guesses.map((iss) => ({ sub: `alice@${domain}`, iss })));
+      expect(always(found)).toBe(1);
+      expect(new Set(found.flat()).size).toBeGreaterThan(2);
+    },
+  );
+
+  it.each(["c3", "nobody"])("are one of the iss and one of a domain that varies: %s", async (iss) => {
+    const found = await askedBy(guesses.map((name) => ({ sub: `alice@${name}.example`, iss })));
+    expect(always(found)).toBe(1);
+    expect(new Set(found.flat()).size).toBeGreaterThan(2);
+  });
+
+  it.each(["c3", "nobody"])("are one alone where the claims give one name: %s", async (name) => {
+    const iss = "https://idp.example";
+    const found = await askedBy([
+      { sub: "alice", appID: name },
+      { sub: "alice@c5.example", appID: name },
+      { sub: `alice@${name}.example`, iss },
+      { sub: `alice@${name}.example`, iss: "https://other.example" },
+    ]);
+    expect(found.map((asked) => asked.length)).toEqual([1, 1, 1, 1]);
+    expect([found[1], found[3]]).toEqual([found[0], found[2]]);
+  });
+});
+
 describe("a token under a key set", () => {
   const acme = customer({ keys: [remote("ES256")] });
   const claims = { ...usual, iss: "https://idp.example", aud: "postern" };

@@ -169,6 +169,7 @@ function compose({ live, health, proving, legs, log, clock, metrics, trace, over
       if (upstream.urls.length > 1) return { ...upstream, urls: health.order(upstream.urls) };
       return { ...upstream, note: (url, up) => health.note(url, up) };
     },
+    gatewayId: randomBytes(8).toString("hex"),
     chain: () => live.chain,
     authenticators: proving.callers,
     remoteKeys: proving.remoteKeys,

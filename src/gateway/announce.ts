@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import type { Clock } from "../core/clock.ts";
 
 const lowest = 1024;
@@ -12,7 +13,8 @@ export class Announcements {
   readonly #clock: Clock;
   /** Address → port → milliseconds until when it is taken. */
   readonly #taken = new Map<string, Map<number, number>>();
-  #cursor = lowest;
+  /** Anywhere: gateways that begin at the same place would take the same ports. */
+  #cursor = randomInt(lowest, highest);
   #operations = 0;
 
   constructor(clock: Clock) {

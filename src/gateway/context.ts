@@ -34,6 +34,8 @@ export interface Context {
   /** Not even half-open connections may be many. */
   readonly memoryShort: () => boolean;
   readonly upstream: () => UpstreamOptions;
+  /** What tells this gateway from others at the same Kamailio. */
+  readonly gatewayId: string;
   readonly chain: () => Chain;
   readonly authenticators: AuthenticatorChain;
   readonly remoteKeys: RemoteKeys;

@@ -16,7 +16,7 @@ import { Dialogs } from "./dialogs.ts";
 import { farewell, farewellToLate, type Registration } from "./farewell.ts";
 import { Inlet, Outlet } from "./pressure.ts";
 import { transactionKey } from "./transactions.ts";
-import { type Announced, type Opened, openUpstream, type UpstreamOptions } from "./upstream.ts";
+import { AddressTaken, type Announced, type Opened, openUpstream, type UpstreamOptions } from "./upstream.ts";
 
 /** The browser's end of a leg. */
 export interface ClientEnd {
@@ -39,6 +39,10 @@ export interface LegParts {
   readonly chain: () => Chain;
   /** until: milliseconds; Kamailio may hold a binding under the leg's address so long. */
   readonly ended: (leg: Leg, until: number) => void;
+  /** Another address in the place of one that another gateway's leg has; undefined where there is none left. */
+  readonly elsewhere: (taken: Announced) => Announced | undefined;
+  /** What tells this gateway from others at the same Kamailio. */
+  readonly gatewayId: string;
 }
 
 const maxShown = 32;
@@ -48,6 +52,8 @@ const firstRetry = 250;
 const lastRetry = 10_000;
 const graceMs = 5_000;
 const leaveMs = 3_000;
+/** Addresses that are tried where another gateway has them. */
+const mostAddresses = 8;
 
 /**
  * The upstream connection of one proved identity, with the one address it announces to Kamailio. Its two ends, the
@@ -55,7 +61,7 @@ const leaveMs = 3_000;
  */
 export class Leg implements Receiver {
   identity: Identity;
-  readonly announced: Announced;
+  announced: Announced;
   readonly dialogs: Dialogs;
   readonly client: ClientEnd;
   /** An INVITE waits for this leg to open: a call already, where calls are counted. */
@@ -178,9 +184,9 @@ export class Leg implements Receiver {
   }
 
   async #openOnceMore(): Promise<Opened | undefined> {
-    const { chain, upstream, log } = this.#parts;
+    const { upstream, log } = this.#parts;
     try {
-      const opened = await openUpstream(upstream(), this.announced, chain().headers(this.identity));
+      const opened = await openUpstream(upstream(), this.announced, this.#headers());
       this.client.tap.upstream(opened.remote);
       return opened;
     } catch (error) {
@@ -204,10 +210,10 @@ export class Leg implements Receiver {
   }
 
   async #open(): Promise<void> {
-    const { chain, upstream, log } = this.#parts;
+    const { log } = this.#parts;
     if (this.#upstream) this.#lost(this.#upstream.socket, 1006);
     try {
-      const opened = await openUpstream(upstream(), this.announced, chain().headers(this.identity));
+      const opened = await this.#openSomewhere(mostAddresses);
       if (this.#ended) opened.socket.terminate();
       else this.#attach(opened);
     } catch (error) {
@@ -215,6 +221,23 @@ export class Leg implements Receiver {
       log.warn({ upstream: cause, err: error instanceof PosternError ? undefined : error }, "upstream unavailable");
       throw error;
     }
+  }
+
+  /** Two legs under one address would get each other's calls: Kamailio says where another gateway has one. */
+  async #openSomewhere(attempts: number): Promise<Opened> {
+    try {
+      return await openUpstream(this.#parts.upstream(), this.announced, this.#headers());
+    } catch (error) {
+      const other = error instanceof AddressTaken && attempts > 1 ? this.#parts.elsewhere(this.announced) : undefined;
+      if (!other) throw error;
+      this.announced = other;
+      return this.#openSomewhere(attempts - 1);
+    }
+  }
+
+  #headers(): Record<string, string> {
+    const { chain, gatewayId } = this.#parts;
+    return { ...chain().headers(this.identity), "X-Postern-Gateway": gatewayId };
   }
 
   #attach({ socket, url, remote }: Opened): void {

@@ -2,6 +2,10 @@ import { isIPv6 } from "node:net";
 import { address, type Identity } from "../core/identity.ts";
 import type { Announcements } from "./announce.ts";
 import { type ClientEnd, Leg, type LegParts } from "./leg.ts";
+import type { Announced } from "./upstream.ts";
+
+/** Milliseconds. */
+const longestBinding = 3_600_000;
 
 /** Every leg there is, by customer, and the addresses they announce. */
 export class Legs {
@@ -32,16 +36,27 @@ export class Legs {
     identity: Identity,
     peer: { address: string; port: number },
     client: ClientEnd,
-    parts: Omit<LegParts, "ended">,
+    parts: Omit<LegParts, "ended" | "elsewhere">,
   ): Leg | undefined {
     const port = this.#announcements.take(peer.address, peer.port);
     if (port === undefined) return undefined;
     const announced = { address: peer.address, port, family: isIPv6(peer.address) ? 6 : 4 } as const;
-    const leg = new Leg(identity, announced, client, { ...parts, ended: (over, until) => this.#remove(over, until) });
+    const leg = new Leg(identity, announced, client, {
+      ...parts,
+      ended: (over, until) => this.#remove(over, until),
+      elsewhere: (taken) => this.#anotherOf(taken, parts.clock.now() + longestBinding),
+    });
     const legs = this.#byCustomer.get(identity.customer.id) ?? new Set();
     this.#byCustomer.set(identity.customer.id, legs.add(leg));
     this.#ofUser.set(address(identity), this.connectionsOfUser(identity) + 1);
     return leg;
+  }
+
+  /** Another port of this address, which is not asked for again until then (milliseconds). */
+  #anotherOf(taken: Announced, until: number): Announced | undefined {
+    const port = this.#announcements.take(taken.address, 0);
+    this.#announcements.release(taken.address, taken.port, until);
+    return port === undefined ? undefined : { ...taken, port };
   }
 
   /** until: milliseconds; a binding under the leg's address may live so long. */

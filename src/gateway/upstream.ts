@@ -26,6 +26,14 @@ export interface Opened {
   readonly remote: { readonly address: string; readonly port: number };
 }
 
+/** Kamailio has a leg of another gateway under the announced address, or had one of late. */
+export class AddressTaken extends PosternError {
+  constructor(url: string) {
+    super("upstream-unavailable", `${url}: another gateway's leg has the announced address`);
+    this.name = "AddressTaken";
+  }
+}
+
 /** Kamailio reassembles nothing above its own buffer, and never sends more (65,535 bytes). */
 const maxPayload = 65_535;
 /** Of a message, and of a frame as it comes in; Kamailio never sends a fragment. */
@@ -36,7 +44,7 @@ const closeGrace = 2_000;
 
 /**
  * Open a WebSocket to the first of the urls that takes it, PROXY header first (PROXY protocol §2.1, §2.2).
- * Rejects with upstream-unavailable and a sentence that names the likely cause of the last failure.
+ * Rejects with AddressTaken, or upstream-unavailable and a sentence that names the likely cause of the last failure.
  */
 export async function openUpstream(
   { urls, proxyProtocol, note }: UpstreamOptions,
@@ -55,12 +63,19 @@ export async function openUpstream(
       note?.(url, true);
       return opened;
     } catch (error) {
+      if (isConflict(error)) {
+        note?.(url, true);
+        throw new AddressTaken(url);
+      }
       note?.(url, false);
       failure = explain(url, proxyProtocol, error);
     }
   }
   throw failure;
 }
+
+const isConflict = (error: unknown): boolean =>
+  error instanceof Error && error.message === "Unexpected server response: 409";
 
 const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, "");
 

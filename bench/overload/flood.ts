@@ -123,7 +123,7 @@ const wrongToken = (): string => {
 };
 
 const large = (): string => {
-  const line = `X-Pad: ${"x".repeat(90)}\r\n`;
+  const line = `X-Pad: ${"x".repeat(120)}\r\n`;
   const room = 29_900 - request("l", "").length;
   return request("l", line.repeat(Math.floor(room / line.length)));
 };

@@ -110,9 +110,13 @@ function receiveThrough(server: Server, hall: Hall): void {
   const listeners = server.listeners("connection") as ((socket: Socket) => void)[];
   server.removeAllListeners("connection");
   server.on("connection", (socket: Socket) => {
+    const crowd = hall.sources.isProxy(plainAddress(socket.remoteAddress ?? ""));
+    if (!hall.turnstile.hasRoom({ socket, crowd })) {
+      socket.destroy();
+      return;
+    }
     stepIn(socket, hall);
     if (socket.destroyed) return;
-    const crowd = hall.sources.isProxy(plainAddress(socket.remoteAddress ?? ""));
     hall.turnstile.come({ socket, crowd }, () => {
       for (const listener of listeners) listener.call(server, socket);
     });

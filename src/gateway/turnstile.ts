@@ -44,13 +44,15 @@ export class Turnstile {
     this.#options = options;
   }
 
-  /** enter: does what a new connection is for, when it is its turn. A socket for which there is no room is destroyed. */
+  /** Whether it may wait; who may not is closed before it costs anything. */
+  hasRoom({ socket, crowd }: Comer): boolean {
+    const whose = addressKey(socket.remoteAddress ?? "");
+    return this.#mayWait(whose) && !this.#hasShare({ whose, crowd });
+  }
+
+  /** enter: does what a new connection is for, when it is its turn; a socket that has no room then is destroyed. */
   come({ socket, crowd }: Comer, enter: () => void): void {
     const whose = addressKey(socket.remoteAddress ?? "");
-    if (!this.#mayWait(whose) || this.#hasShare({ whose, crowd })) {
-      socket.destroy();
-      return;
-    }
     const gone = (): unknown => socket.destroy();
     socket.on("error", gone);
     this.#waiting.push(whose, { socket, crowd, whose, enter });

@@ -29,7 +29,9 @@ function bench(options: Partial<TurnstileOptions> = {}) {
   const entered: FakeSocket[] = [];
   const come = (address: string, crowd = false): FakeSocket => {
     const socket = new FakeSocket(address, port++);
-    turnstile.come({ socket: socket as unknown as Socket, crowd }, () => void entered.push(socket));
+    const comer = { socket: socket as unknown as Socket, crowd };
+    if (turnstile.hasRoom(comer)) turnstile.come(comer, () => void entered.push(socket));
+    else socket.destroy();
     return socket;
   };
   const turns = async (count: number): Promise<void> => {

@@ -1,4 +1,4 @@
-import { OwnKeys } from "./auth/own-keys.ts";
+import { nobodysSecret, OwnKeys } from "./auth/own-keys.ts";
 import type { Config } from "./config.ts";
 import type { Clock } from "./core/clock.ts";
 import { Customers } from "./core/customers.ts";
@@ -31,11 +31,13 @@ export class Live {
   /** With the port that was really taken, once it is. */
   gatewayUrl: string;
   readonly #clock: Clock;
+  /** Kept over reloads, so that access tokens are. */
+  readonly #instead = nobodysSecret();
   #derived: Derived;
 
   constructor(config: Config, clock: Clock) {
     this.#clock = clock;
-    this.#derived = derive(config, clock);
+    this.#derived = derive(config, clock, this.#instead);
     this.gatewayUrl = config.gateway.listen;
   }
 
@@ -75,18 +77,18 @@ export class Live {
    */
   replace(config: Config, prove: () => void): string[] {
     const before = this.config;
-    const next = derive(config, this.#clock);
+    const next = derive(config, this.#clock, this.#instead);
     prove();
     this.#derived = next;
     return Object.keys(bound).filter((key) => bound[key]!(before) !== bound[key]!(config));
   }
 }
 
-const derive = (config: Config, clock: Clock): Derived => ({
+const derive = (config: Config, clock: Clock, instead: string): Derived => ({
   config,
   customers: new Customers(config.customers),
   domains: new Set(config.gateway.domains),
   chain: new Chain(config.chain, clock),
-  keys: new OwnKeys({ chain: config.chain.secrets, exchange: config.exchange?.secret }),
+  keys: new OwnKeys({ chain: config.chain.secrets, exchange: config.exchange?.secret ?? instead }),
   trusted: trustedNetworks(config.gateway.trustedProxies),
 });

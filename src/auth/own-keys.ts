@@ -22,15 +22,17 @@ interface KeySet {
 /**
  * The gateway's own keys, for what it issues and takes back itself. They are derived (HKDF-SHA-256, RFC 5869) from the
  * chain secret and the exchange secret together, so that gateways of one config share them, a restart keeps them, and
- * nobody has them who holds only one of the two: neither Kamailio. chain: newest first, each good while it rotates.
+ * nobody has them who holds only one of the two: neither Kamailio. chain: newest first, each good while it rotates;
+ * where there is no exchange secret, what nobody else knows stands in its place, and the keys are this object's alone.
  */
 export class OwnKeys {
   readonly #sets: readonly KeySet[];
 
   constructor(secrets: { readonly chain: readonly string[]; readonly exchange?: string | undefined }) {
     if (secrets.chain.length === 0) throw new RangeError("own keys need a chain secret");
+    const exchange = secrets.exchange ?? nobodysSecret();
     this.#sets = secrets.chain.map((chain) => {
-      const material = JSON.stringify([chain, secrets.exchange ?? null]);
+      const material = JSON.stringify([chain, exchange]);
       return { sealing: derive(material, "postern handle 1"), signing: derive(material, "postern token 1") };
     });
   }
@@ -75,6 +77,9 @@ export class OwnKeys {
     return this.signatures(text).some((one) => one.slice(0, 16) === fingerprint);
   }
 }
+
+/** In the place of an exchange secret where the config has none, for Kamailio has the chain's. */
+export const nobodysSecret = (): string => randomBytes(32).toString("base64");
 
 /** What makes a secret or key the one it is. Its window may be moved; members come out of a config in one order. */
 export const essence = (provedBy: Identity["provedBy"]): string =>

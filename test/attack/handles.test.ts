@@ -1,12 +1,16 @@
-import { createHmac } from "node:crypto";
+import { createHmac, hkdfSync } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Narrowing } from "../../src/core/identity.ts";
+import { mintAccessToken } from "../../src/auth/access-token.ts";
+import { essence, OwnKeys } from "../../src/auth/own-keys.ts";
+import type { Identity, Narrowing } from "../../src/core/identity.ts";
+import { customer, identity } from "../helpers/customers.ts";
 import { acmeSecret, chainSecret, type TestGateway } from "../helpers/gateway.ts";
 import { exchange, exchanged, exchangedDirect, gatewayKeys, withExchange } from "../helpers/issued.ts";
 import { freePort } from "../helpers/ports.ts";
 import { answer, type Credential, code, credential, status, unique } from "../helpers/raw-client.ts";
 import { header, type RequestParts } from "../helpers/raw-sip.ts";
 import { inSeconds, Scene, signed, User } from "../helpers/scene.ts";
+import { signer, signToken, verificationKey } from "../helpers/tokens.ts";
 import { openUpstream } from "../helpers/upstream-client.ts";
 
 let scene: Scene;
@@ -202,6 +206,58 @@ describe("one secret's word in the place of another's", () => {
     const right = `${inSeconds(60)}:${address}|trunk=|trunk2=|caller=|max=|customer=acme`;
     const password = createHmac("sha256", chainSecret).update(right).digest("base64");
     expect(await legWith(asHeaders({ username: right, password }))).toBe(101);
+  });
+});
+
+describe("an access token of a gateway without exchange secret", () => {
+  const pair = signer("ES256");
+  const key = verificationKey("ES256", { kind: "pem", pem: pair.pem });
+  const keys = `    keys: [{ id: j1, alg: ES256, pem: ${JSON.stringify(pair.pem)} }]\n`;
+  const given = (address: string): Promise<string> =>
+    signToken({ alg: "ES256" }, { sub: address, exp: inSeconds(200) }, pair.private);
+
+  /** The gateway's own keys as they would be with nothing but the chain secret in them. */
+  class FromChainAlone extends OwnKeys {
+    constructor() {
+      super({ chain: [chainSecret] });
+    }
+
+    override sign(text: string): string {
+      const own = hkdfSync("sha256", JSON.stringify([chainSecret, null]), "", "postern token 1", 32);
+      return createHmac("sha256", Buffer.from(own)).update(text).digest("base64url");
+    }
+
+    override fingerprint(provedBy: Identity["provedBy"]): string {
+      return this.sign(`fingerprint ${essence(provedBy)}`).slice(0, 16);
+    }
+  }
+
+  async function authenticated(address: string, gateway: TestGateway): Promise<string> {
+    const form = { grant_type: "authorization_code", code: await given(address), client_id: `${address}@acme` };
+    const url = `${gateway.gatewayUrl.replace("ws", "http")}/authenticate`;
+    const answered = await fetch(url, { method: "POST", body: new URLSearchParams(form) });
+    return ((await answered.json()) as { access_token: string }).access_token;
+  }
+
+  async function shown(bearer: string, address: string, gateway: TestGateway): Promise<[number, string | undefined]> {
+    const user = new User(await scene.connect({}, gateway), address, { username: "none", password: "none" });
+    const extra = [`Authorization: Bearer ${bearer}`];
+    return verdict(await user.client.ask(user.parts("OPTIONS", "sip:acme.example", { extra })));
+  }
+
+  it("is not to be made from what Kamailio has, the chain secret; those that the gateway gave outlive a reload", async () => {
+    const gateway = await scene.another({ acme: keys, more: "" });
+    const address = `alice${unique().replace("-", ".")}@acme.example`;
+    const real = await authenticated(address, gateway);
+    expect(await shown(real, address, gateway)).toEqual([200, undefined]);
+    const of = identity(customer({ keys: [key] }), { user: address.split("@", 1)[0]!, provedBy: key });
+    // What the key's public part and its place in the config tell to whoever knows the customer.
+    const config = JSON.parse(JSON.stringify({ id: "j1", alg: "ES256", singleUse: false, source: key.source }));
+    const wanted = { issuer: gateway.gatewayUrl, ttl: 300, now: inSeconds(0), keys: new FromChainAlone() };
+    const forged = mintAccessToken({ ...wanted, identity: { ...of, provedBy: config } });
+    expect(await shown(forged, address, gateway)).toEqual([407, "credential-rejected"]);
+    gateway.change({ acme: `${keys}    maxTtl: 3000\n` });
+    expect(await shown(real, address, gateway)).toEqual([200, undefined]);
   });
 });
 

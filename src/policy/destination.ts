@@ -103,7 +103,8 @@ function judgeNumber(
   const { trunk, trunk2 = "" } = owner ?? customer;
   if (trunk === undefined) return denied("there is no trunk for this number: the operator can set one");
   const caller = narrowing.callerId ?? customer.callerId ?? "";
-  if (caller !== customer.callerId && narrowing.callerId !== undefined && !matchesNumber(customer.numbers, caller)) {
+  const isOwn = (): boolean => caller === customer.callerId || customers.ownerOf(caller)?.id === customer.id;
+  if (narrowing.callerId !== undefined && !isOwn()) {
     return denied("the credential's callerId is none of the customer's numbers: leave it out, or name one of them");
   }
   return { kind: "number", trunk, trunk2, caller };

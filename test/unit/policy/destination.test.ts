@@ -331,6 +331,16 @@ describe("a narrowed credential", () => {
     }
   });
 
+  it("does not call under a number of another's that lies within its own range", () => {
+    const tenant = customer({ id: "tenant", domains: ["tenant.example"], numbers: ["+32258879*"] });
+    const parsed = parseUri("sip:+3225887123@acme.example")!;
+    const ask = (callerId: string, customers = new Customers([acme, tenant])) =>
+      judgeDestination(parsed, "INVITE", narrowed({ callerId }), { ...context, customers });
+    expect(ask("+3225887999").kind).toBe("denied");
+    expect(ask("+3225887899")).toMatchObject({ kind: "number", caller: "+3225887899" });
+    expect(ask("+3225887999", context.customers)).toMatchObject({ kind: "number", caller: "+3225887999" });
+  });
+
   it("may name the customer's caller id though that is none of its numbers, for it is what it has anyway", () => {
     const borrowed = customer({ numbers: ["+3225887*"], trunk: "sip:pbx.acme.example", callerId: "+3290000" });
     const ask = (callerId: string) => judge("sip:+3225887123@acme.example", "INVITE", narrowed({ callerId }, borrowed));

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { code, status, unique } from "../helpers/raw-client.ts";
-import type { RequestParts } from "../helpers/raw-sip.ts";
+import { type RequestParts, reply } from "../helpers/raw-sip.ts";
 import { Scene, type User } from "../helpers/scene.ts";
 
 let scene: Scene;
@@ -40,6 +40,16 @@ describe("REGISTER", () => {
       "From and To are the user in other letters",
       ({ address }) => ({ from: address.replace("a", "A"), to: address.replace("a", "A") }),
     ],
+    ["From is the user, escaped", ({ address }) => ({ from: address.replace("a", "%61"), viaHost: "x.invalid" })],
+    ["To is the user, escaped", ({ address }) => ({ to: address.replace("a", "%61") })],
+    [
+      "From and To are the user, escaped twice",
+      ({ address }) => {
+        const twice = address.replace("a", "%2561");
+        return { from: twice, to: twice, viaHost: "x.invalid" };
+      },
+    ],
+    ["From and To have a host with a dot at its end", ({ address }) => ({ from: `${address}.`, to: `${address}.` })],
     ["From is in callFrom", () => ({ from: "voxrtc@visitors.example" })],
     ["From and To are in callFrom", () => ({ from: "voxrtc@visitors.example", to: "voxrtc@visitors.example" })],
     ["To is another customer's", ({ name }) => ({ to: `${name}@globex.example` })],
@@ -65,8 +75,46 @@ describe("REGISTER", () => {
     await bob.client.take((text) => text.includes(message.callId));
     expect(mallory.client.received.some((text) => text.startsWith("MESSAGE "))).toBe(false);
     expect(await scene.arrived(callId, mallory)).toEqual([]);
+    await isCalled(bob);
+  });
+
+  it("takes another user's binding away neither by *, nor by its Contact, nor by leaving", async () => {
+    const [bob, mallory] = [await scene.user("bob"), await scene.user("mallory")];
+    const copied = { contact: bob.contact, viaHost: `${bob.name}.invalid` };
+    const own = { to: mallory.address, extra: ["Expires: 0"] };
+    const callId = `reg-${unique()}`;
+    for (const contact of ["*", bob.contact]) {
+      const more = { to: bob.address, extra: ["Expires: 0"], contact, callId };
+      const refused = await mallory.prove("REGISTER", `sip:${bob.domain}`, { ...copied, ...more });
+      expect([status(refused), code(refused)]).toEqual(mismatch);
+    }
+    expect(await scene.arrived(callId, mallory)).toEqual([]);
+    for (const contact of [bob.contact, "*"]) {
+      const taken = await mallory.prove("REGISTER", `sip:${mallory.domain}`, { ...copied, ...own, contact });
+      expect(status(taken)).toBe(200);
+      await isCalled(bob);
+    }
+    const last = { ...copied, callId: `reg-${unique()}` };
+    expect(status(await mallory.client.register(mallory.address, mallory.given, last))).toBe(200);
+    await scene.came(last.callId, "REGISTER");
+    const before = new Set(scene.kamailio.saw());
+    mallory.client.close();
+    await scene.kamailio.waitFor(
+      (seen) => !before.has(seen) && seen.method === "REGISTER" && seen.raw.includes(mallory.address),
+    );
+    await isCalled(bob);
   });
 });
+
+/** A message to this user comes to their own socket. */
+async function isCalled(user: User): Promise<void> {
+  const kin = await scene.stranger("kin");
+  const parts = kin.parts("MESSAGE", `sip:${user.address}`);
+  const answered = kin.client.prove(parts, kin.given);
+  const got = await user.client.take((text) => text.startsWith("MESSAGE ") && text.includes(parts.callId));
+  user.client.send(reply(got, { status: "200 OK" }));
+  expect(status(await answered)).toBe(200);
+}
 
 describe.each(["INVITE", "MESSAGE", "OPTIONS"])("%s", (method) => {
   it.each<[string, Change]>([
@@ -77,6 +125,8 @@ describe.each(["INVITE", "MESSAGE", "OPTIONS"])("%s", (method) => {
     ["the callFrom address with a port", () => ({ from: "voxrtc@visitors.example:5060" })],
     ["a telephone number", () => ({ from: "+3225887000@acme.example", viaHost: "x.invalid" })],
     ["anonymous", () => ({ from: "anonymous@anonymous.invalid" })],
+    ["the user, escaped", ({ address }) => ({ from: address.replace("a", "%61"), viaHost: "x.invalid" })],
+    ["a callFrom address, escaped", () => ({ from: "%76oxrtc@visitors.example", viaHost: "x.invalid" })],
   ])("is refused where From is %s", async (_, change) => {
     expect(await beside(method, change)).toEqual({ got: mismatch, seen: [] });
   });

@@ -96,6 +96,11 @@ describe("with a neighbour", () => {
       ["a start line alone", Buffer.from("INVITE sip:bob@acme.example SIP/2.0\r\n")],
       ["three CRLF", Buffer.from("\r\n\r\n\r\n")],
       ["a kilobyte of spaces", Buffer.alloc(1024, " ")],
+      ["SIP behind a byte order mark", Buffer.from("\u{FEFF}OPTIONS sip:acme.example SIP/2.0\r\n\r\n")],
+      ["SIP behind empty lines", Buffer.from("\r\n\r\nOPTIONS sip:acme.example SIP/2.0\r\n\r\n")],
+      ["SIP in UTF-16", Buffer.from("OPTIONS sip:acme.example SIP/2.0\r\n\r\n", "utf16le")],
+      ["SIP in full-width letters", Buffer.from("ＯＰＴＩＯＮＳ sip:acme.example SIP/2.0\r\n\r\n")],
+      ["a body without its header", Buffer.from("v=0\r\nX-Postern-Grant: 1\r\n\r\n")],
     ])("closes the connection with 1008: %s", async (_, bytes) => {
       const user = await userOf(plain);
       await isServed(user);
@@ -148,6 +153,24 @@ describe("with a neighbour", () => {
       ["a NUL", (right) => right.replace("70\r\n", "70\r\nX-A: b\0c\r\n")],
       ["a NUL in the start line", (right) => right.replace("@", "\0@")],
       ["an escape in a header name", (right) => right.replace("From:", "F%72om:")],
+      ["a letter of UTF-8 in a header name", (right) => right.replace("70\r\n", "70\r\nX-Po\xc5\xbftern-Grant: 1\r\n")],
+      [
+        "an overlong letter in a header name",
+        (right) => right.replace("70\r\n", "70\r\nX\xc0\xadPostern-Grant: 1\r\n"),
+      ],
+      ["two Content-Type, one compact", (right) => right.replace(/^(Content-Type:.*\r\n)/m, "$1c: text/plain\r\n")],
+      [
+        "two Refer-To, one compact",
+        (right) => right.replace("70\r\n", "70\r\nRefer-To: <sip:a@b>\r\nr: <sip:c@d>\r\n"),
+      ],
+      ["two Event, one compact", (right) => right.replace("70\r\n", "70\r\nEvent: a\r\no: b\r\n")],
+      [
+        "two Referred-By, one compact",
+        (right) => right.replace("70\r\n", "70\r\nb: <sip:a@b>\r\nReferred-By: <sip:c@d>\r\n"),
+      ],
+      ["two Session-Expires, one compact", (right) => right.replace("70\r\n", "70\r\nx: 90\r\nSession-Expires: 9\r\n")],
+      ["two Expires", (right) => right.replace("70\r\n", "70\r\nExpires: 60\r\nexpires: 9999\r\n")],
+      ["two Replaces", (right) => right.replace("70\r\n", "70\r\nReplaces: a\r\nREPLACES: b\r\n")],
       ["an escape in the method", (right) => right.replace(/^MESSAGE/, "MESS%41GE")],
       ["an escape in the CSeq method", (right) => right.replace(/^(CSeq: \d+) MESSAGE/m, "$1 MESS%41GE")],
       ["a header without colon", (right) => right.replace("70\r\n", "70\r\nX-A b\r\n")],
@@ -263,6 +286,42 @@ describe("with a neighbour", () => {
       await kamailio.waitFor((seen) => seen.way === "in" && seen.header("Call-ID") === callId);
       expect(onWire(marker)).toHaveLength(1);
       expect(tap.legOf(marker).fragmented).toBe(0);
+    });
+
+    it("of one message may hold no second one, wherever it begins", async () => {
+      const user = await userOf(plain);
+      for (const size of ["first", "second"] as const) {
+        const [one, two] = [await ready(user), await ready(user)];
+        const cut = one.proved.length + (size === "first" ? 0 : 40);
+        const text = one.proved + two.proved;
+        user.client.socket.send(Buffer.from(text.slice(0, cut), "latin1"), { binary: true, fin: false });
+        user.client.socket.send(Buffer.from(text.slice(cut), "latin1"), { binary: true, fin: true });
+        const refused = await user.client.take((got) => got.startsWith("SIP/2.0 400 "));
+        expect([code(refused), header(refused, "Call-ID")]).toEqual(["message-malformed", one.callId]);
+        await isServed(user);
+        for (const { marker } of [one, two]) expect(onWire(marker)).toEqual([]);
+      }
+      const twins = [await ready(user), await ready(user)];
+      for (const { proved } of twins) user.client.send(proved);
+      for (const { callId } of twins) {
+        await kamailio.waitFor((seen) => seen.way === "in" && seen.header("Call-ID") === callId);
+      }
+    });
+
+    it("that are whole hold a whole message: what one begins, the next does not end", async () => {
+      const user = await userOf(plain);
+      const { proved, callId, marker } = await ready(user);
+      const cut = proved.indexOf("\r\n\r\n") + 4;
+      user.client.send(proved.slice(0, cut));
+      const refused = await user.client.take((got) => got.startsWith("SIP/2.0 400 "));
+      expect([code(refused), header(refused, "Call-ID")]).toEqual(["message-malformed", callId]);
+      user.client.send(proved.slice(cut));
+      expect(await user.client.closed).toMatchObject({ code: 1008 });
+      expect(onWire(marker)).toEqual([]);
+      const twin = await userOf(plain);
+      const whole = await ready(twin);
+      twin.client.send(whole.proved);
+      await kamailio.waitFor((seen) => seen.way === "in" && seen.header("Call-ID") === whole.callId);
     });
 
     it("of text that is no UTF-8 close with 1007, as binary they pass", async () => {

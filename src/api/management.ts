@@ -10,6 +10,14 @@ import { answer, refusal as problemOf } from "./http.ts";
 
 /** Failed proofs per address at the private port: those of what all gateways share. perMinute: 0 for no limit. */
 export interface FailureCount {
+  /** A proof, and what is asked before it and counted after it; crowded: where too many wait for theirs. */
+  inTurn<T>(
+    address: string,
+    kind: string,
+    perMinute: number,
+    work: () => Awaitable<T>,
+    crowded: () => Awaitable<T>,
+  ): Awaitable<T>;
   isOver(address: string, names: readonly CountedName[], perMinute: number): Awaitable<boolean>;
   add(address: string, names: readonly CountedName[], perMinute: number): Awaitable<void>;
 }
@@ -56,7 +64,10 @@ export async function authenticate(
 const nameOf = (manager: Manager): Record<string, string> =>
   manager.kind === "operator" ? { operator: manager.id } : { customer: manager.customer.id, by: manager.apiKey };
 
-/** What was not proved counts against the address; a clock that is wrong, and no credential at all, do not. */
+/**
+ * What was not proved counts against the address; a clock that is wrong, and no credential at all, do not. In turn, for
+ * many requests may come at once, on one connection too.
+ */
 async function judge(
   credential: Credential,
   { method }: FastifyRequest,
@@ -64,14 +75,18 @@ async function judge(
   { authenticator, failures, failuresPerMinute }: ManagementOptions,
 ): Promise<ManagementProof> {
   if (credential.kind === "none") return refused(missing);
-  if (await failures.isOver(address, counted, failuresPerMinute())) return refused(tooMany);
+  const perMinute = failuresPerMinute();
   const isRead = method === "GET" || method === "HEAD";
-  const proof =
-    credential.kind === "unreadable"
-      ? refused(credential.refusal)
-      : await authenticator.prove({ token: credential.token, isRead, holder: randomUUID() });
-  if (proof.kind === "refused" && !proof.manager) await failures.add(address, counted, failuresPerMinute());
-  return proof;
+  const prove = async (): Promise<ManagementProof> => {
+    if (await failures.isOver(address, counted, perMinute)) return refused(tooMany);
+    const proof =
+      credential.kind === "unreadable"
+        ? refused(credential.refusal)
+        : await authenticator.prove({ token: credential.token, isRead, holder: randomUUID() });
+    if (proof.kind === "refused" && !proof.manager) await failures.add(address, counted, perMinute);
+    return proof;
+  };
+  return failures.inTurn(address, "management", perMinute, prove, () => refused(crowded));
 }
 
 const refused = (refusal: Refusal): ManagementProof => ({ kind: "refused", refusal });
@@ -81,6 +96,7 @@ const missing = refuse(
   "management needs a token: send X-OPENTOK-AUTH: <JWT> or Authorization: Bearer <JWT>",
 );
 const tooMany = refuse("rate-limited", "too many failed attempts from this address: try again in a minute");
+const crowded = refuse("rate-limited", "too many tokens of this address are being proved now: try again in a minute");
 const twice = refuse(
   "credential-malformed",
   "the request has more than one credential: send X-OPENTOK-AUTH or Authorization, once",

@@ -1,7 +1,8 @@
 import { createHmac, generateKeyPairSync, sign as signWith } from "node:crypto";
 import { once } from "node:events";
 import { request } from "node:http";
-import { json } from "node:stream/consumers";
+import { connect } from "node:net";
+import { json, text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   acmeApiSecret,
@@ -209,6 +210,25 @@ describe("guessing", () => {
       expect(await from("127.0.0.3", freshToken("46000000", acmeApiSecret))).toBe(200);
       const [refused] = narrow.log().filter(({ code }) => code === "rate-limited");
       expect(refused).toMatchObject({ msg: "management request refused", address: "127.0.0.2" });
+    } finally {
+      await narrow.close();
+    }
+  });
+
+  it("ends so for requests that come all at once, on one connection", async () => {
+    const narrow = await startManaged({ failuresPerMinute: 3 });
+    const { port } = new URL(narrow.adminUrl);
+    const asking = (token: string, last = false): string =>
+      `GET /v1/customers/me HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer ${token}\r\n${last ? "Connection: close\r\n" : ""}\r\n`;
+    try {
+      const wrong = Array.from({ length: 100 }, (_, i) => asking(freshToken("46000000", `guess-number-${i}-at-it`)));
+      const socket = connect(Number(port), "127.0.0.1");
+      socket.write(`${wrong.join("")}${asking(freshToken("46000000", acmeApiSecret), true)}`);
+      const answers = [...(await text(socket)).matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status));
+      expect(answers).toHaveLength(101);
+      // Those of a turn may pass above the limit, for each counts when it is over.
+      expect(answers.filter((status) => status === 401).length).toBeLessThan(3 + 10);
+      expect(answers.at(-1)).toBe(429);
     } finally {
       await narrow.close();
     }

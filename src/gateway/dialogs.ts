@@ -109,7 +109,10 @@ export class Dialogs {
     if (message.method === "ACK") return;
     if (dialog) dialog.localCseq = Math.max(dialog.localCseq, message.cseq);
     if (dialog && message.method === "BYE") this.#dialogs.endSoon(dialog);
-    this.#client.set(transactionKey(message), {
+    const key = transactionKey(message);
+    const before = this.#client.get(key);
+    if (before) this.#endEarly(before);
+    this.#client.set(key, {
       head,
       callId: message.callId,
       cseq: message.cseq,
@@ -155,6 +158,7 @@ export class Dialogs {
     this.#server.set(transactionKey(request), {
       head: replyHead(request),
       callId: request.callId,
+      cseq: request.cseq,
       fromTag,
       fromUri: request.from.uri,
       toUri: request.to.uri,
@@ -231,15 +235,15 @@ export class Dialogs {
   #learnAsCaller(response: Message, transaction: ClientTransaction): Dialog | undefined {
     if (!canMake(response)) return undefined;
     const remoteTag = response.to.params.get("tag");
-    const target = contactOf(response);
-    if (remoteTag === undefined || target === undefined) return undefined;
+    if (remoteTag === undefined) return undefined;
     const known = this.#dialogs.known(response.callId, transaction.fromTag, remoteTag);
-    if (!known && !this.#mayFork(transaction.forks, remoteTag)) return undefined;
     const routes = routeUris(response, "record-route")?.reverse() ?? [];
     if (known) {
       if (!known.confirmed) known.routes = routes;
       return known;
     }
+    const target = contactOf(response);
+    if (target === undefined || !this.#mayFork(transaction.forks, remoteTag)) return undefined;
     transaction.forks.add(remoteTag);
     const [local, remote] = [partyOf(response, "from"), partyOf(response, "to")];
     const { fromTag: localTag, fromUri: localUri, cseq: localCseq, toTrunk } = transaction;
@@ -282,13 +286,15 @@ export class Dialogs {
     return !forks.has(tag) && forks.size < bounds.forks && !this.#dialogs.isFull;
   }
 
-  /** A refused INVITE leaves no early dialog behind. */
-  #endEarly({ dialog: inside, callId, fromTag, head }: ClientTransaction): void {
-    if (!inside) this.#dialogs.endEarly(head.method, (one) => one.callId === callId && one.localTag === fromTag);
+  /** A refused INVITE leaves no early dialog behind; those of another try under the same Call-ID and tag are not its. */
+  #endEarly({ dialog: inside, callId, fromTag, head, forks }: ClientTransaction): void {
+    const isOurs = (one: Dialog): boolean => one.callId === callId && one.localTag === fromTag;
+    if (!inside) this.#dialogs.endEarly(head.method, (one) => isOurs(one) && forks.has(one.remoteTag));
   }
 
-  #endEarlyCallee({ dialog: inside, callId, fromTag, head }: ServerTransaction): void {
-    if (!inside) this.#dialogs.endEarly(head.method, (one) => one.callId === callId && one.remoteTag === fromTag);
+  #endEarlyCallee({ dialog: inside, callId, fromTag, head, forks }: ServerTransaction): void {
+    const isOurs = (one: Dialog): boolean => one.callId === callId && one.remoteTag === fromTag;
+    if (!inside) this.#dialogs.endEarly(head.method, (one) => isOurs(one) && forks.has(one.localTag));
   }
 
   /** Drop what time has ended. Runs only where a table is asked for room or life, over bounded tables. */

@@ -25,6 +25,7 @@ export interface ClientTransaction {
 export interface ServerTransaction {
   readonly head: ReplyHead;
   readonly callId: string;
+  readonly cseq: number;
   readonly fromTag: string;
   readonly fromUri: string;
   readonly toUri: string;
@@ -90,12 +91,13 @@ export function follows(request: Request, invite: ClientTransaction): boolean {
 export const sideOf = (invite: ClientTransaction): Followed => (invite.dialog ? "inside" : "outside");
 
 /**
- * Why a client's response does not answer this request: it takes over the request's Vias, tags and routes
+ * Why a client's response does not answer this request: it takes over the request's Vias, CSeq, tags and routes
  * (RFC 3261 §8.2.6). Undefined where it does.
  */
 export function answerFault(transaction: ServerTransaction, response: Message): string | undefined {
   const sameCall = transaction.callId === response.callId && transaction.fromTag === response.from.params.get("tag");
   if (!sameCall) return "Call-ID or From tag is not the request's";
+  if (transaction.cseq !== response.cseq) return "CSeq is not the request's";
   if (!sameUri(response.from.uri, transaction.fromUri) || !sameUri(response.to.uri, transaction.toUri)) {
     return "From or To is not the request's";
   }

@@ -277,6 +277,38 @@ describe("a dialog the client calls", () => {
     expect(judge(inside())).toBe("dialog");
   });
 
+  it("that is early outlives an earlier INVITE of the same call that was refused", () => {
+    send(request({ branch: "1" }));
+    receive(answer(422, { branch: "1", toTag: "b1" }));
+    send(request({ branch: "2", cseq: 2 }));
+    receive(answer(180, { branch: "2", cseq: 2, toTag: "b2" }));
+    now += 33_000;
+    expect(table.hasRoom("")).toBe(true);
+    expect(judge(inside({ toTag: "b2" }))).toBe("dialog");
+    receive(answer(200, { branch: "2", cseq: 2, toTag: "b2" }));
+    expect(judge(inside({ toTag: "b2" }))).toBe("dialog");
+  });
+
+  it("that is early does not outlive a branch that is used again", () => {
+    send(request());
+    receive(answer(180, { toTag: "b2" }));
+    receive(answer(200, { toTag: "b1" }));
+    send(request({ callId: "c2" }));
+    receive(answer(486, { callId: "c2", toTag: "b3" }));
+    now += 33_000;
+    expect([table.calls, table.size]).toEqual([1, 1]);
+  });
+
+  it("that is early is confirmed by a 2xx without Contact, and then ends only by BYE", () => {
+    send(request());
+    receive(answer(180, { toTag: "b1" }));
+    receive(answer(200, { toTag: "b1", contact: undefined }));
+    now += 33_000;
+    expect(table.calls).toBe(1);
+    expect(judge(inside())).toBe("dialog");
+    expect(table.unfinished().byes).toHaveLength(1);
+  });
+
   it("can still be made by a late 2xx of another fork", () => {
     call();
     now += 31_000;
@@ -309,6 +341,17 @@ describe("a dialog the client takes", () => {
     const sent = { fromTag: "l1", toTag: "f1" };
     expect(judge(inside({ ...sent, extra: ["Route: <sip:r2;lr>,<sip:r1;lr;ftag=a1>"] }))).toBe("dialog");
     expect(judge(inside({ ...sent, extra: routes }))).toMatch(/route set/);
+  });
+
+  it("that is early outlives an earlier INVITE of the same call that the client refused", () => {
+    const [one, two] = ["one", "two"].map((branch) => ({ vias: `SIP/2.0/WS edge;branch=z9hG4bK${branch}` }));
+    deliver(incoming(one));
+    respond(ours(422, one));
+    deliver(incoming({ ...two, cseq: 2 }));
+    respond(ours(180, { ...two, cseq: 2, toTag: "l2" }));
+    now += 33_000;
+    expect(table.live).toBe(true);
+    expect(judge(inside({ fromTag: "l2", toTag: "f1" }))).toBe("dialog");
   });
 
   it("that is early ends where the client refuses", () => {
@@ -687,6 +730,7 @@ describe("what the client answers", () => {
     ["another method", ours(200, { method: "OPTIONS" }), /no request that was delivered/],
     ["another Call-ID", ours(200, { callId: "c2" }), /Call-ID or From tag/],
     ["another From tag", ours(200, { fromTag: "f2" }), /Call-ID or From tag/],
+    ["another CSeq", ours(200, { cseq: 2 }), /CSeq/],
     ["a Via left out", ours(200, { vias: top }), /Via list/],
     ["a Via added", ours(200, { vias: `${edge}, ${top}` }), /Via list/],
     ["a Via between", ours(200, { vias: `${top}, SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx, ${below}` }), /Via list/],

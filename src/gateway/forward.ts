@@ -64,7 +64,10 @@ function isRemoved(header: Header, { inDialog, credentials, passHeaders }: Outgo
 const isNarrowed = (name: string, passHeaders: ReadonlySet<string> | undefined): boolean =>
   passHeaders !== undefined && name.startsWith("x-") && !passHeaders.has(name);
 
-/** The client's response as Kamailio gets it; a redirection is not the client's to make. credentials: that were ours. */
+/** What a caller's page would answer with the credential it has from its customer. */
+const challenges = new Set(["www-authenticate", "proxy-authenticate"]);
+
+/** The client's response as Kamailio gets it; neither to redirect nor to challenge is the client's. credentials: that were ours. */
 export function rewriteResponse(
   message: Message,
   passHeaders?: ReadonlySet<string>,
@@ -74,8 +77,9 @@ export function rewriteResponse(
   const edits: Edit[] = [];
   for (const header of message.headers) {
     const { name, start, end } = header;
-    const removed = isUntrusted(name) || isNarrowed(name, passHeaders) || (redirects && name === "contact");
-    if (removed || credentials.includes(header)) edits.push({ start, end, text: "" });
+    const leads = challenges.has(name) || (redirects && name === "contact");
+    const removed = leads || isUntrusted(name) || isNarrowed(name, passHeaders) || credentials.includes(header);
+    if (removed) edits.push({ start, end, text: "" });
   }
   return edits.length === 0 ? message.bytes : splice(message.bytes, edits);
 }

@@ -342,6 +342,7 @@ describe("a response", () => {
     ["to another method", (right) => right.replace(/^(CSeq: \d+) INVITE/m, "$1 MESSAGE")],
     ["to another Call-ID", (right) => right.replace(/^(Call-ID: )/m, "$1x")],
     ["to another From tag", (right) => right.replace(/^(From:.*;tag=).*$/m, "$1other")],
+    ["to another CSeq", (right) => right.replace(/^CSeq: \d+/m, "CSeq: 77")],
     ["with one more Via", (right) => right.replace("From:", "Via: SIP/2.0/UDP 192.0.2.66;branch=z9hG4bKx\r\nFrom:")],
     [
       "with one more Via, in compact form",
@@ -385,6 +386,25 @@ describe("a response", () => {
     const kept = await scene.kamailio.waitFor((one) => one.status === 180 && one.header("Call-ID") === callId);
     expect(kept.headers("Contact")).toHaveLength(1);
   });
+
+  it.each(["401 Unauthorized", "407 Proxy Authentication Required"])(
+    "%s brings no challenge that the caller's page would answer with its credential",
+    async (line) => {
+      const [alice, bob] = [await scene.user("alice"), await scene.user("bob")];
+      const { invite, callId, final } = await ring(alice, bob);
+      const asked = 'Digest realm="mallory.example", nonce="n", qop="auth", algorithm=MD5, stale=true';
+      const extra = [`WWW-Authenticate: ${asked}`, `Proxy-Authenticate: ${asked}`, "proxy-authenticate : Bearer"];
+      bob.client.send(reply(invite, { status: line, tag: "rings", extra: [...extra, "X-Kept: 1"] }));
+      const refused = await final;
+      expect(`${status(refused)}`).toBe(line.slice(0, 3));
+      expect(refused).not.toMatch(/-authenticate/i);
+      expect(header(refused, "X-Kept")).toBe("1");
+      const seen = await scene.kamailio.waitFor(
+        (one) => one.status === status(refused) && one.header("Call-ID") === callId,
+      );
+      expect(seen.raw).not.toMatch(/-authenticate/i);
+    },
+  );
 
   it("from a connection on which nothing was accepted goes nowhere", async () => {
     const ringing = await ring(await scene.user("alice"), await scene.user("bob"));

@@ -1,5 +1,6 @@
 import { type DestinationStream, type Logger, pino } from "pino";
 import { type Clock, systemClock } from "../core/clock.ts";
+import { Outlet } from "./outlet.ts";
 import { mask, scrub } from "./redact.ts";
 import { type LeftOut, Repeats } from "./repeats.ts";
 
@@ -81,7 +82,7 @@ function withCleanBindings(log: Log): Log {
   return log;
 }
 
-const toStderr = (): DestinationStream => pino.destination({ dest: 2, sync: false, maxLength: backlog });
+const toStderr = (): DestinationStream => new Outlet(2, backlog);
 
 /** An error given alone becomes what pino makes of it, `err` and its message, but masked. */
 function clean([first, ...rest]: readonly unknown[]): Arguments {

@@ -29,6 +29,33 @@ const portAtKamailio = async (user: User): Promise<number> => {
   return seen.port;
 };
 
+describe("a user whose name differs in case alone", () => {
+  it("gets none of the other's calls, nor sees its binding; each is found by its own name", async () => {
+    const bob = await scene.user("bob");
+    const address = bob.address.replace("bob", "BOB");
+    const other = new User(await scene.connect(), address, credential(address));
+    expect(header(await other.client.register(address, other.given), "Contact")).not.toContain("bob");
+    const alice = await scene.user("alice");
+    for (const called of [bob, other]) {
+      const callId = `case-${unique()}`;
+      const answered = alice.prove("MESSAGE", `sip:${called.address}`, { callId });
+      const message = await called.client.take((text) => text.startsWith("MESSAGE "));
+      expect(header(message, "Call-ID")).toBe(callId);
+      called.client.send(reply(message, { status: "200 OK" }));
+      expect(status(await answered)).toBe(200);
+      expect(toOthers(callId, called)).toEqual([]);
+    }
+  });
+
+  /** What Kamailio sent with this Call-ID to anybody else. */
+  const toOthers = (callId: string, { name }: User): string[] =>
+    scene.kamailio
+      .saw()
+      .filter((seen) => seen.way === "out" && seen.method === "MESSAGE" && seen.header("Call-ID") === callId)
+      .map(({ raw }) => raw)
+      .filter((raw) => !raw.startsWith(`MESSAGE sip:${name}@`));
+});
+
 describe("the address that a leg announces", () => {
   it.each(["acme.example", "globex.example"])(
     "brings nobody's calls to whoever comes from it next: a user of %s after bob",

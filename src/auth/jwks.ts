@@ -95,7 +95,7 @@ export class KeySets {
   async consult(uri: string): Promise<void> {
     const remote = this.#remotes.get(uri);
     if (!remote) return;
-    const rested = this.#clock.now() - remote.askedAt >= coolDown;
+    const rested = this.#age(remote) >= coolDown;
     await (remote.underWay ?? (rested ? this.#ask(remote) : undefined));
   }
 
@@ -110,10 +110,15 @@ export class KeySets {
 
   /** Others may have asked for it, or dropped it, while it waited its turn. */
   #isDue(remote: Remote): boolean {
-    const { uri, askedAt, underWay, trouble } = remote;
-    const age = this.#clock.now() - askedAt;
-    const old = age >= (trouble === undefined ? refreshAfter : coolDown);
+    const { uri, underWay, trouble } = remote;
+    const old = this.#age(remote) >= (trouble === undefined ? refreshAfter : coolDown);
     return old && underWay === undefined && this.#remotes.get(uri) === remote;
+  }
+
+  /** Milliseconds since it was asked for; where the clock was put back since then nobody knows. */
+  #age({ askedAt }: Remote): number {
+    const age = this.#clock.now() - askedAt;
+    return age < 0 ? Number.POSITIVE_INFINITY : age;
   }
 
   #ask(remote: Remote): Promise<void> {

@@ -93,6 +93,18 @@ describe("a key set", () => {
     expect(bench.kids()).toEqual(["e2"]);
   });
 
+  it("is asked for anew when the machine's clock was put back, and once: a dropped key is not to live on till then", async () => {
+    const bench = await new Bench().wanting();
+    await bench.later(-86_400, body([es2.jwk]));
+    expect(bench.kids()).toEqual(["e2"]);
+    await bench.later(1);
+    expect(bench.asked).toHaveLength(2);
+    bench.at -= 86_400_000;
+    await bench.sets.consult(uri);
+    await bench.sets.consult(uri);
+    expect(bench.asked).toHaveLength(3);
+  });
+
   it("is asked for anew when a token cannot be proved, but not within 30 s", async () => {
     const bench = await new Bench().wanting();
     bench.answer = body([es.jwk, es2.jwk]);

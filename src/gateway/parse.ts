@@ -1,4 +1,5 @@
 import { type Refusal, refuse } from "../core/errors.ts";
+import { ambiguity } from "../sip/ambiguous.ts";
 import type { Message } from "../sip/message.ts";
 import { type ReplyHead, replyHead, salvage } from "../sip/reply.ts";
 import { type Request, readRequest } from "../sip/request.ts";
@@ -26,6 +27,8 @@ export function parse(bytes: Buffer, limit: number): Parsed {
   const scanned = scan(bytes);
   if (scanned.kind === "malformed") return spoiled(bytes, malformed(scanned.reason));
   const { message } = scanned;
+  const reason = ambiguity(message);
+  if (reason !== undefined) return spoiled(bytes, malformed(reason));
   if (!message.isRequest) return { kind: "response", message };
   const read = readRequest(message);
   if (read.kind === "request") return read;

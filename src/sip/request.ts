@@ -27,6 +27,7 @@ export type ReadRequest =
   | { readonly kind: "malformed"; readonly reason: string };
 
 const maxContacts = 10;
+const addressed = new Set(["sip", "sips", "tel"]);
 const malformed = (reason: string): ReadRequest => ({ kind: "malformed", reason });
 
 /** Read the URIs of a scanned request; malformed where one cannot be read the same by everybody. */
@@ -39,6 +40,9 @@ export function readRequest(message: Message): ReadRequest {
     "a URI holds user:password; give the plain user, as in sip:alice@acme.example, and the credential apart";
   if (uri.hasPassword || from.hasPassword || to.hasPassword) return malformed(password);
   if (uri.headers !== undefined) return malformed("the Request-URI holds header fields after ?");
+  // Kamailio refuses all others, but for urn, of which it makes a user and a host.
+  if (!addressed.has(from.scheme) || !addressed.has(to.scheme))
+    return malformed("From or To is no sip, sips or tel URI");
   const fromTag = message.from.params.get("tag");
   if (fromTag === undefined) return malformed("From has no tag");
   const contacts = readContacts(message);
@@ -72,6 +76,8 @@ export function readContacts(message: Message): "*" | readonly Contact[] | undef
   if (values.length === 1 && values[0]!.text === "*") return message.method === "REGISTER" ? "*" : undefined;
   const contacts: Contact[] = [];
   for (const { text, start } of values) {
+    // Kamailio takes the one for `*` alone, and reads on past the quote that follows two backslashes.
+    if (text.startsWith("*") || text.includes("\\\\")) return undefined;
     const parsed = parseAddress(text);
     const uri = parsed.kind === "address" ? parseUri(parsed.address.uri) : undefined;
     if (parsed.kind === "malformed" || !uri || uri.hasPassword || uri.headers !== undefined) return undefined;

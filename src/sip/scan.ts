@@ -46,10 +46,12 @@ const single: ReadonlyMap<string, number> = new Map(
   ].map((name, bit) => [name, 1 << bit]),
 );
 
-/** Characters of `token` (RFC 3261 §25.1) but for `%`: an escape in a name is read differently by different parsers. */
+/**
+ * Characters of `token` (RFC 3261 §25.1) but for `%`, for an escape in a name is read differently by different parsers, and
+ * for those at which Kamailio stops reading header fields.
+ */
 const nameByte = new Uint8Array(128);
-for (const c of "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!*_+`'~")
-  nameByte[c.charCodeAt(0)] = 1;
+for (const c of "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._+~") nameByte[c.charCodeAt(0)] = 1;
 
 class Malformed extends Error {}
 

@@ -31,6 +31,12 @@ export interface Via {
   readonly branch: string;
 }
 
+export interface ViaParts {
+  readonly host: string;
+  readonly port: number | undefined;
+  readonly params: ReadonlyMap<string, string>;
+}
+
 export type ParsedAddress =
   | { readonly kind: "address"; readonly address: Address }
   | { readonly kind: "malformed"; readonly reason: string };
@@ -157,8 +163,9 @@ function withParams(text: string, uri: string, paramsStart: number): ParsedAddre
   return { kind: "address", address: { uri, params, paramsStart } };
 }
 
+/** To Kamailio an apostrophe before a value is a quotation mark. */
 const param =
-  /[ \t]*;[ \t]*([A-Za-z0-9\-.!%*_+`'~]{1,64})(?:[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[A-Za-z0-9\-.!%*_+`'~[\]:]{1,512}))?[ \t]*/y;
+  /[ \t]*;[ \t]*([A-Za-z0-9\-.!%*_+`'~]{1,64})(?:[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|(?!')[A-Za-z0-9\-.!%*_+`'~[\]:]{1,512}))?[ \t]*/y;
 
 /** `;name=value` … from an offset to the end (RFC 3261 generic-param); undefined where that is not what stands there. */
 export function headerParams(text: string, from: number): ReadonlyMap<string, string> | undefined {
@@ -192,17 +199,24 @@ export const unquote = (value: string): string =>
   value.startsWith('"') ? value.slice(1, -1).replace(/\\(.)/g, "$1") : value;
 
 const viaStart = new RegExp(
-  `^SIP[ \\t]*/[ \\t]*2\\.0[ \\t]*/[ \\t]*[A-Za-z0-9\\-]{1,16}[ \\t]+${host}(?:[ \\t]*:[ \\t]*\\d{1,5})?(?=[ \\t]*(?:;|$))`,
+  `^SIP[ \\t]*/[ \\t]*2\\.0[ \\t]*/[ \\t]*[A-Za-z0-9\\-]{1,16}[ \\t]+${host}(?:[ \\t]*:[ \\t]*(\\d{1,5}))?(?=[ \\t]*(?:;|$))`,
 );
 
 /** The sent-by host and the branch of one Via value; undefined without an RFC 3261 branch (magic cookie and more). */
 export function parseVia(text: string): Via | undefined {
-  const match = viaStart.exec(text);
-  if (!match) return undefined;
-  const branch = headerParams(text, match[0].length)?.get("branch");
+  const found = viaParts(text);
+  const branch = found?.params.get("branch");
   if (branch === undefined || !branch.startsWith("z9hG4bK") || branch.length < 8 || branch.length > 256)
     return undefined;
-  return token.test(branch) ? { host: match[1]!.toLowerCase(), branch } : undefined;
+  return token.test(branch) ? { host: found!.host, branch } : undefined;
+}
+
+/** Any Via value, with whatever parameters; undefined where it is none. host: lower case. */
+export function viaParts(text: string): ViaParts | undefined {
+  const match = viaStart.exec(text);
+  const params = match ? headerParams(text, match[0].length) : undefined;
+  if (!match || !params) return undefined;
+  return { host: match[1]!.toLowerCase(), port: match[2] === undefined ? undefined : Number(match[2]), params };
 }
 
 /** Percent-escapes resolved once; undefined where one is broken or hides a control character. */

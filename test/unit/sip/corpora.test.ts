@@ -119,6 +119,7 @@ describeCorpus("rfc4475", 51, (folder) => {
     regescrt: /Contact cannot be read/,
     inv2543: /without Content-Length/,
     test: /start line/,
+    unksm2: /no sip, sips or tel URI/,
   };
   const files = readdirSync(join(folder, "messages"));
   const read = (file: string): Buffer => readFileSync(join(folder, "messages", file));

@@ -148,6 +148,8 @@ describe("scan", () => {
     ["a line without name", whole.replace("Subject: x", ": x"), /begin with a name/],
     ["a folded line before any header", whole.replace("\r\nVia", "\r\n Via"), /begin with a name/],
     ["a folded line of white space alone", whole.replace("Subject: x", "Subject: x\r\n \t"), /folded line is empty/],
+    ["a character in a name at which Kamailio stops reading", whole.replace("Subject", "X!y"), /no colon/],
+    ["another one", whole.replace("Subject", "X'y"), /no colon/],
     ["an escape in a header name", whole.replace("Subject", "C%6Fntact"), /no colon/],
     ["a byte above 127 in a header name", whole.replace("Subject", "S\xfcbject"), /no colon/],
     ["an escape in the method", whole.replaceAll("INVITE", "INV%49TE"), /start line/],

@@ -213,7 +213,11 @@ describe("headerParams and paramSpan", () => {
     ";a=\xa0",
     ";a=b\xa0",
     ";a=(b)",
+    ";a='b;c=d",
+    ";a='b';c=d",
   ])("cannot read %j", (text) => expect(headerParams(text, 0)).toBeUndefined());
+
+  it("read an apostrophe within a value", () => expect(headerParams(";a=b'c", 0)?.get("a")).toBe("b'c"));
 
   it("bound names, values and their count", () => {
     expect(headerParams(`;${"a".repeat(64)}=${"b".repeat(512)}`, 0)?.size).toBe(1);

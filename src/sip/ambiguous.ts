@@ -1,0 +1,59 @@
+import type { Header, Message } from "./message.ts";
+import { parseAddress, parseUri, viaParts } from "./uri.ts";
+
+/**
+ * Why a client's message, though it follows the grammar, may not pass: Kamailio reads it otherwise, or closes the leg over
+ * it. Each was found by test/agreement, which has it as a case. Undefined where nothing of the kind is there.
+ */
+export function ambiguity(message: Message): string | undefined {
+  for (const header of message.headers) {
+    const found = inHeader(header, message);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function inHeader(header: Header, message: Message): string | undefined {
+  switch (header.name) {
+    case "via":
+      return inVia(header, message);
+    case "cseq":
+      return header.folded ? "CSeq is folded over lines: write it on one" : undefined;
+    case "call-id":
+      // It takes the white space for a part of the Call-ID.
+      return header.valueEnd < header.end - 2 ? "white space after the Call-ID: leave it out" : undefined;
+    case "expires":
+      return message.isRequest && !isSeconds(message.value(header)) ? "Expires is not a number of seconds" : undefined;
+    case "refer-to":
+      return isAddress(message.value(header)) ? undefined : "Refer-To cannot be read";
+    default:
+      return undefined;
+  }
+}
+
+function isAddress(text: string): boolean {
+  const parsed = parseAddress(text);
+  return parsed.kind === "address" && parseUri(parsed.address.uri) !== undefined;
+}
+
+/** RFC 3261 §20.19. */
+const isSeconds = (text: string): boolean => /^\d{1,10}$/.test(text) && Number(text) <= 0xffff_ffff;
+
+/** The letters with which it lets no transport begin. */
+const strangeTransport = /^SIP[ \t]*\/[ \t]*2\.0[ \t]*\/[ \t]*[CDILP02]/i;
+
+/** It reads every Via, not the topmost alone; within quotes it stops at a comma, and at a backslash it gives up. */
+function inVia(header: Header, message: Message): string | undefined {
+  const value = message.value(header);
+  if (value.includes('"')) return "a quoted string in Via: leave it out";
+  const alone = !value.includes(",");
+  if (alone && strangeTransport.test(value)) return "the transport in Via is none";
+  // The topmost has been read.
+  if (alone && message.header("via") === header) return undefined;
+  return value.split(",").every(isReadable) ? undefined : "a Via cannot be read";
+}
+
+function isReadable(text: string): boolean {
+  const via = text.trim();
+  return !strangeTransport.test(via) && viaParts(via) !== undefined;
+}

@@ -3,7 +3,13 @@ import { defineConfig } from "vitest/config";
 /** Unit tests run two files at a time. What starts servers runs one file at a time after them, so that its deadlines mean something. */
 const parts = [
   { name: "unit", include: ["test/{unit,contract}/**/*.test.ts"], maxWorkers: 2, testTimeout: 10_000, groupOrder: 0 },
-  { name: "flow", include: ["test/{flow,attack}/**/*.test.ts"], maxWorkers: 1, testTimeout: 20_000, groupOrder: 1 },
+  {
+    name: "flow",
+    include: ["test/{flow,attack,agreement}/**/*.test.ts"],
+    maxWorkers: 1,
+    testTimeout: 20_000,
+    groupOrder: 1,
+  },
   { name: "browser", include: ["test/browser/**/*.test.ts"], maxWorkers: 1, testTimeout: 30_000, groupOrder: 2 },
 ];
 

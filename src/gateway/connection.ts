@@ -127,8 +127,16 @@ export class Connection implements Guest, ClientEnd, Drainable {
     return this.#visitor.accepted ? "accepted" : "unaccepted";
   }
 
+  get callable(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN && this.#visitor.accepted;
+  }
+
   get reachable(): boolean {
-    if (this.#socket.readyState !== this.#socket.OPEN) return false;
+    return this.#socket.readyState === this.#socket.OPEN && this.#isServed;
+  }
+
+  /** Its credential still stands, or a call of it goes on. */
+  get #isServed(): boolean {
     return this.#visitor.accepted || (this.#leg?.dialogs.live ?? false);
   }
 
@@ -359,9 +367,9 @@ export class Connection implements Guest, ClientEnd, Drainable {
     };
   }
 
-  /** Who was accepted does not wait for who was not, and is served where memory is short. */
+  /** Who was accepted, or is in a call yet, does not wait for who was not, and is served where memory is short. */
   #inTurn(work: () => Promise<void> | undefined): Promise<void> | undefined {
-    if (this.#visitor.accepted) return work();
+    if (this.#isServed) return work();
     if (this.#context.memoryShort()) return this.#close(refusals.overloaded);
     return this.#context.strangers.run(this.#peer.address, work);
   }

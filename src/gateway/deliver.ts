@@ -17,6 +17,8 @@ export interface Receiver {
   /** To tag of responses of our own to upstream. */
   readonly tag: string;
   readonly client: {
+    /** May get what is new; what belongs to a call. */
+    readonly callable: boolean;
     readonly reachable: boolean;
     /** Not while the gateway drains. */
     readonly takesCalls: boolean;
@@ -62,14 +64,17 @@ function admit(leg: Receiver, request: Message, binary: boolean, from: Inlet, lo
   }
   const uri = parseUri(request.requestUri);
   const shown = uri !== undefined && leg.hasShown(uri.user, uri.host);
-  if (shown && leg.client.reachable && leg.dialogs.delivered(request)) return true;
+  const reached = isNew(request) ? leg.client.callable : leg.client.reachable;
+  if (shown && reached && leg.dialogs.delivered(request)) return true;
   log.info({ method: request.method, shown }, "a request from upstream was not for this client");
   leg.client.tap.judgedOffer("dropped", "not for this client");
   if (request.method !== "ACK") leg.send(reply(replyHead(request), 480, leg.tag), binary, from, request);
   return false;
 }
 
-const isNewCall = ({ method, to }: Message): boolean => method === "INVITE" && !to.params.has("tag");
+/** ACK and CANCEL follow an INVITE, with or without a To tag. */
+const isNew = ({ method, to }: Message): boolean => method !== "ACK" && method !== "CANCEL" && !to.params.has("tag");
+const isNewCall = (request: Message): boolean => request.method === "INVITE" && isNew(request);
 
 /** Kamailio's word that it did not take our grant, in the client's terms. */
 const refusedUpstream = refusalHeaders(

@@ -20,7 +20,9 @@ import { AddressTaken, type Announced, type Opened, openUpstream, type UpstreamO
 
 /** The browser's end of a leg. */
 export interface ClientEnd {
-  /** Its credential still stands, or a call of it goes on. */
+  /** Its credential still stands: what is new may come to it. */
+  readonly callable: boolean;
+  /** The same, or a call of it goes on: what belongs to that may come. */
   readonly reachable: boolean;
   /** Not while the gateway drains. */
   readonly takesCalls: boolean;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { answered, establish, responseTo, ring } from "../helpers/dialog.ts";
+import { answered, cancelOf, establish, responseTo, ring } from "../helpers/dialog.ts";
 import type { TestGateway } from "../helpers/gateway.ts";
 import { answer, code, credential, status, unique } from "../helpers/raw-client.ts";
-import { header, reply } from "../helpers/raw-sip.ts";
+import { header } from "../helpers/raw-sip.ts";
 import { Scene, type User } from "../helpers/scene.ts";
 
 let scene: Scene;
@@ -95,21 +95,29 @@ describe("a credential that ends while its connection stands", () => {
     expect(await scene.arrived(invented.callId)).toEqual([]);
   });
 
-  it("gets no new calls while none of its own stands", async () => {
+  it("gets nothing new, whether a call of its own stands or not; what belongs to that goes on", async () => {
     const { gateway, pass } = await gatewayWithClock();
-    const alice = await scene.user("alice");
-    const bob = await shortLived(gateway, "bob", 60);
-    const ringing = await ring(alice, bob);
-    bob.client.send(reply(ringing.invite, { status: "486 Busy Here", tag: "rings" }));
-    expect(status(await ringing.final)).toBe(486);
+    const [alice, carol] = [await scene.user("alice"), await scene.user("carol")];
+    const [idle, busy] = [await shortLived(gateway, "bob", 60), await shortLived(gateway, "bob", 60)];
+    const call = await establish(alice, busy);
+    const ringing = await ring(carol, busy);
     pass(61);
-    // What was just refused may still see its ACK; after that nothing of bob's is under way.
-    pass(33);
-    const callId = `message-${unique()}`;
-    expect(status(await alice.prove("MESSAGE", `sip:${bob.address}`, { callId }))).toBe(480);
-    const seen = await scene.arrived(callId);
-    expect(seen.map((one) => one.method ?? one.status)).toEqual(["MESSAGE", 480]);
-    expect(bob.client.received.join()).not.toContain(callId);
+    for (const user of [idle, busy]) {
+      for (const method of ["MESSAGE", "INVITE"]) {
+        const callId = `new-${unique()}`;
+        expect(status(await alice.prove(method, `sip:${user.address}`, { callId }))).toBe(480);
+        const seen = await scene.arrived(callId);
+        expect(seen.map((one) => one.method ?? one.status)).toEqual([method, 480]);
+        const came = user.client.received.filter((text) => text.includes(callId) && !text.startsWith("ACK "));
+        expect(came).toEqual([]);
+      }
+    }
+    carol.client.send(cancelOf(ringing.sent));
+    await answered(busy, ringing.callId, "CANCEL");
+    const inside = call.fromCaller("INFO");
+    alice.client.send(inside);
+    await answered(busy, call.callId, "INFO");
+    expect(status(await responseTo(alice, inside))).toBe(200);
   });
 
   it("binds no longer than it lives", async () => {

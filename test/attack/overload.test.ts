@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { json } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { answered, establish, responseTo } from "../helpers/dialog.ts";
 import type { TestGateway } from "../helpers/gateway.ts";
 import { code, credential, RawClient, status, unique } from "../helpers/raw-client.ts";
 import { type RequestParts, request } from "../helpers/raw-sip.ts";
@@ -101,6 +102,26 @@ describe("a gateway whose memory is short", () => {
       ["warn", "memory"],
       ["info", "memory"],
     ]);
+  });
+
+  it("cuts no call whose credential has ended: what belongs to it goes on", async () => {
+    let ahead = 0;
+    const gateway = await scene.another({ clock: { now: () => Date.now() + ahead } });
+    const [alice, bob] = [await scene.stranger("alice", "acme.example", gateway), await scene.user("bob")];
+    alice.given = credential(alice.address, { ttl: 60 });
+    expect(status(await alice.client.register(alice.address, alice.given))).toBe(200);
+    const call = await establish(alice, bob);
+    ahead = 61_000;
+    gateway.change(little);
+    await expect.poll(() => short(gateway), { timeout: 5_000 }).toBe(1);
+    for (const method of ["UPDATE", "BYE"]) {
+      const text = call.fromCaller(method);
+      alice.client.send(text);
+      await answered(bob, call.callId, method);
+      expect(status(await responseTo(alice, text))).toBe(200);
+    }
+    alice.client.send(request(alice.parts("OPTIONS", "sip:acme.example")));
+    expect((await alice.client.closed).code).toBe(1008);
   });
 
   it("twin: with room for what it has it refuses nobody", async () => {

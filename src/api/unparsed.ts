@@ -22,6 +22,8 @@ export async function served(app: FastifyInstance, log: Pick<Log, "debug">): Pro
     server.maxRequestsPerSocket = mostRequests;
     answerUnparsed(server, log);
     server.on("request", listener);
+    // Node would answer by itself, past the routes.
+    server.on("checkExpectation", (request, response) => server.emit("request", request, response));
   };
 }
 

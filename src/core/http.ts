@@ -16,6 +16,7 @@ const titles = {
   408: "Request Timeout",
   413: "Payload Too Large",
   415: "Unsupported Media Type",
+  417: "Expectation Failed",
   431: "Request Header Fields Too Large",
   503: "Service Unavailable",
 } as const;
@@ -23,6 +24,7 @@ const titles = {
 /** A request's head, as Node shows it. */
 export interface Head {
   readonly httpVersion: string;
+  readonly url?: string | undefined;
   readonly headersDistinct: Readonly<Record<string, readonly string[] | undefined>>;
 }
 
@@ -40,11 +42,46 @@ const encoding: Problem = {
   headers: { "accept-encoding": "identity" },
 };
 
-/** What Node lets through though two readers could take it for two requests: Host, and a body that is not what it seems. */
-export function headFault({ httpVersion, headersDistinct }: Head): Problem | undefined {
-  const hosts = headersDistinct.host?.length ?? 0;
+const version: Problem = {
+  status: 400,
+  code: "message-malformed",
+  detail: "the request is of another version of HTTP: send HTTP/1.1 (RFC 9112)",
+  headers: { connection: "close" },
+};
+
+const chunks: Problem = {
+  status: 400,
+  code: "message-malformed",
+  detail:
+    "Transfer-Encoding is not chunked alone, or the request is HTTP/1.0: send Content-Length (RFC 9112 section 6.1)",
+  headers: { connection: "close" },
+};
+
+const fragment: Problem = {
+  status: 400,
+  code: "message-malformed",
+  detail: "the request target holds a #, which ends it for some readers: send it as %23, or nothing from it on",
+};
+
+const expectation: Problem = {
+  status: 417,
+  code: "message-malformed",
+  detail: "Expect is not 100-continue: send the request without it (RFC 9110 section 10.1.1)",
+};
+
+/**
+ * What Node lets through though two readers could take it for two requests, or for another one: version, Host, where
+ * the target ends, and a body that is not what it seems.
+ */
+export function headFault({ httpVersion, url = "", headersDistinct: fields }: Head): Problem | undefined {
+  if (httpVersion !== "1.1" && httpVersion !== "1.0") return version;
+  const hosts = fields.host?.length ?? 0;
   if (hosts > 1 || (hosts === 0 && httpVersion !== "1.0")) return host;
-  return headersDistinct["content-encoding"] === undefined ? undefined : encoding;
+  const coded = fields["transfer-encoding"]?.join();
+  if (coded !== undefined && (httpVersion === "1.0" || coded.toLowerCase() !== "chunked")) return chunks;
+  if (url.includes("#")) return fragment;
+  if (!/^(?:100-continue)?$/i.test(fields.expect?.join() ?? "")) return expectation;
+  return fields["content-encoding"] === undefined ? undefined : encoding;
 }
 
 /** Milliseconds that the answer may take to be sent. */

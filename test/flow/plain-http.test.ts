@@ -93,11 +93,30 @@ describe.each(ports)("two readings of a request on the %s port", (port) => {
     ["a Host behind two thousand fields", 400, ["Host: x", ...Array(2_100).fill("a:b"), "Host: y"]],
     ["a Content-Encoding", 415, ["Host: x", "Content-Encoding: gzip"]],
     ["an empty Content-Encoding", 415, ["Host: x", "Content-Encoding:"]],
+    ["chunks in a coding", 400, ["Host: x", "Transfer-Encoding: gzip, chunked"]],
+    ["an expectation that nobody knows", 417, ["Host: x", "Expect: something"]],
   ])("%s: problem %i", async (_, wanted, fields) => {
     expect(problemOf(await raw(port, get(port, ...fields)))).toMatchObject({
       status: wanted,
       code: "message-malformed",
     });
+  });
+
+  it.each([
+    ["chunks in HTTP/1.0", " HTTP/1.0", ["Transfer-Encoding: chunked"], "0\r\n\r\n"],
+    ["HTTP/2.0", " HTTP/2.0", [], ""],
+    ["HTTP/0.9", " HTTP/0.9", [], ""],
+    ["a # in the target", "?x=y#z HTTP/1.1", [], ""],
+  ])("%s: problem 400", async (_, version, fields, body) => {
+    const answer = await raw(port, get(port, "Host: x", ...fields).replace(" HTTP/1.1", version) + body);
+    expect(problemOf(answer)).toMatchObject({ status: 400, code: "message-malformed" });
+    expect(answer.match(/^HTTP\/1\.1 /gm)).toHaveLength(1);
+  });
+
+  it("twin: chunks alone, and the expectation that everybody knows", async () => {
+    expect(status(await raw(port, `${get(port, "Host: x", "Transfer-Encoding: Chunked")}0\r\n\r\n`))).toBe(200);
+    const expecting = get(port, "Host: x", "Expect: 100-Continue", "Content-Length: 0");
+    expect(await raw(port, expecting)).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /);
   });
 
   it("ends the connection, whatever stands behind it", async () => {

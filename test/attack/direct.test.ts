@@ -601,6 +601,9 @@ describe("a request that claims a dialog", () => {
       { routes: [ours(), `<sip:${sink.host}:${sink.port};lr>`], uri: `sip:x@${sink.host}:${sink.port}` },
       { routes: [`<sip:${sink.host}:${sink.port};lr>`], uri: `sip:x@${sink.host}:${sink.port}` },
       { routes: [], uri: `sip:${carol.address}` },
+      // More than a function of Kamailio's has room for.
+      { uri: `sip:x@x.invalid;alias=${"1".repeat(1_500)}~${port}~5` },
+      { uri: `sip:x@x.invalid;q=${"1".repeat(1_500)};alias=127.0.0.1~${port}~5` },
     ];
     for (const attempt of attempts) {
       expect(status(await exchange(alice, call.fromCaller("INFO", attempt))), JSON.stringify(attempt)).toBe(481);

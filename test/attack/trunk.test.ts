@@ -1,0 +1,204 @@
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
+import { announcedHost, type Call, callOf, chainSecret, domain, Legs, uniqueId, withinCall } from "../helpers/legs.ts";
+import {
+  header,
+  headers,
+  isReply,
+  type RequestParts,
+  recordRoutes,
+  reply,
+  request,
+  tagOf,
+  uriOf,
+} from "../helpers/raw-sip.ts";
+import { openUdpSink, type UdpSink } from "../helpers/udp-sink.ts";
+import type { UpstreamClient } from "../helpers/upstream-client.ts";
+
+/** A trunk that means no good, and whoever else reaches the port for trunks. */
+let kamailio: Kamailio;
+let trunk: UdpSink;
+let stranger: UdpSink;
+let alice: UpstreamClient;
+let port = 49_000;
+const legs = new Legs(() => kamailio);
+
+beforeAll(async () => {
+  kamailio = await startKamailio({ chainSecret });
+});
+beforeEach(async () => {
+  [trunk, stranger] = [await openUdpSink("127.0.0.9"), await openUdpSink("127.0.0.66")];
+  alice = await legs.open("alice", port++);
+});
+afterEach(async () => {
+  await legs.close();
+  await Promise.all([trunk.close(), stranger.close()]);
+});
+afterAll(() => kamailio.stop());
+
+const place = ({ host, port: at }: UdpSink): string => `${host}:${at}`;
+
+/** A call of alice to the trunk that has arrived there. */
+async function called(extra: Partial<RequestParts> = {}, max?: number): Promise<{ call: Call; invite: string }> {
+  const more = { trunk: `sip:${place(trunk)}`, caller: "+3225887000", ...(max ? { max } : {}) };
+  const call = callOf("alice", "+1900", more, extra);
+  alice.send(call.invite);
+  const callId = extra.callId ?? call.callId;
+  const invite = await trunk.waitFor((text) => text.startsWith("INVITE ") && header(text, "Call-ID") === callId);
+  return { call, invite };
+}
+
+interface Standing {
+  readonly call: Call;
+  readonly ok: string;
+  /** A request of the trunk, answered where via says. */
+  theirs(method: string, extra?: Partial<RequestParts>, via?: UdpSink): string;
+}
+
+/** The same, answered with this Contact. */
+async function answered(contact = `<sip:${place(trunk)}>`, max?: number): Promise<Standing> {
+  const { call, invite } = await called({}, max);
+  trunk.send(reply(invite, { status: "200 OK", tag: "trunk", contact }), kamailio.udp);
+  const ok = await alice.waitFor((text) => isReply(text, 200, "INVITE"));
+  alice.send(withinCall(call, ok, "ACK"));
+  const theirs = (method: string, extra: Partial<RequestParts> = {}, via = trunk): string =>
+    request({
+      ...{ method, uri: uriOf(header(invite, "Contact")), from: `+1900@${domain}`, fromTag: "trunk", toTag: "caller" },
+      ...{ to: uriOf(header(invite, "From")).slice("sip:".length), callId: call.callId, cseq: 1 },
+      ...{ viaHost: place(via), viaTransport: "UDP" as const, routes: recordRoutes(invite), ...extra },
+    });
+  return { call, ok, theirs };
+}
+
+/** OPTIONS to this host, answered by the process that has read all that came before. */
+async function alive(): Promise<void> {
+  const ids = { fromTag: "o", callId: `alive-${uniqueId()}`, cseq: 1 };
+  const parts = { from: "o@outside.example", to: "o@outside.example", viaHost: place(stranger) };
+  const uri = `sip:${kamailio.udp.host}:${kamailio.udp.port}`;
+  stranger.send(request({ method: "OPTIONS", uri, ...parts, ...ids, viaTransport: "UDP" }), kamailio.udp);
+  await stranger.waitFor((text) => isReply(text, 200, "OPTIONS") && header(text, "Call-ID") === ids.callId);
+}
+
+describe("a request in a call, from UDP", () => {
+  const digits = "1".repeat(1_500);
+  const own = (): string => `<sip:${kamailio.udp.host}:${kamailio.udp.port};lr>`;
+
+  it.each([
+    ["an endless alias", (): Partial<RequestParts> => ({ uri: `sip:x@y;alias=${digits}~5060~5` })],
+    ["an endless Request-URI", () => ({ uri: `sip:x@y;q=${digits};alias=203.0.113.7~5060~5` })],
+    [
+      "an endless last Route behind a strict one",
+      () => ({ uri: own().slice(1, -1), routes: [own(), `<sip:x@y;q=${digits};alias=203.0.113.7~5060~5>`] }),
+    ],
+  ])("with %s is 481, whoever sends it, and Kamailio lives", async (_, extra) => {
+    const { theirs } = await answered();
+    stranger.send(theirs("INFO", extra(), stranger), kamailio.udp);
+    await stranger.waitFor((text) => isReply(text, 481, "INFO"));
+    await alive();
+    trunk.send(theirs("INFO"), kamailio.udp);
+    await alice.waitFor((text) => text.startsWith("INFO "));
+  });
+
+  it("does not reach a leg that is not in it, by alias or Route; the call's own does it reach", async () => {
+    const bob = await legs.registered("bob", port++);
+    const address = `${announcedHost}:${port - 1}`;
+    const { theirs } = await answered();
+    const uri = "sip:bob@bob.invalid;transport=ws";
+    const alias = `${uri};alias=${address.replace(":", "~")}~5`;
+    trunk.send(theirs("MESSAGE", { uri: alias }), kamailio.udp);
+    await trunk.waitFor((text) => isReply(text, 481, "MESSAGE"));
+    trunk.send(theirs("NOTIFY", { uri, routes: [own(), `<sip:${address};lr;transport=ws>`] }), kamailio.udp);
+    await trunk.waitFor((text) => isReply(text, 481, "NOTIFY"));
+    trunk.send(theirs("INFO"), kamailio.udp);
+    await alice.waitFor((text) => text.startsWith("INFO "));
+    expect(bob.received().filter((text) => !text.startsWith("SIP/2.0 "))).toEqual([]);
+  });
+});
+
+describe("a trunk that answers with a Contact", () => {
+  it.each(["sip:x@HOST;transport=tcp", "sip:x@HOST;Transport=TLS", "sips:x@HOST", "sip:x@HOST;transport=ws"])(
+    "%s has Kamailio connect nowhere, not for a request of the page nor for the last BYE",
+    async (contact) => {
+      let connections = 0;
+      const inner = createServer(() => connections++).listen(0, "127.0.0.21");
+      await once(inner, "listening");
+      const host = `127.0.0.21:${(inner.address() as AddressInfo).port}`;
+      const { call, ok } = await answered(`<${contact.replace("HOST", host)}>`, 1);
+      alice.send(withinCall(call, ok, "INFO", { body: "SET key value\r\n" }));
+      await alice.waitFor((text) => isReply(text, 481, "INFO"));
+      await alice.waitFor((text) => text.startsWith("BYE "), 8_000);
+      await alive();
+      expect(connections).toBe(0);
+      inner.close();
+    },
+  );
+
+  it("with an endless alias does not have the page's requests end Kamailio", async () => {
+    const { call, ok } = await answered(`<sip:x@y;q=${"1".repeat(1_500)};alias=203.0.113.7~5060~5>`);
+    alice.send(withinCall(call, ok, "INFO"));
+    await alice.waitFor((text) => isReply(text, 481, "INFO"));
+    await alive();
+  });
+});
+
+describe("an answer to a call", () => {
+  /** The branch that Kamailio gives a request: a hash of Call-ID and CSeq, and one of what the caller chose. */
+  const branchOf = (index: string, callId: string, branch: string): string => {
+    const known = ["caller", callId, `sip:+1900@${domain}`, "1", "alice.invalid", branch];
+    return `z9hG4bK${index}.${createHash("md5").update(known.join("")).digest("hex")}.0`;
+  };
+
+  it("is the trunk's own: the caller, who can tell its branch, cannot give it from elsewhere", async () => {
+    const bob = await legs.registered("bob", port++);
+    const [callId, branch] = [`told-${uniqueId()}`, `z9hG4bK${uniqueId()}`];
+    const shown = callOf("alice", "bob", {}, { callId });
+    alice.send(shown.invite);
+    const rang = await bob.waitFor((text) => header(text, "Call-ID") === callId);
+    const index = /branch=z9hG4bK([0-9a-f]+)\./.exec(headers(rang, "Via")[0] ?? "")?.[1] ?? "";
+    bob.send(reply(rang, { status: "486 Busy Here", tag: "b" }));
+    await alice.waitFor((text) => isReply(text, 486, "INVITE"));
+
+    const { invite } = await called({ callId, branch });
+    const [via = ""] = headers(invite, "Via");
+    const told = branchOf(index, callId, branch);
+    expect(via).toContain(`;branch=${told}`);
+    const from = `SIP/2.0/UDP ${kamailio.udp.host}:${kamailio.udp.port};branch=${told}`;
+    const contact = `<sip:+1911@${place(stranger)}>`;
+    for (const first of [from, `${from};seal=`, `${from};seal=${"0".repeat(32)}`]) {
+      const forged = reply(invite, { status: "200 OK", tag: "forged", contact }).replace(via, first);
+      stranger.send(forged, kamailio.udp);
+    }
+    await alive();
+    trunk.send(reply(invite, { status: "200 OK", tag: "trunk", contact: `<sip:${place(trunk)}>` }), kamailio.udp);
+    const ok = await alice.waitFor((text) => isReply(text, 200, "INVITE"));
+    expect(tagOf(header(ok, "To"))).toBe("trunk");
+    expect(alice.received().filter((text) => tagOf(header(text, "To")) === "forged")).toEqual([]);
+  });
+
+  it("within it is the trunk's own too", async () => {
+    const { call, ok } = await answered();
+    alice.send(withinCall(call, ok, "UPDATE"));
+    const update = await trunk.waitFor((text) => text.startsWith("UPDATE "));
+    const forged = reply(update, { status: "200 OK", contact: `<sip:${place(stranger)}>`, extra: ["X-Forged: 1"] });
+    stranger.send(forged.replace(/;seal=[0-9a-f]+/, ""), kamailio.udp);
+    await alive();
+    trunk.send(reply(update, { status: "200 OK", contact: `<sip:${place(trunk)}>` }), kamailio.udp);
+    const updated = await alice.waitFor((text) => isReply(text, 200, "UPDATE"));
+    expect(header(updated, "X-Forged")).toBeUndefined();
+  });
+
+  it("with a line that cannot be read does not pass with what it brings, and one that can be read does", async () => {
+    const { invite } = await called();
+    const extra = ["X-Postern-Refused: grant", 'Proxy-Authenticate: Digest realm="acme.example",nonce="1"'];
+    const challenge = { status: "407 Proxy Authentication Required", tag: "t" };
+    trunk.send(reply(invite, { ...challenge, extra: [...extra, "no header field"] }), kamailio.udp);
+    await alive();
+    trunk.send(reply(invite, { ...challenge, extra }), kamailio.udp);
+    const refused = await alice.waitFor((text) => isReply(text, 407, "INVITE"));
+    expect(refused).not.toMatch(/^(x-postern|proxy-authenticate)/im);
+    expect(alice.received().filter((text) => text.includes("no header field"))).toEqual([]);
+  });
+});

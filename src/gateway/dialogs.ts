@@ -50,6 +50,7 @@ export class Dialogs {
 
   /** Calls that ring or stand; the forks of one INVITE are one, two INVITEs with one Call-ID are two. */
   get calls(): number {
+    if (this.#dialogs.size === 0 && this.#client.size === 0) return 0;
     this.#forget();
     const calls = new Set<string>();
     for (const { callId, localTag, method } of this.#dialogs.values()) {

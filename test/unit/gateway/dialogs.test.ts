@@ -949,6 +949,14 @@ describe("calls, live and abandon", () => {
     expect(table.calls).toBe(2);
   });
 
+  it("counts without going through what only waits for the client, for each INVITE counts the calls of every leg", () => {
+    let looks = 0;
+    const idle = new Dialogs({ now: () => ++looks });
+    for (let n = 0; n < 5; n++) idle.delivered(scanned(incoming({ method: "MESSAGE", vias: `${edge}${n}` })));
+    looks = 0;
+    expect([idle.calls, looks]).toEqual([0, 0]);
+  });
+
   it("lives while a request waits, in either direction, and not after its refusal", () => {
     send(request({ method: "OPTIONS" }));
     expect(table.live).toBe(true);

@@ -1,3 +1,4 @@
+import { isReadable } from "../config/fields.ts";
 import { readBounded } from "../config/file.ts";
 
 /** Where a secret comes from on the command line, never the secret itself: argv is everybody's to read. */
@@ -12,6 +13,12 @@ const largest = 65_536;
 
 /** option: its name, for the sentence; the sentence never holds what was given. */
 export function readSecret(option: string, source: string, env: NodeJS.ProcessEnv): SecretRead {
+  const read = readFrom(option, source, env);
+  if (read.kind === "fault" || isReadable(read.secret)) return read;
+  return fault(`${option}: what it names is not UTF-8 text: make a secret by openssl rand -base64 32`);
+}
+
+function readFrom(option: string, source: string, env: NodeJS.ProcessEnv): SecretRead {
   if (source === "-") return fromFile(option, 0);
   if (source.startsWith("file:")) return fromFile(option, source.slice("file:".length));
   const name = /^env:([A-Za-z_][A-Za-z0-9_]*)$/.exec(source)?.[1];

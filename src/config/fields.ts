@@ -15,6 +15,9 @@ export const isCustomerId = (text: string): boolean => /^[a-z0-9][a-z0-9_.-]{0,6
 /** Ids of secrets, keys, operators: they stand in logs. */
 export const isId = (text: string): boolean => /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(text);
 
+/** Bytes that are no UTF-8 have become U+FFFD, all of them: little would be left of a random key. */
+export const isReadable = (secret: string): boolean => !secret.includes("\ufffd");
+
 export const isNumber = (text: string): boolean => /^\+?[0-9]{1,20}$/.test(text);
 
 export const isNumberPattern = (text: string): boolean => /^\+?[0-9]{0,20}\*?$/.test(text) && /[0-9*]/.test(text);

@@ -43,7 +43,7 @@ export const id = text(is.isId, "is no id: write up to 64 letters, digits and _ 
 export const secret = text(
   (value) => Buffer.byteLength(value) >= 16,
   "has fewer than 16 bytes: make one by openssl rand -base64 32",
-);
+).refine(is.isReadable, "is not UTF-8 text: make one by openssl rand -base64 32");
 
 export const domain = lower(is.isDomain, "is no domain: write a host name like acme.example");
 

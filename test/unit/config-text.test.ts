@@ -189,6 +189,13 @@ describe("file:PATH", () => {
     expect(faultsOf(from("large"))[0]).toMatch(/^2: chain.secret: names a file.* is larger than 65536 bytes$/);
   });
 
+  it("is a fault where it is not UTF-8, for all such bytes would be read as the same", () => {
+    folder.write("bytes", Buffer.alloc(32, 0x80));
+    expect(faultsOf(from("bytes"))[0]).toBe("2: chain.secret: is not UTF-8 text: make one by openssl rand -base64 32");
+    folder.write("bytes", "gehei\u00dfnis in UTF-8");
+    expect(folder.config(from("bytes")).chain.secret).toBe("gehei\u00dfnis in UTF-8");
+  });
+
   it("makes two ways to the same secret equal", () => {
     folder.write("same", "chain-secret-of-the-test\n");
     expect(faultsOf(`${least}exchange: { secret: file:same }\n`)[0]).toMatch(/^3: exchange.secret: must differ from/);

@@ -42,6 +42,14 @@ describe("a secret on the command line", () => {
     });
   });
 
+  it("is a fault where it is not UTF-8 text, for all such bytes would be read as the same", () => {
+    expect(read(file(Buffer.alloc(32, 0x80)))).toEqual({
+      kind: "fault",
+      sentence: "--secret: what it names is not UTF-8 text: make a secret by openssl rand -base64 32",
+    });
+    expect(read(file("gehei\u00dfnis in UTF-8"))).toEqual({ kind: "secret", secret: "gehei\u00dfnis in UTF-8" });
+  });
+
   it.each(["hunter2hunter2", "hunter2hunter2:x", "ENV:hunter2hunter2", "env:hunter2-hunter2", ""])(
     "itself, as in %j, is refused and not repeated",
     (source) => {

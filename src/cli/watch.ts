@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 
-const everyMs = 1_000;
+const everyMs = 500;
 
 /** What tells one state of a file from another, replaced links included; undefined where it is not there. */
 export type Print = string | undefined;
@@ -16,13 +16,16 @@ export function printOf(file: string): Print {
 }
 
 /**
- * Tells when one of the files was replaced or written to. Looks once a second. What a file was is remembered from
- * before it was read, so that a change that falls into the reading is not missed.
+ * Tells when one of the files was replaced or written to, once all of them have stayed the same from one look to the
+ * next: half a config may be one that allows more. What a file was is remembered from before it was read, so that a
+ * change that falls into the reading is not missed.
  */
 export class Watch {
   readonly #changed: () => void;
   readonly #timer: NodeJS.Timeout;
   #prints = new Map<string, Print>();
+  /** Of those that have changed: what they were at the latest look. */
+  #seen = new Map<string, Print>();
 
   constructor(changed: () => void) {
     this.#changed = changed;
@@ -45,13 +48,15 @@ export class Watch {
   }
 
   #look(): void {
-    let changed = false;
+    const changed = new Map<string, Print>();
     for (const [file, before] of this.#prints) {
       const now = printOf(file);
-      if (now === before) continue;
-      this.#prints.set(file, now);
-      changed = true;
+      if (now !== before) changed.set(file, now);
     }
-    if (changed) this.#changed();
+    const settled = [...changed].every(([file, now]) => this.#seen.has(file) && this.#seen.get(file) === now);
+    this.#seen = settled ? new Map() : changed;
+    if (!settled || changed.size === 0) return;
+    for (const [file, now] of changed) this.#prints.set(file, now);
+    this.#changed();
   }
 }

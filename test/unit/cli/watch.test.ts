@@ -28,6 +28,26 @@ describe("Watch", () => {
     watch.stop();
   });
 
+  it("waits while one of the files is still being written, and tells once it is whole", () => {
+    const other = join(folder, "secret");
+    writeFileSync(file, "one");
+    writeFileSync(other, "one");
+    let told = 0;
+    const watch = new Watch(() => told++);
+    watch.follow([file, other], new Map([file, other].map((one) => [one, printOf(one)])));
+    writeFileSync(other, "another");
+    for (const part of ["cust", "customers", "customers: [", "customers: []"]) {
+      writeFileSync(file, part);
+      vi.advanceTimersByTime(500);
+    }
+    expect(told).toBe(0);
+    vi.advanceTimersByTime(500);
+    expect(told).toBe(1);
+    vi.advanceTimersByTime(3_000);
+    expect(told).toBe(1);
+    watch.stop();
+  });
+
   it("tells nothing where nothing changed", () => {
     let told = 0;
     const watch = new Watch(() => told++);

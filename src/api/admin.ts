@@ -88,15 +88,20 @@ async function ownView(request: FastifyRequest, reply: FastifyReply, options: Ad
 
 /**
  * A page in somebody's browser: it shows its Origin, or has made its own name lead here (DNS rebinding), and such a name
- * has a dot. What tells of calls without asking who asks is for no name with a dot at all.
+ * has a dot. What tells of calls without asking who asks is for no name with a dot at all, and for no page whose
+ * browser says that it is another's (it sends no Origin for an image or a script): each question is a line in the log.
  */
 function turnAwayPages(request: FastifyRequest, reply: FastifyReply): void {
   const { headers, is404, routeOptions, url } = request;
   const path = (is404 ? url : routeOptions.url) ?? "";
   const isOpen = path.startsWith("/v1/") && !path.startsWith("/v1/customers/");
-  if (headers.origin === undefined && !(isOpen && hasForeignName(headers.host))) return;
+  const isForeign = isOpen && (hasForeignName(headers.host) || isOfPage(headers["sec-fetch-site"]));
+  if (headers.origin === undefined && !isForeign) return;
   problem(reply, 403, "no web page has business here; ask by address, localhost or a one-word name");
 }
+
+/** none: typed into the browser, or a bookmark (Fetch metadata). */
+const isOfPage = (site: string | string[] | undefined): boolean => site !== undefined && site !== "none";
 
 function hasForeignName(host: string | undefined): boolean {
   const name = URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : "";

@@ -40,6 +40,8 @@ describe("the admin port, asked by a page in an operator's browser", () => {
     ["with its Origin", ladder, { Origin: "http://evil.example" }],
     ["with its Origin, for metrics", "/metrics", { Origin: "http://evil.example" }],
     ["with a Host that is none", ladder, { Host: "::::" }],
+    ["as an image, which has no Origin", ladder, { Host: "localhost", "Sec-Fetch-Site": "cross-site" }],
+    ["the same, from another port", "/v1/inbound?source=127.0.0.1&number=1", { "Sec-Fetch-Site": "same-site" }],
   ])("tells nothing: %s", async (_, path, headers) => {
     expect(await ask(path, headers)).toBe(403);
   });
@@ -47,6 +49,11 @@ describe("the admin port, asked by a page in an operator's browser", () => {
   it("twin: another spelling of the path leads to the same", async () => {
     expect(await ask(ladder.replace("/v1/", "/%76%31/"), { Host: "localhost" })).toBe(200);
     expect(await ask(`http://localhost${ladder}`, { Host: "localhost" })).toBe(200);
+  });
+
+  it("twin: an address that was typed in leads there", async () => {
+    expect(await ask(ladder, { Host: "localhost", "Sec-Fetch-Site": "none" })).toBe(200);
+    expect(await ask("/metrics", { Host: "localhost", "Sec-Fetch-Site": "cross-site" })).toBe(200);
   });
 
   it.each(["127.0.0.1:8089", "localhost", "[::1]:8089", "gateway-upstream:8089"])(

@@ -12,9 +12,10 @@ import {
 } from "../helpers/dialog.ts";
 import { chainSecret } from "../helpers/gateway.ts";
 import type { Seen } from "../helpers/kamailio.ts";
-import { code, status, unique } from "../helpers/raw-client.ts";
+import { answer, code, status, unique } from "../helpers/raw-client.ts";
 import { header, isReply, recordRoutes, reply, request, tagOf, uriOf } from "../helpers/raw-sip.ts";
 import { Scene, type User } from "../helpers/scene.ts";
+import { openUdpSink, type UdpSink } from "../helpers/udp-sink.ts";
 import { grant, openUpstream, withHeaders } from "../helpers/upstream-client.ts";
 
 let scene: Scene;
@@ -94,16 +95,19 @@ describe.each([
   ["of the same customer", "acme.example"],
   ["of another customer", "globex.example"],
 ])("a user %s who knows Call-ID, tags, target and routes of a call", (_, domain) => {
-  it.each(["BYE", "INVITE", "INFO", "UPDATE", "MESSAGE"])("cannot send %s in it, from either side", async (method) => {
-    const call = await standing();
-    const thief = await scene.user("mallory", domain);
-    for (const text of [call.fromCaller(method), call.fromCallee(method)]) {
-      const refused = await exchange(thief, text);
-      expect([status(refused), code(refused)]).toEqual(unknown);
-    }
-    expect(methods(await scene.arrived(call.callId, thief))).toEqual(alreadyThere);
-    await goesOn(call, method === "INVITE" ? "INFO" : method);
-  });
+  it.each(["BYE", "INVITE", "INFO", "UPDATE", "MESSAGE", "PRACK", "NOTIFY", "OPTIONS"])(
+    "cannot send %s in it, from either side",
+    async (method) => {
+      const call = await standing();
+      const thief = await scene.user("mallory", domain);
+      for (const text of [call.fromCaller(method), call.fromCallee(method)]) {
+        const refused = await exchange(thief, text);
+        expect([status(refused), code(refused)]).toEqual(unknown);
+      }
+      expect(methods(await scene.arrived(call.callId, thief))).toEqual(alreadyThere);
+      await goesOn(call, method === "INVITE" ? "INFO" : method);
+    },
+  );
 
   it("cannot cancel it while it rings; the caller can", async () => {
     const ringing = await ring(await scene.user("alice"), await scene.user("bob"));
@@ -113,6 +117,21 @@ describe.each([
     expect([status(refused), code(refused)]).toEqual(unknown);
     expect(methods(await scene.arrived(ringing.callId, thief))).toEqual(["INVITE"]);
     await cancelled(ringing, cancel);
+  });
+
+  it.each(["PRACK", "UPDATE", "INVITE", "INFO", "BYE"])("cannot send %s while it rings", async (method) => {
+    const ringing = await ring(await scene.user("alice"), await scene.user("bob"));
+    const { caller, callee, callId, fromTag, invite, sent } = ringing;
+    const thief = await scene.user("mallory", domain);
+    const ids = { method, callId, cseq: 7, routes: recordRoutes(invite) };
+    const asCaller = { from: caller.address, to: callee.address, fromTag, toTag: "rings", uri: uriOf(callee.contact) };
+    const asCallee = { from: callee.address, to: caller.address, fromTag: "rings", toTag: fromTag };
+    for (const side of [asCaller, { ...asCallee, uri: uriOf(header(invite, "Contact")) }]) {
+      const refused = await exchange(thief, request({ ...ids, ...side }));
+      expect([status(refused), code(refused)]).toEqual(unknown);
+    }
+    expect(methods(await scene.arrived(callId, thief))).toEqual(["INVITE"]);
+    await cancelled(ringing, cancelOf(sent));
   });
 
   it("cannot answer it in the callee's place", async () => {
@@ -324,6 +343,58 @@ describe("routing of a client's own", () => {
   });
 });
 
+describe("a Via that leads elsewhere", () => {
+  let sink: UdpSink;
+  beforeAll(async () => {
+    sink = await openUdpSink();
+  });
+  afterAll(() => sink.close());
+
+  /** Where a leg is for Kamailio. */
+  async function announcedBy(user: User): Promise<{ host: string; port: number }> {
+    return scene.kamailio.waitFor((seen) => seen.method === "REGISTER" && seen.raw.includes(user.address));
+  }
+
+  const elsewhere = (): string => `${sink.host}:${sink.port}`;
+
+  it.each<[string, (via: string, victim: { host: string; port: number }) => string]>([
+    ["by its transport and host", (via) => via.replace(/\/WS [^;]*/, `/UDP ${elsewhere()}`)],
+    ["by its host", (via) => via.replace(/\/WS [^;]*/, `/WS ${elsewhere()}`)],
+    ["by maddr", (via) => `${via};maddr=${sink.host}`],
+    ["by received and rport", (via) => `${via};received=${sink.host};rport=${sink.port}`],
+    ["by an empty rport", (via) => `${via.replace(/\/WS [^;]*/, `/UDP ${elsewhere()}`)};rport`],
+    ["by received and rport of another leg", (via, { host, port }) => `${via};received=${host};rport=${port}`],
+    ["by the number of another connection", (via) => `${via};i=1;alias`],
+    ["by one below it", (via) => `${via}\r\nVia: SIP/2.0/UDP ${elsewhere()};branch=z9hG4bKbelow`],
+    [
+      "by one below it, with received",
+      (via) => `${via}\r\nVIA: SIP/2.0/UDP x.invalid;received=${sink.host};rport=${sink.port};branch=z9hG4bKb`,
+    ],
+    ["by one below it in the same line", (via) => `${via}, SIP/2.0/UDP ${elsewhere()};branch=z9hG4bKbelow`],
+  ])("has its answers on its own connection: %s", async (_, change) => {
+    const [alice, bob, victim] = [await scene.user("alice"), await scene.user("bob"), await scene.user("victim")];
+    const other = await announcedBy(victim);
+    for (const method of ["MESSAGE", "INVITE"]) {
+      const parts = alice.parts(method, `sip:${bob.address}`);
+      const proof = answer(await alice.client.ask(parts), method, parts.uri, alice.given);
+      const right = request({ ...parts, cseq: 2, extra: [proof] });
+      const via = /^Via: .*$/m.exec(right)![0];
+      const text = right.replace(via, change(via, other));
+      const [, host] = /^Via: SIP\/2\.0\/\w+ ([^:;]*)/m.exec(text) ?? [];
+      alice.client.send(text.replace(/^(Contact: <sip:[^@]*@)[^;>]*/m, `$1${host}`));
+      const got = await bob.client.take(
+        (one) => one.startsWith(`${method} `) && header(one, "Call-ID") === parts.callId,
+      );
+      bob.client.send(reply(got, { status: "486 Busy Here", tag: "busy" }));
+      expect(status(await alice.client.response(parts.callId, 2, method))).toBe(486);
+      expect((await scene.came(parts.callId, method)).raw).toContain(`\r\n${change(via, other)}\r\n`);
+    }
+    await scene.arrived("none", victim);
+    expect(victim.client.received).toEqual([]);
+    expect(sink.received()).toEqual([]);
+  });
+});
+
 describe("a response", () => {
   /** What bob does to the right answer; what came of it at Kamailio, before the right one ended the matter. */
   async function spoiled(change: (right: string, bob: User) => string): Promise<(number | undefined)[]> {
@@ -373,16 +444,17 @@ describe("a response", () => {
     expect(await spoiled(change)).toEqual([180]);
   });
 
-  it("that redirects loses its Contact", async () => {
+  it.each([300, 301, 302, 305, 380, 399])("that redirects by %i loses its Contact", async (wanted) => {
     const [alice, bob] = [await scene.user("alice"), await scene.user("bob")];
     const { invite, callId, final } = await ring(alice, bob);
     const contact = `<sip:+1900@127.0.0.9:${scene.trunk.port}>`;
-    bob.client.send(reply(invite, { status: "302 Moved", tag: "rings", contact, extra: ["m: <sip:x@192.0.2.66>"] }));
+    const extra = ["m: <sip:x@192.0.2.66>", "CONTACT : *"];
+    bob.client.send(reply(invite, { status: `${wanted} Elsewhere`, tag: "rings", contact, extra }));
     const redirected = await final;
-    expect(status(redirected)).toBe(302);
-    const seen = await scene.kamailio.waitFor((one) => one.status === 302 && one.header("Call-ID") === callId);
+    expect(status(redirected)).toBe(wanted);
+    const seen = await scene.kamailio.waitFor((one) => one.status === wanted && one.header("Call-ID") === callId);
     expect([seen.headers("Contact"), seen.headers("m")]).toEqual([[], []]);
-    expect(redirected).not.toMatch(/^(?:Contact|m):/m);
+    expect(redirected).not.toMatch(/^(?:Contact|m)[ \t]*:/im);
     const kept = await scene.kamailio.waitFor((one) => one.status === 180 && one.header("Call-ID") === callId);
     expect(kept.headers("Contact")).toHaveLength(1);
   });

@@ -1,5 +1,5 @@
 import type { Customers } from "../core/customers.ts";
-import type { Customer, Identity, Secret, VerificationKey } from "../core/identity.ts";
+import type { Customer, Identity, JwtAlgorithm, Secret, VerificationKey } from "../core/identity.ts";
 import { inWindow } from "./ephemeral.ts";
 import { essence, type OwnKeys } from "./own-keys.ts";
 
@@ -7,7 +7,8 @@ import { essence, type OwnKeys } from "./own-keys.ts";
 export interface RemoteKeys {
   /** Higher whenever some set is another one than before. */
   readonly generation: number;
-  has(uri: string, thumbprint: string): boolean;
+  /** Whether a set has this key, and for this algorithm. */
+  has(uri: string, alg: JwtAlgorithm, thumbprint: string): boolean;
 }
 
 export const noRemoteKeys: RemoteKeys = { generation: 0, has: () => false };
@@ -22,9 +23,9 @@ export function stillProves(customer: Customer, identity: Identity, now: number,
 
 export const isSecret = (provedBy: Identity["provedBy"]): provedBy is Secret => "algorithm" in provedBy;
 
-/** A key that its set does not have any more proves nothing, nor what was made of its word. */
-function inSet({ source }: VerificationKey, jwk: string | undefined, remote: RemoteKeys): boolean {
-  return source.kind !== "remote" || (jwk !== undefined && remote.has(source.uri, jwk));
+/** A key that its set does not have any more, or not for this, proves nothing, nor what was made of its word. */
+function inSet({ source, alg }: VerificationKey, jwk: string | undefined, remote: RemoteKeys): boolean {
+  return source.kind !== "remote" || (jwk !== undefined && remote.has(source.uri, alg, jwk));
 }
 
 const same = (one: Secret | VerificationKey, other: Secret | VerificationKey): boolean =>

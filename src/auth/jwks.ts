@@ -82,9 +82,9 @@ export class KeySets {
     return this.#remotes.get(uri)?.set?.fitting(alg) ?? [];
   }
 
-  /** Whether the last good set has a key of this thumbprint; nothing has one before the set was there. */
-  has(uri: string, thumbprint: string): boolean {
-    return this.#remotes.get(uri)?.set?.has(thumbprint) ?? false;
+  /** Whether the last good set has a key of this thumbprint, fit for the algorithm; nothing has one before the set was there. */
+  has(uri: string, alg: JwtAlgorithm, thumbprint: string): boolean {
+    return this.keys(uri, alg).some((key) => key.thumbprint === thumbprint);
   }
 
   holds(uri: string, key: ProvingKey): boolean {

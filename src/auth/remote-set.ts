@@ -66,10 +66,6 @@ export class KeySet {
     return clear;
   }
 
-  has(thumbprint: string): boolean {
-    return this.#jwks.some((jwk) => thumbprintOf(jwk) === thumbprint);
-  }
-
   /** RFC 7517 §5: what is not understood, or not for this, is passed over. */
   #import(alg: JwtAlgorithm, jwk: JsonObject): ProvingKey | undefined {
     const text = `${alg} ${JSON.stringify(jwk)}`;

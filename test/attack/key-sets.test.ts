@@ -78,6 +78,25 @@ describe("a key that its customer drops from the set", () => {
     keySet.keys = [e1.jwk, e2.jwk];
   });
 
+  it.each<[string, object]>([
+    ["for encryption", { ...e1.jwk, use: "enc" }],
+    ["for another algorithm", { ...e1.jwk, alg: "ECDH-ES" }],
+    ["with its private part given away", e1.private.export({ format: "jwk" })],
+  ])("takes it all along as well where the set keeps it %s", async (_how, kept) => {
+    ahead += 301_000;
+    keySet.keys = [e1.jwk, e2.jwk];
+    const visited = await visit(someone());
+    for (const ask of Object.values(visited)) expect(status(await ask())).toBe(200);
+    keySet.keys = [kept, e2.jwk];
+    ahead += 31_000;
+    const stranger = new User(await scene.connect(), someone(), none);
+    const unknown = await stranger.client.ask(options(stranger, await token(stranger.address, signer("ES256", "e9"))));
+    expect(status(unknown)).toBe(407);
+    const said = await Promise.all(Object.values(visited).map((ask) => ask()));
+    expect(said.map(status)).toEqual([407, 407, 403, 407]);
+    keySet.keys = [e1.jwk, e2.jwk];
+  });
+
   it("is still one where the set only writes it anew", async () => {
     ahead += 301_000;
     keySet.keys = [e1.jwk, e2.jwk];

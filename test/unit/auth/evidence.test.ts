@@ -58,7 +58,7 @@ describe("what proved an identity, after the config was read anew", () => {
     const of = customer({ keys: [fetched] });
     const has = (thumbprint: string) => ({
       generation: 1,
-      has: (uri: string, one: string) => uri === source.uri && one === thumbprint,
+      has: (uri: string, alg: string, one: string) => uri === source.uri && alg === "ES256" && one === thumbprint,
     });
     const who = identity(of, { provedBy: fetched, jwk: "print" });
     const evidence = evidenceOf(who, keys);

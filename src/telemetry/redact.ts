@@ -10,24 +10,27 @@ const secretWords = new Set(["response", "key", "keys", "pem", "jwk", "ha1"]);
 /** Deeper, more, and longer than any line of ours; a logged socket would be all three. */
 const deepest = 6;
 const mostNodes = 400;
-const longestText = 8192;
+const longestText = 1024;
+/** An error has a stack. */
+const longestOfError = 8192;
 
 /** A copy that may be logged: at any depth, secrets by their key are hidden, texts are scrubbed, the rest is bounded. */
 export function mask(value: unknown): unknown {
-  return copy(value, 0, { left: mostNodes });
+  return copy(value, 0, { left: mostNodes, longest: longestText });
 }
 
 interface Budget {
   left: number;
+  readonly longest: number;
 }
 
 function copy(value: unknown, depth: number, budget: Budget): unknown {
-  if (typeof value === "string") return scrub(value);
+  if (typeof value === "string") return scrub(value, budget.longest);
   if (typeof value === "bigint" || typeof value === "symbol") return String(value);
   if (typeof value === "function") return "[function]";
   if (typeof value !== "object" || value === null) return value;
   if (depth >= deepest || --budget.left < 0) return "[cut]";
-  if (value instanceof Error) return members(errorMembers(value), depth, budget);
+  if (value instanceof Error) return ofError(value, depth, budget);
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? "[invalid date]" : value.toISOString();
   if (value instanceof URL) return scrub(value.href);
   if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
@@ -53,6 +56,13 @@ function members(pairs: Iterable<readonly [unknown, unknown]>, depth: number, bu
     result[key] = isSecretKey(key) && value !== undefined && value !== null ? hidden : copy(value, depth + 1, budget);
   }
   return result;
+}
+
+function ofError(error: Error, depth: number, budget: Budget): Record<string, unknown> {
+  const own = { left: budget.left, longest: longestOfError };
+  const masked = members(errorMembers(error), depth, own);
+  budget.left = own.left;
+  return masked;
 }
 
 function errorMembers(error: Error): [string, unknown][] {
@@ -90,9 +100,12 @@ const patterns: readonly RegExp[] = [
 /** What every pattern needs to match at all. */
 const suspicious = /[=:]|bearer|eyJ/i;
 
-/** A text without the secrets that SIP messages, URLs and HTTP headers carry. */
-export function scrub(text: string): string {
-  if (text.length <= longestText && !suspicious.test(text)) return text;
-  const short = text.length > longestText ? `${text.slice(0, longestText)}…` : text;
+/** What a terminal obeys or reads in another order, and JSON does not escape: DEL, C1, line ends and directions of Unicode. */
+const unseen = /[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+
+/** A text without the secrets that SIP messages, URLs and HTTP headers carry, fit for a terminal. */
+export function scrub(text: string, longest = longestText): string {
+  const short = (text.length > longest ? `${text.slice(0, longest)}…` : text).replace(unseen, "?");
+  if (!suspicious.test(short)) return short;
   return patterns.reduce((scrubbed, pattern) => scrubbed.replace(pattern, `$1${hidden}`), short);
 }

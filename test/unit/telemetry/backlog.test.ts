@@ -11,7 +11,7 @@ async function read(lines: number): Promise<{ bytes: number; rss: number }> {
   const script = `
     import { createLog } from ${JSON.stringify(module)};
     const log = createLog();
-    for (let at = 0; at < ${lines}; at++) log.info({ long: "x".repeat(8000) }, "said");
+    for (let at = 0; at < ${lines}; at++) log.info({ long: Array(8).fill("x".repeat(1000)) }, "said");
     console.log(process.memoryUsage.rss());
     process.stdin.resume();`;
   const child = spawn(process.execPath, ["--input-type=module", "--eval", script], { stdio: "pipe" });

@@ -119,6 +119,31 @@ describe("a line", () => {
     expect(line.length).toBeLessThan(100_000);
   });
 
+  it("has a thousand characters of a text that a stranger chose, and the whole stack of an error", () => {
+    const fault = new Error("fault");
+    fault.stack = "z".repeat(8_000);
+    const line = logged((log) => log.info({ origin: `https://${"x".repeat(8_000)}`, err: fault }, "said"));
+    expect(line).toMatch(/"origin":"https:\/\/x{1016}…"/);
+    expect(line).toContain(fault.stack);
+  });
+
+  it.each([
+    ["C1, as of a terminal's escape sequences", "a\u009b31mb\u0090c", "a?31mb?c"],
+    ["DEL", "a\u007fb", "a?b"],
+    ["another direction", "a\u202eb\u2066c", "a?b?c"],
+    ["a line end of Unicode", "a\u2028b", "a?b"],
+  ])("holds nothing that a terminal obeys: %s", (_, origin, seen) => {
+    const line = logged((log) => log.info({ origin, nested: [new Error(origin)] }, origin));
+    expect(line).not.toMatch(/[\x7f-\x9f\u2028\u202e\u2066]/);
+    expect(JSON.parse(line)).toMatchObject({ origin: seen, msg: seen });
+  });
+
+  it("twin: letters of all the world stay", () => {
+    expect(logged((log) => log.info({ reason: "gehei\u00dfnis \u65e5\u672c" }, "said"))).toContain(
+      "gehei\u00dfnis \u65e5\u672c",
+    );
+  });
+
   it("is not written below the level", () => {
     const { log, lines } = keeping("warn");
     log.info("quiet");

@@ -25,15 +25,19 @@ function inHeader(header: Header, message: Message): string | undefined {
     case "expires":
       return message.isRequest && !isSeconds(message.value(header)) ? "Expires is not a number of seconds" : undefined;
     case "refer-to":
-      return isAddress(message.value(header)) ? undefined : "Refer-To cannot be read";
+      return isPlainAddress(header, message) ? undefined : "Refer-To cannot be read, or not by everybody";
     default:
       return undefined;
   }
 }
 
-function isAddress(text: string): boolean {
-  const parsed = parseAddress(text);
-  return parsed.kind === "address" && parseUri(parsed.address.uri) !== undefined;
+/** As in From and To, it cannot read every fold, nor an escape in a parameter. */
+function isPlainAddress(header: Header, message: Message): boolean {
+  const value = message.value(header);
+  const parsed = parseAddress(value);
+  if (header.folded || parsed.kind === "malformed") return false;
+  const { uri, paramsStart } = parsed.address;
+  return parseUri(uri) !== undefined && !value.includes("\\", paramsStart);
 }
 
 /** RFC 3261 §20.19. */

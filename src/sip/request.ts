@@ -81,6 +81,8 @@ export function readContacts(message: Message): "*" | readonly Contact[] | undef
     const parsed = parseAddress(text);
     const uri = parsed.kind === "address" ? parseUri(parsed.address.uri) : undefined;
     if (parsed.kind === "malformed" || !uri || uri.hasPassword || uri.headers !== undefined) return undefined;
+    // To Kamailio a quoted value ends at an escaped quote too: what follows would be parameters, expires among them.
+    if (text.includes("\\", parsed.address.paramsStart)) return undefined;
     contacts.push({ address: parsed.address, uri, text, start });
   }
   return contacts;

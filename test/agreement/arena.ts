@@ -18,6 +18,9 @@ const methods = "REGISTER INVITE ACK CANCEL BYE UPDATE INFO PRACK OPTIONS MESSAG
   " ",
 );
 
+/** Of the token of a connection, which ends with it. */
+export const tokenSeconds = 290;
+
 const unlimited = [
   "failuresPerMinute",
   "messagesPerSecond",
@@ -86,7 +89,7 @@ export class Arena {
   /** Where alice connects, with a token for it. */
   async url(): Promise<string> {
     const now = Math.floor(Date.now() / 1000);
-    const claims = { sub: "alice@acme.example", iat: now, exp: now + 290 };
+    const claims = { sub: "alice@acme.example", iat: now, exp: now + tokenSeconds };
     const token = await signToken({ alg: "HS256", kid: "j1" }, claims, jwtSecret);
     return `${this.#parts.gateway.gatewayUrl}/?access_token=${token}`;
   }

@@ -3,16 +3,10 @@ import type { Message } from "../../src/sip/message.ts";
 import { readContacts } from "../../src/sip/request.ts";
 import { scan } from "../../src/sip/scan.ts";
 import { uriKey } from "../../src/sip/uri.ts";
-import { counted, expected, type Fields, read, sorted, trust } from "./expected.ts";
+import { bindingFault } from "./bindings.ts";
+import { counted, type Difference, expected, type Fields, read, sorted, trust } from "./expected.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Report } from "./report.ts";
-
-/** A field that the two read differently; postern and kamailio: what each made of it. */
-export interface Difference {
-  readonly field: string;
-  readonly postern: string;
-  readonly kamailio: string;
-}
 
 /** Where Postern's reading of what the client sent and Kamailio's of what it got differ. */
 export function differences({ sent, forwarded, report }: Extract<Outcome, { kind: "passed" }>): Difference[] {
@@ -53,6 +47,7 @@ function seen({ parsed }: Report, isRequest: boolean): Fields {
     contacts: star ? "*" : sortedLines(unfolded(fields.contacts)),
     "contact.uris": sortedLines(fields["contact.uris"] ?? ""),
     cseq: String(Number(fields.cseq)),
+    "uri.port": fields["uri.port"] ? String(Number(fields["uri.port"])) : "",
     "uri.params": (fields["uri.params"] ?? "").split(";").map(withSmallName).join(";"),
     counts: counted.map((name, at) => `${name}:${numbers[at]}`).join(" "),
   };
@@ -90,16 +85,19 @@ function disbelief({ parsed, believed }: Report, message: Message, got: Message)
   if (!believed) return [{ field: "grant", postern: "accepted", kamailio: "refused by the shipped routes" }];
   const grant = grantIn(got);
   const next = believed.get("next") ?? "";
-  return unequal(
+  const kept = bindingFault(got, believed);
+  const wrong = unequal(
     { ...trust(message), ...grant },
     {
       user: believed.get("user") ?? "",
+      aor: believed.get("aor") ?? "",
       asserted: parsed.get("asserted") ?? "",
       next: next === "" ? "" : (uriKey(next) ?? next),
       trunk: believed.get("trunk") ?? "",
       caller: believed.get("caller") ?? "",
     },
   );
+  return kept ? [...wrong, kept] : wrong;
 }
 
 /** What we wrote directly after the start line, whatever anybody wrote below it. */

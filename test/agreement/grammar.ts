@@ -1,15 +1,16 @@
 import fc from "fast-check";
+import { extra, referTo } from "./extras.ts";
 import {
   any,
   callId,
   contacts,
   cseq,
-  extra,
   type Field,
   from,
   listed,
   maxForwards,
   mostly,
+  often,
   routes,
   to,
   vias,
@@ -69,7 +70,20 @@ const register = parts(mostly("sip:acme.example", "sip:ACME.EXAMPLE", "SIP:acme.
 ]);
 
 /** Requests inside the call that stands. */
-const inside = any("INFO", "UPDATE", "MESSAGE", "INVITE", "PRACK", "NOTIFY", "ACK", "BYE", "OPTIONS").chain((method) =>
+const insideMethods = any(
+  "INFO",
+  "UPDATE",
+  "MESSAGE",
+  "INVITE",
+  "PRACK",
+  "NOTIFY",
+  "ACK",
+  "REFER",
+  "REFER",
+  "BYE",
+  "OPTIONS",
+);
+const inside = insideMethods.chain((method) =>
   parts(mostly(target, "sip:far@198.51.100.7:5070;x=y", "SIP:far@198.51.100.7:5070"), method, [
     vias,
     one(from(`;tag=${call.localTag}`)),
@@ -79,6 +93,7 @@ const inside = any("INFO", "UPDATE", "MESSAGE", "INVITE", "PRACK", "NOTIFY", "AC
     contacts,
     maxForwards,
     routes(routeSet),
+    method === "REFER" ? referTo : fc.constant<Field[]>([]),
   ]),
 );
 
@@ -92,14 +107,16 @@ const cancel = parts(fc.constant("sip:far@acme.example"), "CANCEL", [
   maxForwards,
 ]);
 
-const statuses = any(
+/** A final one ends the call that rings, and with it what can be answered. */
+const statuses = often(
   "180 Ringing",
   "183 Session Progress",
   "183 ",
   "199 \xe2\x82\xac",
+  "100 Trying, SIP/2.0",
+  "180 a;b",
   "200 OK",
   "302 Moved",
-  "486 a;b",
 );
 
 /** Answers to the call that rings. */

@@ -10,7 +10,19 @@ export interface Report {
   believed: ReadonlyMap<string, string> | undefined;
 }
 
-const plain = new Set(["port", "status", "vias", "routes", "length", "body", "counts", "user", "trunk", "caller"]);
+const plain = new Set([
+  "port",
+  "status",
+  "vias",
+  "routes",
+  "length",
+  "body",
+  "counts",
+  "user",
+  "trunk",
+  "caller",
+  "now",
+]);
 
 /** Reports by the port that a leg announced, in the order in which Kamailio took the messages. */
 export class Reports {

@@ -10,6 +10,8 @@ export class Tally {
   /** Passed, and was compared. */
   compared = 0;
   readonly refused = new Map<string, number>();
+  /** The number of the first message over which the two disagree. */
+  firstWrong: number | undefined;
   /** Messages over which the two disagree, by what they disagree in. */
   readonly disagreements = new Map<string, string[]>();
 
@@ -24,10 +26,12 @@ export class Tally {
     const share = ((100 * this.compared) / Math.max(1, this.sent)).toFixed(1);
     const codes = refused.map(([code, count]) => `${code} ${count}`).join(", ");
     const compared = `${this.compared} passed and were compared (${share} %)`;
-    return `${this.sent} messages: ${compared}, ${total} refused (${codes}), ${this.disagreeing} disagreements`;
+    const first = this.firstWrong === undefined ? "" : `, the first at message ${this.firstWrong}`;
+    return `${this.sent} messages: ${compared}, ${total} refused (${codes}), ${this.disagreeing} disagreements${first}`;
   }
 
   add(other: Tally): void {
+    if (other.firstWrong !== undefined) this.firstWrong ??= this.sent + other.firstWrong;
     this.sent += other.sent;
     this.compared += other.compared;
     for (const [code, count] of other.refused) this.refused.set(code, (this.refused.get(code) ?? 0) + count);
@@ -46,7 +50,9 @@ export async function search(arena: Arena, seed: number, count: number, seeds: S
       if (outcome.kind === "passed") tally.compared++;
       if (outcome.kind === "refused") tally.refused.set(outcome.code, (tally.refused.get(outcome.code) ?? 0) + 1);
       const what = disagreement(outcome);
-      if (what !== undefined) tally.disagreements.set(what, [...(tally.disagreements.get(what) ?? []), texts[at]!]);
+      if (what === undefined) continue;
+      tally.firstWrong ??= tally.sent;
+      tally.disagreements.set(what, [...(tally.disagreements.get(what) ?? []), texts[at]!]);
     }
   }
   return tally;

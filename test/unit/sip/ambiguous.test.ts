@@ -57,10 +57,20 @@ describe("what Kamailio reads otherwise, or closes a leg over", () => {
     expect(found({ Expires: expires })).toBe("nothing"),
   );
 
-  it("is a Refer-To that is no address", () => {
-    expect(found({ "Refer-To": "th: 0" })).toBe("Refer-To cannot be read");
-    expect(found({ "Refer-To": '<si"am>' })).toBe("Refer-To cannot be read");
-    expect(found({ r: '"x <sip:bob@acme.example>' })).toBe("Refer-To cannot be read");
-    expect(found({ r: "<sip:bob@acme.example?Replaces=1%3Bto-tag%3D2>" })).toBe("nothing");
+  it.each([
+    "th: 0",
+    '<si"am>',
+    '"x <sip:bob@acme.example>',
+    '"Bob,\r\n x" <sip:bob@acme.example>',
+    '<sip:bob@acme.example>;x="a\\"b"',
+  ])("is a Refer-To of %j", (value) => {
+    expect(found({ "Refer-To": value })).toBe("Refer-To cannot be read, or not by everybody");
+    expect(found({ r: value })).toBe("Refer-To cannot be read, or not by everybody");
   });
+
+  it.each([
+    "<sip:bob@acme.example?Replaces=1%3Bto-tag%3D2>",
+    '"Bob \\"x\\"" <tel:+32>;x="a,b"',
+    "sip:bob@acme.example",
+  ])("is not a Refer-To of %j", (value) => expect(found({ r: value })).toBe("nothing"));
 });

@@ -57,6 +57,7 @@ describe("readRequest", () => {
     ["a From that is no address", { fields: { From: "<http://acme.example/>;tag=1" } }, /no sip, sips or tel URI/],
     ["a Contact that cannot be read", register("<sip:a@b"), /Contact cannot/],
     ["a Contact that begins with a star", register("*a <sip:a@b>"), /Contact cannot/],
+    ["an escaped quote in a Contact's parameter", register('<sip:a@b>;x="\\";expires=99999"'), /Contact cannot/],
     ["two backslashes in a Contact", register('"a\\\\" <sip:a@b>'), /Contact cannot/],
     ["a Contact with a password", register("<sip:a:b@c>"), /Contact cannot/],
     ["a Contact with header fields", register("<sip:a@b?Route=x>"), /Contact cannot/],

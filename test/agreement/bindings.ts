@@ -1,0 +1,51 @@
+import type { Message } from "../../src/sip/message.ts";
+import { readContacts } from "../../src/sip/request.ts";
+import { tokenSeconds } from "./arena.ts";
+import type { Difference } from "./expected.ts";
+
+/** Seconds by which Kamailio's clock and its registrar's may differ. */
+const slack = 3;
+/** Kamailio's own longest, kamailio/kamailio.cfg. */
+const longest = 3600;
+
+/** Where Kamailio's registrar keeps other addresses than Postern let through, or keeps them longer. got: a request. */
+export function bindingFault(got: Message, believed: ReadonlyMap<string, string>): Difference | undefined {
+  if (got.method !== "REGISTER") return undefined;
+  const contacts = readContacts(got);
+  const [text, now] = [believed.get("bindings") ?? "", Number(believed.get("now"))];
+  // Kamailio keeps nothing of a `*` that is not to end now.
+  if (contacts === undefined || contacts === "*")
+    return text === "" || text === "refused" ? undefined : differ("", text);
+  const wanted = contacts.map(({ address: { uri, params } }) => ({
+    uri,
+    seconds: secondsOf(got, params),
+    instance: params.get("+sip.instance"),
+  }));
+  const kept = text
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => bindingIn(line, now));
+  const same = kept.every(({ uri, seconds }) =>
+    wanted.some(
+      (one) => one.uri === uri && Math.abs(one.seconds - seconds) <= slack && seconds <= tokenSeconds + slack,
+    ),
+  );
+  const all = wanted.every(({ uri, seconds, instance }) => {
+    // Of two with one instance the later one replaces the other (RFC 5626).
+    const replaced = instance !== undefined && wanted.some((one) => one.instance === instance && one.uri !== uri);
+    return seconds === 0 || replaced || kept.some((one) => one.uri === uri);
+  });
+  return same && all ? undefined : differ(JSON.stringify(wanted), JSON.stringify(kept));
+}
+
+const differ = (postern: string, kamailio: string): Difference => ({ field: "bindings", postern, kamailio });
+
+function secondsOf(got: Message, params: ReadonlyMap<string, string>): number {
+  const header = got.header("expires");
+  return Math.min(longest, Number(params.get("expires") ?? (header && got.value(header))));
+}
+
+function bindingIn(line: string, now: number): { readonly uri: string; readonly seconds: number } {
+  const space = line.lastIndexOf(" ");
+  return { uri: line.slice(0, space), seconds: Number(line.slice(space + 1)) - now };
+}

@@ -43,6 +43,29 @@ describe("a message that is shown has no credential in", () => {
   });
 });
 
+describe("a message that is shown has no key of a call's media in", () => {
+  const body = (line: string): string => ["v=0", "m=audio 9 RTP/SAVP 0", line, "a=rtpmap:0 PCMU/8000", ""].join("\r\n");
+  const passed = (line: string): string => conceal(Buffer.from(`INVITE sip:a SIP/2.0\r\n\r\n${body(line)}`)).toString();
+
+  it.each([
+    "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:SECRET|2^20|1:32",
+    "a=key-mgmt:mikey SECRET",
+    "k=base64:SECRET",
+    "a=ice-pwd:SECRET",
+    "A=ICE-PWD:SECRET",
+  ])("%j", (line) => {
+    const text = passed(line);
+    expect(text).not.toContain("SECRET");
+    expect(text).toHaveLength(passed("x".repeat(line.length)).length);
+    expect(text).toContain("\r\na=rtpmap:0 PCMU/8000\r\n");
+  });
+
+  it.each(["a=fingerprint:sha-256 AB:CD", "a=ice-ufrag:abcd", "a=candidate:1 1 udp 1 127.0.0.1 9 typ host"])(
+    "twin: %j stays",
+    (line) => expect(passed(line)).toContain(line),
+  );
+});
+
 describe("a message that is shown is otherwise as it was", () => {
   it("the very same bytes where there is nothing to hide", () => {
     const bytes = Buffer.from("OPTIONS sip:a SIP/2.0\r\nSubject: \xe9\xff\r\n\r\n\x00\x01", "latin1");
@@ -73,6 +96,8 @@ describe("a message that is shown is otherwise as it was", () => {
 
 describe("hostile text", () => {
   const units = [
+    "a=crypto:",
+    "\r\nk=",
     "eyJa-",
     "eyJa.",
     "eyJ",

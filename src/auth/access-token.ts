@@ -121,7 +121,8 @@ export class AccessTokenAuthenticator implements Authenticator {
     const hash = createHash("sha256").update(token).digest("base64url");
     const known = this.#known.get(hash);
     if (known?.customer === customer) return { kind: "proved", identity: known };
-    const identity = { customer, user, domain, provedBy, expiry: exp, narrowing, ...keyOf(evidence) };
+    const proof = { provedBy, expiry: exp, ownClock: true, narrowing, ...keyOf(evidence) } as const;
+    const identity = { customer, user, domain, ...proof };
     this.#known.set(hash, identity);
     return { kind: "proved", identity };
   }

@@ -129,7 +129,8 @@ export class IssuedAuthenticator implements Authenticator {
     const known = this.#known.get(username);
     if (known?.customer === customer) return { kind: "proved", identity: known };
     const narrowed = Object.keys(narrowing).length === 0 ? unnarrowed : narrowing;
-    const identity = { customer, user, domain, provedBy, expiry, narrowing: narrowed, ...keyOf(evidence) };
+    const proof = { provedBy, expiry, ownClock: true, narrowing: narrowed, ...keyOf(evidence) } as const;
+    const identity = { customer, user, domain, ...proof };
     this.#known.set(username, identity);
     return { kind: "proved", identity };
   }

@@ -122,8 +122,13 @@ export interface Identity {
   readonly jwk?: string;
   /** Unix seconds; the credential is good while now ≤ expiry. */
   readonly expiry: number;
+  /** By the gateway's own clock, so that its customer's clockSkew adds nothing. */
+  readonly ownClock?: true;
   readonly narrowing: Narrowing;
 }
+
+/** Seconds that the clock which gave the expiry may be wrong. */
+export const skewOf = ({ ownClock, customer }: Identity): number => (ownClock ? 0 : customer.clockSkew);
 
 export const address = (identity: Identity): string => `${identity.user}@${identity.domain}`;
 

@@ -4,7 +4,7 @@ import { type Awaitable, after } from "../core/awaitable.ts";
 import { seconds } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
 import type { Refusal } from "../core/errors.ts";
-import { address, type Customer, type Identity } from "../core/identity.ts";
+import { address, type Customer, type Identity, skewOf } from "../core/identity.ts";
 import { originRefusal } from "../policy/authorize.ts";
 import type { Header, Message } from "../sip/message.ts";
 import type { Request } from "../sip/request.ts";
@@ -86,16 +86,14 @@ export class Visitor {
 
   get #stands(): boolean {
     const { identity } = this;
-    return (
-      identity !== undefined && seconds(this.#parts.context.clock) <= identity.expiry + identity.customer.clockSkew
-    );
+    return identity !== undefined && seconds(this.#parts.context.clock) <= identity.expiry + skewOf(identity);
   }
 
   /** Milliseconds until the handshake's token has ended, 0 when it has; undefined where nothing hangs on one. */
   get tokenLeft(): number | undefined {
     const { identity } = this;
     if (!this.#byHandshake || !identity) return undefined;
-    const end = (identity.expiry + identity.customer.clockSkew + 1) * 1000;
+    const end = (identity.expiry + skewOf(identity) + 1) * 1000;
     return Math.max(0, end - this.#parts.context.clock.now());
   }
 

@@ -3,7 +3,7 @@ import type { Proof } from "../auth/authenticator.ts";
 import { type Awaitable, after } from "../core/awaitable.ts";
 import { seconds } from "../core/clock.ts";
 import { type Refusal, refuse } from "../core/errors.ts";
-import type { Customer, Identity } from "../core/identity.ts";
+import { type Customer, type Identity, skewOf } from "../core/identity.ts";
 import { originRefusal } from "../policy/authorize.ts";
 import { bearerToken } from "../sip/digest.ts";
 import type { Context } from "./context.ts";
@@ -79,7 +79,7 @@ const refusedBy = (proof: Exclude<Proof, { kind: "proved" }>): Extract<Vouched, 
 function judge(identity: Identity, by: ShownToken["by"], { origin }: Visit, context: Context): Vouched {
   const { customer, expiry } = identity;
   const refused = (refusal: Refusal): Vouched => ({ kind: "refused", refusal, customer });
-  if (by === "query" && expiry - seconds(context.clock) > longestInUrl + customer.clockSkew) {
+  if (by === "query" && expiry - seconds(context.clock) > longestInUrl + skewOf(identity)) {
     return refused(
       refuse("credential-ttl", `a token in a URL may have ${longestInUrl} s left at most: mint a shorter one`),
     );

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { answered, cancelOf, establish, responseTo, ring } from "../helpers/dialog.ts";
-import type { TestGateway } from "../helpers/gateway.ts";
+import type { GatewaySettings, TestGateway } from "../helpers/gateway.ts";
+import { accessToken, exchanged, withExchange } from "../helpers/issued.ts";
 import { answer, code, credential, status, unique } from "../helpers/raw-client.ts";
 import { header } from "../helpers/raw-sip.ts";
-import { Scene, type User } from "../helpers/scene.ts";
+import { Scene, User } from "../helpers/scene.ts";
 
 let scene: Scene;
 
@@ -13,9 +14,11 @@ beforeAll(async () => {
 afterAll(() => scene.close());
 
 /** A gateway with a clock of its own, right until it is moved on. */
-async function gatewayWithClock(): Promise<{ gateway: TestGateway; pass: (seconds: number) => void }> {
+async function gatewayWithClock(
+  settings: Partial<GatewaySettings> = {},
+): Promise<{ gateway: TestGateway; pass: (seconds: number) => void }> {
   let ahead = 0;
-  const gateway = await scene.another({ clock: { now: () => Date.now() + ahead } });
+  const gateway = await scene.another({ ...settings, clock: { now: () => Date.now() + ahead } });
   return {
     gateway,
     pass: (seconds) => {
@@ -134,5 +137,44 @@ describe("a credential that ends while its connection stands", () => {
     const twin = `reg-${unique()}`;
     await alice.client.register(alice.address, alice.given, { callId: twin, extra: ["Expires: 40"] });
     expect((await scene.came(twin, "REGISTER")).header("Expires")).toBe("40");
+  });
+});
+
+describe("the customer's clockSkew", () => {
+  const skewed = { acme: "    clockSkew: 600\n", more: withExchange };
+
+  it("adds nothing to what the gateway gave: at the handshake, as Bearer, exchanged", async () => {
+    const { gateway, pass } = await gatewayWithClock(skewed);
+    const alice = await scene.stranger("alice", "acme.example", gateway);
+    const shown = accessToken(gateway, alice.address, { ttl: 100 });
+    const client = await scene.connect({ path: `/?access_token=${shown}` }, gateway);
+    const byHandshake = new User(client, alice.address, alice.given);
+    const options = (extra: readonly string[] = []) => alice.parts("OPTIONS", `sip:${alice.domain}`, { extra });
+    const ways = {
+      handshake: () => byHandshake.client.ask(options()),
+      bearer: () => alice.client.ask(options([`Authorization: Bearer ${shown}`])),
+      exchanged: () => bob.prove("OPTIONS", `sip:${bob.domain}`),
+    };
+    const bob = await scene.stranger("bob", "acme.example", gateway);
+    bob.given = exchanged(bob.address, { ttl: 100 });
+    for (const ask of Object.values(ways)) expect(status(await ask())).toBe(200);
+    const long = await scene.connect(
+      { path: `/?access_token=${accessToken(gateway, alice.address, { ttl: 310 })}` },
+      gateway,
+    );
+    expect((await long.closed).reason).toMatch(/^credential-ttl/);
+    pass(102);
+    expect(status(await ways.handshake())).toBe(407);
+    expect(code(await ways.bearer())).toBe("credential-expired");
+    expect(code(await ways.exchanged())).toBe("credential-expired");
+  });
+
+  it("is the customer's servlet's: what that gave is good so much longer", async () => {
+    const { gateway, pass } = await gatewayWithClock(skewed);
+    const alice = await shortLived(gateway, "alice", 60);
+    pass(600);
+    expect(status(await alice.prove("OPTIONS", `sip:${alice.domain}`))).toBe(200);
+    pass(70);
+    expect(code(await alice.prove("OPTIONS", `sip:${alice.domain}`))).toBe("credential-expired");
   });
 });

@@ -61,7 +61,7 @@ describe("an access token", () => {
     const given = mint({ ...alice, narrowing });
     expect(new Bench().prove(given)).toEqual({
       kind: "proved",
-      identity: { ...alice, expiry: start + 300, narrowing },
+      identity: { ...alice, expiry: start + 300, ownClock: true, narrowing },
     });
     expect(new Bench().prove(mint({ ...alice, provedBy: jwt }))).toMatchObject({ identity: { provedBy: jwt } });
   });

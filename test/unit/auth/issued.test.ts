@@ -82,7 +82,7 @@ const verdict = (proof: Proof | NotMine): string => (proof.kind === "refused" ? 
 
 describe("an exchanged credential", () => {
   it("proves by digest and by password whom it was given to, by whose secret, until when, narrowed as they were", () => {
-    const wanted = { ...alice, expiry: start + 300, narrowing };
+    const wanted = { ...alice, expiry: start + 300, ownClock: true, narrowing };
     const given = issued({ ...alice, narrowing });
     const bench = new Bench();
     expect(bench.digest(bench.answer(given))).toEqual({ kind: "proved", identity: wanted });

@@ -144,6 +144,11 @@ async function upgrade(
   const socket = new WebSocket(url, "sip", options);
   // There is no moment without a listener: a bad frame is an "error", and its "close" tells whoever has the socket.
   socket.on("error", () => {});
+  // What came together with the 101 waits for whoever awaits this: it listens before the next turn of the event loop.
+  socket.once("open", () => {
+    socket.pause();
+    setImmediate(() => socket.resume());
+  });
   try {
     await once(socket, "open", { signal });
     return socket;

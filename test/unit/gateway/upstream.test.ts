@@ -52,6 +52,20 @@ describe("the upstream end of a leg", () => {
     expect(await closed).toBe(1006);
   });
 
+  it("loses nothing that comes together with the 101, as where a busy gateway reads late", async () => {
+    server.once("headers", (_lines, { socket }) => socket.cork());
+    server.once("connection", (far, { socket }) => {
+      far.send("the first");
+      socket.uncork();
+    });
+    const { leg, far } = await opened();
+    const received: string[] = [];
+    leg.socket.on("message", (data) => received.push(String(data)));
+    far.send("the last");
+    await expect.poll(() => received.at(-1)).toBe("the last");
+    expect(received).toEqual(["the first", "the last"]);
+  });
+
   it("is closed within seconds though the far end does not answer the close", async () => {
     const { leg, far } = await opened();
     far.pause();

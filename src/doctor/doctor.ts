@@ -12,12 +12,14 @@ export interface Patient {
   /** Of the config, as it was named. */
   readonly file: string;
   readonly config: Config;
+  /** The config file itself, and what it names: secrets, certificate and key. */
+  readonly files: readonly string[];
   /** Keys that are set and do nothing yet. */
   readonly notAvailable: readonly string[];
 }
 
 /** Everything that can be looked at from outside, in the order of the list; the urls each for itself, at once. */
-export async function examine({ file, config, notAvailable }: Patient, system: System): Promise<Finding[]> {
+export async function examine({ file, files, config, notAvailable }: Patient, system: System): Promise<Finding[]> {
   const urls = [...new Set(config.upstream.urls)];
   const [clock, ports, ...upstreams] = await Promise.all([
     checkClock(system),
@@ -26,6 +28,7 @@ export async function examine({ file, config, notAvailable }: Patient, system: S
   ]);
   return [
     ...checkConfig(file, notAvailable, system),
+    ...checkFiles(files.slice(1), system),
     checkDescriptors(config, system),
     checkPorts(config, system),
     clock,
@@ -38,11 +41,22 @@ export async function examine({ file, config, notAvailable }: Patient, system: S
   ];
 }
 
+const isForOthers = (file: string, system: System): boolean => ((system.mode(file) ?? 0) & 0o007) !== 0;
+
 function checkConfig(file: string, notAvailable: readonly string[], system: System): Finding[] {
-  const others = ((system.mode(file) ?? 0) & 0o007) !== 0;
+  const others = isForOthers(file, system);
   return [
     ok("config", "has no faults"),
     ...(others ? [warn("config file", "may be read by every user, with the secrets in it", `chmod o= ${file}`)] : []),
     ...notAvailable.map((key) => warn(`config ${key}`, "is set and does nothing in this version", "count on it not")),
   ];
 }
+
+/** Secrets and private keys; certificates and public keys are everybody's. */
+export function checkFiles(files: readonly string[], system: System): Finding[] {
+  const open = files.filter((file) => isForOthers(file, system) && !isPublic(system.readText(file) ?? ""));
+  return open.map((file) => warn("secret file", `${file} may be read by every user`, `chmod o= ${file}`));
+}
+
+const isPublic = (text: string): boolean =>
+  /-----BEGIN (?:[A-Z ]*PUBLIC KEY|CERTIFICATE)-----/.test(text) && !text.includes("PRIVATE KEY-----");

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import type { Config } from "../../../src/config.ts";
 import { checkKeys, checkPublicUrl } from "../../../src/doctor/advice.ts";
 import { checkClock } from "../../../src/doctor/clock.ts";
+import { checkFiles } from "../../../src/doctor/doctor.ts";
 import { checkFamilies } from "../../../src/doctor/family.ts";
 import type { System } from "../../../src/doctor/finding.ts";
 import { checkDescriptors, checkPorts } from "../../../src/doctor/limits.ts";
@@ -38,6 +39,32 @@ const limits = (soft: number | string): System =>
     readText: (path) =>
       path.endsWith("limits") ? `Max open files            ${soft}       ${soft}    files\n` : undefined,
   });
+
+describe("files that the config names", () => {
+  const texts: Readonly<Record<string, string>> = {
+    "/secret": "a-secret-of-sixteen",
+    "/key.pem": "-----BEGIN PRIVATE KEY-----\n",
+    "/both.pem": "-----BEGIN CERTIFICATE-----\n-----BEGIN EC PRIVATE KEY-----\n",
+    "/cert.pem": "-----BEGIN CERTIFICATE-----\n",
+    "/public.pem": "-----BEGIN PUBLIC KEY-----\n",
+  };
+  const files = Object.keys(texts);
+  const system = (mode: number): System => machine({ mode: () => mode, readText: (path) => texts[path] });
+
+  it("with a secret in are a warning each where every user may read them", () => {
+    const found = checkFiles(files, system(0o644));
+    expect(found.map(({ state, found }) => [state, found.split(" ")[0]])).toEqual([
+      ["warn", "/secret"],
+      ["warn", "/key.pem"],
+      ["warn", "/both.pem"],
+    ]);
+    expect(found[0]).toMatchObject({ check: "secret file", advice: "chmod o= /secret" });
+  });
+
+  it("twin: are none where they are the owner's and the group's", () => {
+    expect(checkFiles(files, system(0o640))).toEqual([]);
+  });
+});
 
 describe("descriptors", () => {
   it("are enough for two each of what customers may have, and a warning where not", () => {

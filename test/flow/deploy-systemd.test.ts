@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
@@ -39,6 +40,15 @@ describe("deploy/systemd/postern.service", () => {
 
     gateway.signal(setting(text, "KillSignal") as NodeJS.Signals);
     expect(await gateway.ended).toEqual({ exit: 0, signal: null });
+  });
+
+  it("starts again what a reload in its first moments has ended", async () => {
+    const [program = "", ...args] = setting(installed(config), "ExecStart").split(" ");
+    const child = spawn(program, args, { cwd: folder.path, stdio: "ignore" });
+    const ended = once(child, "exit");
+    child.kill(setting(unit, "ExecReload").split(" ")[1]?.replace("-", "SIG") as NodeJS.Signals);
+    const [, signal] = await ended;
+    expect(setting(unit, "RestartForceExitStatus")).toBe(signal);
   });
 
   it("does not start a faulty config again and again", async () => {

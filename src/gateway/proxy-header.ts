@@ -34,7 +34,8 @@ function readV1(bytes: Buffer): ProxyHeader {
   const [, family, address = "", , port = ""] = bytes.toString("latin1", 0, end).split(" ");
   if (family === "UNKNOWN") return { kind: "header", source: undefined, length: end + 2 };
   const version = family === "TCP4" ? 4 : family === "TCP6" ? 6 : 0;
-  if (version === 0 || isIP(address) !== version || !isPort(port)) return { kind: "none" };
+  // A zone is this machine's own matter: Kamailio cannot read an address with one.
+  if (version === 0 || isIP(address) !== version || address.includes("%") || !isPort(port)) return { kind: "none" };
   return { kind: "header", source: { address, port: Number(port) }, length: end + 2 };
 }
 

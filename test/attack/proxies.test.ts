@@ -3,9 +3,17 @@ import { connect } from "node:net";
 import { connect as secure } from "node:tls";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { chainSecret, startGateway, type TestGateway } from "../helpers/gateway.ts";
+import { withExchange } from "../helpers/issued.ts";
 import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
 import { beginningWith, mappedV2, proxyV1, proxyV2 } from "../helpers/proxy.ts";
-import { credential, RawClient, type RawClientOptions, status, unique } from "../helpers/raw-client.ts";
+import {
+  type Credential,
+  credential,
+  RawClient,
+  type RawClientOptions,
+  status,
+  unique,
+} from "../helpers/raw-client.ts";
 
 let kamailio: Kamailio;
 const gateways: TestGateway[] = [];
@@ -20,8 +28,9 @@ afterEach(async () => {
 
 afterAll(() => kamailio?.stop());
 
-async function gatewayWith(lines: string, listen?: string): Promise<TestGateway> {
-  const gateway = await startGateway({ upstreamUrls: [kamailio.wsUrl], gateway: lines, ...(listen && { listen }) });
+async function gatewayWith(lines: string, listen?: string, more?: string): Promise<TestGateway> {
+  const given = { upstreamUrls: [kamailio.wsUrl], gateway: lines, ...(listen && { listen }), ...(more && { more }) };
+  const gateway = await startGateway(given);
   gateways.push(gateway);
   return gateway;
 }
@@ -71,6 +80,89 @@ describe("X-Forwarded-For", () => {
   });
 });
 
+describe("what else names a browser", () => {
+  const others = [
+    ["Forwarded", "for=203.0.113.9"],
+    ["X-Real-IP", "203.0.113.9"],
+    ["X-Client-IP", "203.0.113.9"],
+    ["True-Client-IP", "203.0.113.9"],
+    ["CF-Connecting-IP", "203.0.113.9"],
+    ["X-Forwarded", "203.0.113.9"],
+    ["X_Forwarded_For", "203.0.113.9"],
+    ["Via", "1.1 203.0.113.9"],
+  ] as const;
+
+  it.each(others)("is nothing, from a trusted proxy too: %s", async (name, value) => {
+    const gateway = await gatewayWith(trusting);
+    const [host] = await announced(gateway, { ws: { headers: { [name]: value } } });
+    expect(host).toBe("127.0.0.1");
+    const [twin] = await announced(gateway, {
+      ws: { headers: { [name]: value, "X-Forwarded-For": "203.0.113.10" } },
+    });
+    expect(twin).toBe("203.0.113.10");
+  });
+
+  it("is one list where X-Forwarded-For stands twice: the last entry is the proxy's", async () => {
+    const gateway = await gatewayWith(trusting);
+    for (const headers of [
+      { "X-Forwarded-For": ["6.6.6.6", "203.0.113.9"] },
+      { "x-forwarded-for": ["203.0.113.200, 6.6.6.6", "203.0.113.9, 10.9.9.9"] },
+    ]) {
+      // ws has it as text; node:http writes a line for each.
+      const ws = { headers: headers as unknown as Record<string, string> };
+      expect((await announced(gateway, { ws }))[0]).toBe("203.0.113.9");
+    }
+  });
+});
+
+describe("an address that a stranger makes up", () => {
+  const limit = 3;
+  const lines = `  limits: { failuresPerMinute: ${limit} }`;
+  const wrong = { username: `${Math.floor(Date.now() / 1000) + 250}:alice@acme.example`, password: "bm90IHRoaXM=" };
+  const named = (at: number): string => `203.0.113.${at + 1}`;
+
+  async function register(gateway: TestGateway, at: number, given: Credential): Promise<[number, boolean]> {
+    const client = await RawClient.connect(gateway.gatewayUrl, forwarded(named(at)));
+    const callId = `guess-${unique()}`;
+    const answered = await client.register("alice@acme.example", given, { callId });
+    client.close();
+    return [status(answered), kamailio.saw().some((seen) => seen.header("Call-ID") === callId)];
+  }
+
+  async function exchange(gateway: TestGateway, at: number, given: Credential): Promise<number> {
+    const response = await fetch(`${gateway.gatewayUrl.replace(/^ws/, "http")}/v1/exchange`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-forwarded-for": named(at) },
+      body: JSON.stringify(given),
+    });
+    return response.status;
+  }
+
+  it("is no way round the limit of wrong credentials, on the WebSocket", async () => {
+    const gateway = await gatewayWith(`  trustedProxies: ["10.0.0.0/8"]\n${lines}`);
+    for (let at = 0; at < limit; at++) expect(await register(gateway, at, wrong)).toEqual([403, false]);
+    expect(await register(gateway, limit, wrong)).toEqual([503, false]);
+    expect(await register(gateway, limit + 1, credential("alice@acme.example"))).toEqual([503, false]);
+  });
+
+  it("nor at the exchange", async () => {
+    const gateway = await gatewayWith(`  trustedProxies: ["10.0.0.0/8"]\n${lines}`, undefined, withExchange);
+    for (let at = 0; at < limit; at++) expect(await exchange(gateway, at, wrong)).toBe(401);
+    expect(await exchange(gateway, limit, wrong)).toBe(429);
+    expect(await exchange(gateway, limit + 1, credential("alice@acme.example"))).toBe(429);
+  });
+
+  it("twin: where the proxy is trusted each address has its own count", async () => {
+    const gateway = await gatewayWith(`${trusting}\n${lines}`, undefined, withExchange);
+    for (let at = 0; at <= limit; at++) {
+      expect(await register(gateway, at, wrong)).toEqual([403, false]);
+      expect(await exchange(gateway, at, wrong)).toBe(401);
+    }
+    expect(await exchange(gateway, limit + 1, credential("alice@acme.example"))).toBe(200);
+    expect((await register(gateway, limit + 1, credential("alice@acme.example")))[0]).toBe(200);
+  });
+});
+
 describe("PROXY headers", () => {
   const on = `${trusting}\n  proxyProtocol: on`;
 
@@ -83,13 +175,14 @@ describe("PROXY headers", () => {
     expect(await announced(gateway, { ws: beginningWith(header) })).toEqual(["203.0.113.10", expected]);
   });
 
-  it.each([
-    ["version 1", proxyV1("::ffff:203.0.113.10", 40_010)],
-    ["version 1, in hex", proxyV1("::FFFF:cb00:710a", 40_010)],
-    ["version 2", mappedV2("203.0.113.10", 40_010)],
-  ])("of an IPv4 address written as IPv6 (%s) name the IPv4 one", async (_, header) => {
+  // A port each: what one gateway has announced, no other at the same Kamailio does.
+  it.each<[string, string | Buffer, number]>([
+    ["version 1", proxyV1("::ffff:203.0.113.10", 40_010), 40_010],
+    ["version 1, in hex", proxyV1("::FFFF:cb00:710a", 40_011), 40_011],
+    ["version 2", mappedV2("203.0.113.10", 40_012), 40_012],
+  ])("of an IPv4 address written as IPv6 (%s) name the IPv4 one", async (_, header, port) => {
     const gateway = await gatewayWith(on);
-    expect(await announced(gateway, { ws: beginningWith(header) })).toEqual(["203.0.113.10", 40_010]);
+    expect(await announced(gateway, { ws: beginningWith(header) })).toEqual(["203.0.113.10", port]);
   });
 
   it("are read in front of TLS too", async () => {
@@ -110,6 +203,16 @@ describe("PROXY headers", () => {
     ["an IPv6 address called IPv4", "PROXY TCP4 2001:db8::1 127.0.0.1 1 2\r\n"],
     ["an endless line", `PROXY TCP4 ${"1".repeat(300)}`],
     ["a version that there is not", Buffer.concat([Buffer.from("0d0a0d0a000d0a515549540a31110000", "hex")])],
+    ["version 2 of a command that there is not", Buffer.from("0d0a0d0a000d0a515549540a22110000", "hex")],
+    ["version 2 of a local socket", Buffer.from(`0d0a0d0a000d0a515549540a213100d8${"00".repeat(216)}`, "hex")],
+    ["version 2 with less than an address", Buffer.from("0d0a0d0a000d0a515549540a21110004cb00710a", "hex")],
+    ["version 2 of 64 KB", Buffer.from(`0d0a0d0a000d0a515549540a2111ffff${"00".repeat(3000)}`, "hex")],
+    ["version 2 with a byte changed", Buffer.from("0d0a0d0a000d0a515549540b2111000ccb00710a7f0000019c4001bb", "hex")],
+    ["an address with a zone", "PROXY TCP6 fe80::1%lo ::1 40000 443\r\n"],
+    ["a port that is none", "PROXY TCP4 203.0.113.10 127.0.0.1 70000 443\r\n"],
+    ["small letters", "proxy TCP4 203.0.113.10 127.0.0.1 40000 443\r\n"],
+    ["a line that ends in LF", "PROXY TCP4 203.0.113.10 127.0.0.1 40000 443\n"],
+    ["blanks before it", "  PROXY TCP4 203.0.113.10 127.0.0.1 40000 443\r\n"],
   ])("are mandatory: %s is refused", async (_, header) => {
     const gateway = await gatewayWith(on);
     await expect(RawClient.connect(gateway.gatewayUrl, { ws: beginningWith(header) })).rejects.toThrow();

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { answered, type Call, establish, exchange, responseTo } from "../helpers/dialog.ts";
-import type { TestGateway } from "../helpers/gateway.ts";
-import { code, status, unique } from "../helpers/raw-client.ts";
+import { globexSecret, type TestGateway } from "../helpers/gateway.ts";
+import { code, credential, status, unique } from "../helpers/raw-client.ts";
 import { header, request, uriOf } from "../helpers/raw-sip.ts";
 import { Scene } from "../helpers/scene.ts";
 
@@ -30,7 +30,8 @@ async function refusal(uri: string, method = "INVITE", gateway?: TestGateway, ex
   return [status(refused), code(refused)];
 }
 
-const denied = [403, "destination-denied"];
+const denied = [403, "destination-denied"] as const;
+const malformed = [400, "message-malformed"] as const;
 
 describe("a telephone number of nobody's, or of another customer's", () => {
   it.each([
@@ -235,6 +236,29 @@ describe("a user", () => {
     expect(await refusal(uri)).toEqual(denied);
   });
 
+  it.each<[string, readonly string[]]>([
+    ["users", ["sip:dave00@globex.example", "sip:nobody@globex.example", "sip:nobody@nobody.example"]],
+    ["domains", ["sip:globex.example", "sip:nobody.example"]],
+    ["numbers", ["sip:+493012345678@acme.example", "sip:+190012345678@acme.example"]],
+    ["tel: numbers", ["tel:+493012345678", "tel:+190012345678"]],
+  ])("is not found out by a refusal: which %s are another customer's", async (_, uris) => {
+    const dave = await scene.connect();
+    const there = credential("dave00@globex.example", { secret: globexSecret });
+    expect(status(await dave.register("dave00@globex.example", there))).toBe(200);
+    const alice = await scene.stranger("alice");
+    const told: [string, number][] = [];
+    for (const uri of uris) {
+      const callId = `attack-${unique()}`;
+      const refused = await alice.prove("OPTIONS", uri, { callId, to: alice.address });
+      expect([status(refused), code(refused)]).toEqual(denied);
+      const text = refused.replace(/^(?:Via|From|To|Call-ID): .*\r\n/gm, "");
+      told.push([text, refused.replace(/^(?:Via|Call-ID|From): .*\r\n/gm, "").length]);
+      expect(await scene.arrived(callId)).toEqual([]);
+    }
+    for (const one of told) expect(one).toEqual(told[0]);
+    dave.close();
+  });
+
   it("of another customer gets nothing, though registered there", async () => {
     const dave = await scene.user("dave", "globex.example");
     for (const method of ["INVITE", "MESSAGE"]) {
@@ -365,6 +389,25 @@ describe("REFER of a customer who has it", () => {
     const outside = await refusal("sip:bob@acme.example", "REFER", referring, [`Refer-To: ${target}`]);
     expect(outside).toEqual(wanted);
     expect(cseqs(await scene.arrived(call.callId), "REFER")).toEqual([]);
+    await hangUp(call);
+  });
+
+  it.each<[string, readonly string[], readonly [number, string]]>([
+    ["in compact form", ["r: <sip:+19005551234@acme.example>"], denied],
+    ["in compact form, with a blank", ["R \t: <sip:+19005551234@acme.example>"], denied],
+    ["folded", ["Refer-To:\r\n <sip:carol@acme.example>"], malformed],
+    ["twice", ["Refer-To: <sip:carol@acme.example>", "r: <sip:+19005551234@acme.example>"], malformed],
+    ["two in one", ["Refer-To: <sip:carol@acme.example>, <sip:+19005551234@acme.example>"], malformed],
+    ["none", [], malformed],
+  ])("is refused however Refer-To is written: %s", async (_, extra, wanted) => {
+    const { call, alice, bob } = await callOn(referring);
+    const refused = await exchange(alice, call.fromCaller("REFER", { extra }));
+    expect([status(refused), code(refused)]).toEqual(wanted);
+    expect(cseqs(await scene.arrived(call.callId), "REFER")).toEqual([]);
+    const right = call.fromCaller("REFER", { extra: ["r : <sip:carol@acme.example>"] });
+    alice.client.send(right);
+    await answered(bob, call.callId, "REFER");
+    expect(status(await responseTo(alice, right))).toBe(200);
     await hangUp(call);
   });
 

@@ -188,6 +188,41 @@ describe("one secret's word in the place of another's", () => {
     expect(seen.raw).not.toContain(user.given.password);
   });
 
+  it("a grant is no credential at the exchange, and no token, whichever way it is shown", async () => {
+    const address = "alice@acme.example";
+    const grant = signed(
+      `${inSeconds(60)}:${address}|trunk=|trunk2=|caller=|max=|customer=acme`,
+      chainSecret,
+      "sha256",
+    );
+    const short = signed(`${inSeconds(60)}:${address}`, chainSecret, "sha256");
+    const http = scene.gateway.gatewayUrl.replace(/^ws/, "http");
+    const post = async (path: string, type: string, body: string, more = {}): Promise<number> => {
+      const headers = { "content-type": type, ...more };
+      return (await fetch(http + path, { method: "POST", headers, body })).status;
+    };
+    const json = (given: object): Promise<number> => post("/v1/exchange", "application/json", JSON.stringify(given));
+    const script = async ({ username, password }: Credential): Promise<number> => {
+      const [expires = "", name = ""] = username.split(/:(.*)/s);
+      const query = new URLSearchParams({ username: name, key: password, expires });
+      return (await fetch(`${http}/rest/authentication/createToken?${query}`)).status;
+    };
+    for (const given of [grant, short]) {
+      expect([400, 401]).toContain(await json(given));
+      expect([400, 401]).toContain(await json({ ...given, direct: true }));
+      expect([400, 401]).toContain(await script(given));
+      const form = { grant_type: "authorization_code", code: given.username, client_id: "alice@acme" };
+      const typed = "application/x-www-form-urlencoded";
+      expect(await post("/authenticate", typed, new URLSearchParams(form).toString())).toBe(401);
+      const bearer = { authorization: `Bearer ${given.username}` };
+      expect([400, 401]).toContain(await post("/v1/exchange", "application/json", "{}", bearer));
+      const opened = await scene.connect({ path: `/?access_token=${encodeURIComponent(given.username)}` });
+      expect(await opened.closed).toMatchObject({ code: 4403 });
+    }
+    expect(await json(credential(address))).toBe(200);
+    expect(await script(credential(address))).toBe(200);
+  });
+
   it("an exchanged credential opens no leg at Kamailio, a grant does", async () => {
     const address = "alice@acme.example";
     const legWith = async (headers: Record<string, string>): Promise<number> => {

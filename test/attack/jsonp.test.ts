@@ -2,6 +2,7 @@ import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { globexSecret, startGateway, type TestGateway } from "../helpers/gateway.ts";
 import { credential } from "../helpers/raw-client.ts";
+import { signToken } from "../helpers/tokens.ts";
 
 const acmePage = "https://www.acme.example";
 const globexPage = "https://www.globex.example";
@@ -174,6 +175,25 @@ describe("CORS", () => {
     expect([foreign.status, foreign.headers.get("access-control-allow-origin")]).toEqual([403, null]);
     const own = await post(globexPage, given);
     expect([own.status, own.headers.get("access-control-allow-origin")]).toEqual([200, globexPage]);
+  });
+});
+
+describe("a cookie", () => {
+  it("is no credential over HTTP, from whichever page: no page asks in a visitor's name", async () => {
+    const token = await signToken(
+      { alg: "HS256", kid: "j1" },
+      { sub: "alice@acme.example", exp: Math.floor(Date.now() / 1000) + 60 },
+      "a-key-of-acme-for-tokens-in-tests",
+    );
+    for (const origin of [acmePage, "https://evil.example"]) {
+      const headers = { origin, cookie: `postern_token=${token}`, "content-type": "application/json" };
+      const posted = await fetch(http("/v1/exchange"), { method: "POST", headers, body: "{}" });
+      expect([400, 401, 403]).toContain(posted.status);
+      const script = await fetch(http("/rest/authentication/createToken?jsonp=cb"), { headers });
+      expect(run(await script.text())[0]).toMatchObject({ password: "" });
+    }
+    const headers = { origin: acmePage, authorization: `Bearer ${token}` };
+    expect((await fetch(http("/v1/exchange"), { method: "POST", headers })).status).toBe(200);
   });
 });
 

@@ -66,11 +66,19 @@ function onlyTo(addresses: readonly string[]): LookupFunction {
   };
 }
 
+/** Interim answers (RFC 9110 §15.2) before the answer; each costs us as much as it costs the server. */
+const mostInterim = 8;
+
 function responseOf(request: ClientRequest, body: string | Buffer | undefined): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     // Stays for what goes wrong while the body is read: that is told by the response as well.
     request.on("error", reject);
     request.on("response", resolve);
+    let interim = 0;
+    request.on(
+      "information",
+      () => ++interim > mostInterim && request.destroy(new Error("interim answers without end")),
+    );
     // 101 (RFC 9110 §15.2.2) was not asked for: Node closes, and says no more.
     request.on("close", () => reject(new Error("closed without an answer")));
     request.end(body);

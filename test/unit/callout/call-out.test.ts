@@ -555,6 +555,27 @@ describe("a server that breaks off", () => {
     expect(JSON.stringify(answer)).not.toContain("secret-of-the-body");
   });
 
+  it("nor for interim answers without end; a few before the answer are passed over", async () => {
+    const early = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
+    let closed: Promise<unknown> | undefined;
+    const endless = await raw((socket) => {
+      closed = new Promise((gone) => socket.once("close", gone));
+      const pour = (): void => {
+        while (socket.write(early.repeat(100)));
+      };
+      socket.on("drain", pour);
+      pour();
+    });
+    expect(await callOut().request(endless, get)).toMatchObject({ kind: "failed", reason: "unreachable" });
+    await closed;
+    const some = (count: number) => (socket: Socket) =>
+      void socket.end(
+        `${early.repeat(count)}HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok`,
+      );
+    expect(await callOut().request(await raw(some(7)), get)).toMatchObject({ kind: "answer", status: 200 });
+    expect(await callOut().request(await raw(some(8)), get)).toMatchObject({ reason: "unreachable" });
+  });
+
   it("nor one that is not there", async () => {
     const server = await serve(say("ok"));
     const url = server.url("127.0.0.1");

@@ -6,12 +6,17 @@ import { parseAddress, parseUri, viaParts } from "./uri.ts";
  * it. Each was found by test/agreement, which has it as a case. Undefined where nothing of the kind is there.
  */
 export function ambiguity(message: Message): string | undefined {
+  const { from, to } = message;
+  if (hasHeaders(from.uri) || hasHeaders(to.uri)) return "From or To holds header fields after ?: leave them out";
   for (const header of message.headers) {
     const found = inHeader(header, message);
     if (found !== undefined) return found;
   }
   return undefined;
 }
+
+/** RFC 3261 §19.1.1 has none there, and it cannot read all that may be meant. */
+const hasHeaders = (uri: string): boolean => uri.includes("?") && parseUri(uri)?.headers !== undefined;
 
 function inHeader(header: Header, message: Message): string | undefined {
   switch (header.name) {

@@ -31,7 +31,8 @@ export class Visit implements Watcher {
     this.#arena = arena;
     this.#socket = socket;
     this.#port = port;
-    this.#ended = once(socket, "close");
+    // Not once(): an error comes before the close, and is none here.
+    this.#ended = new Promise((resolve) => socket.once("close", () => resolve(true)));
     socket.on("message", (data: Buffer) => {
       this.#received.push(data.toString("latin1"));
       this.#look?.();
@@ -52,7 +53,12 @@ export class Visit implements Watcher {
   }
 
   static async #connect(arena: Arena): Promise<Visit | undefined> {
-    const socket = new WebSocket(await arena.url(), ["sip"], { perMessageDeflate: false, handshakeTimeout: patience });
+    const socket = new WebSocket(await arena.url(), ["sip"], {
+      perMessageDeflate: false,
+      handshakeTimeout: patience,
+      // What the gateway says of a text in no encoding is in none.
+      skipUTF8Validation: true,
+    });
     const upgraded = once(socket, "upgrade");
     const opened = await Promise.all([upgraded, once(socket, "open")]).catch(() => undefined);
     socket.on("error", () => {}); // shows as an answer that does not come

@@ -42,6 +42,18 @@ describe("what Kamailio reads otherwise, or closes a leg over", () => {
     expect(found({ CSeq: cseq })).toBe("CSeq is folded over lines: write it on one"),
   );
 
+  it.each(["<sip:bob@acme.example?Subject=x>", "<sips:acme.example?>"])(
+    "is header fields in a URI of To: %s",
+    (uri) => {
+      expect(found({ To: uri })).toBe("From or To holds header fields after ?: leave them out");
+      expect(found({ From: `${uri};tag=1` })).toBe("From or To holds header fields after ?: leave them out");
+    },
+  );
+
+  it.each(["<sip:b?b@acme.example>", '<sip:bob@acme.example>;x="?"'])("is not in To: %s", (to) =>
+    expect(found({ To: to })).toBe("nothing"),
+  );
+
   it("is white space after the Call-ID", () => {
     expect(found({ "Call-ID": "1 " })).toBe("white space after the Call-ID: leave it out");
     expect(found({ "Call-ID": "1\t" })).toBe("white space after the Call-ID: leave it out");

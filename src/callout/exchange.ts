@@ -75,10 +75,7 @@ function responseOf(request: ClientRequest, body: string | Buffer | undefined): 
     request.on("error", reject);
     request.on("response", resolve);
     let interim = 0;
-    request.on(
-      "information",
-      () => ++interim > mostInterim && request.destroy(new Error("interim answers without end")),
-    );
+    request.on("information", () => ++interim > mostInterim && reject(new Error("interim answers without end")));
     // 101 (RFC 9110 §15.2.2) was not asked for: Node closes, and says no more.
     request.on("close", () => reject(new Error("closed without an answer")));
     request.end(body);

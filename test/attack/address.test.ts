@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { establish, exchange } from "../helpers/dialog.ts";
 import { globexSecret, type TestGateway } from "../helpers/gateway.ts";
 import { freePort } from "../helpers/ports.ts";
 import { beginningWith, proxyV1 } from "../helpers/proxy.ts";
-import { credential, RawClient, type RawClientOptions, status, unique } from "../helpers/raw-client.ts";
+import { code, credential, RawClient, type RawClientOptions, status, unique } from "../helpers/raw-client.ts";
 import { header, reply } from "../helpers/raw-sip.ts";
 import { Scene, User } from "../helpers/scene.ts";
 
@@ -158,4 +159,38 @@ describe("an address that a proxy says of two", () => {
     expect(messages(mallory)).toEqual([]);
     mallory.client.close();
   });
+
+  it.each(["acme.example", "globex.example"])(
+    "has its parked leg's call to itself: a user of %s who knows all of it gets nothing, the caller ends it",
+    async (domain) => {
+      const bob = await registered(
+        "bob",
+        "acme.example",
+        proxied(domain === "acme.example" ? "203.0.113.47" : "203.0.113.48"),
+        parking,
+      );
+      const call = await establish(await scene.user("alice"), bob);
+      const port = await portAtKamailio(bob);
+      bob.client.reset();
+      await bob.client.closed;
+      const same = domain === "acme.example" ? "203.0.113.47" : "203.0.113.48";
+      const mallory = await registered("mallory", domain, proxied(same), parking);
+      for (const method of ["BYE", "INVITE", "INFO", "UPDATE"]) {
+        const refused = await exchange(mallory, call.fromCallee(method));
+        expect([status(refused), code(refused)]).toEqual([481, "dialog-unknown"]);
+      }
+      const copied = { contact: bob.contact, viaHost: `${bob.name}.invalid` };
+      expect(status(await mallory.client.register(mallory.address, mallory.given, copied))).toBe(200);
+      const seen = await scene.arrived(call.callId, mallory);
+      expect(seen.flatMap(({ method }) => method ?? [])).toEqual(["INVITE", "ACK"]);
+      // What the caller says goes to the parked leg, which answers that nobody is there.
+      expect(status(await exchange(call.caller, call.fromCaller("INFO")))).toBe(480);
+      const sent = await scene.kamailio.waitFor(
+        (one) => one.way === "out" && one.method === "INFO" && one.header("Call-ID") === call.callId,
+      );
+      expect(sent.port).toBe(port);
+      expect(mallory.client.received.filter((text) => header(text, "Call-ID") === call.callId)).toEqual([]);
+      mallory.client.close();
+    },
+  );
 });

@@ -175,6 +175,35 @@ describe("an answer given before", () => {
     expect(status(await other.client.ask({ ...parts, cseq: 3, extra: [fresh] }))).toBe(200);
   });
 
+  it("counts to the end, and not from the start again", async () => {
+    const user = await scene.stranger("alice");
+    const { challenge, parts } = await asked(user);
+    const send = (cseq: number, nc: string): Promise<string> =>
+      user.client.ask({ ...parts, cseq, extra: [answer(challenge, "REGISTER", parts.uri, user.given, { nc })] });
+    expect(status(await send(2, "ffffffff"))).toBe(200);
+    for (const [cseq, nc] of [
+      [3, "ffffffff"],
+      [4, "00000001"],
+    ] as const) {
+      expect(code(await send(cseq, nc))).toBe("credential-replayed");
+    }
+    expect((await scene.arrived(parts.callId)).map((one) => one.header("CSeq"))).toEqual(["2 REGISTER"]);
+    expect(status(await user.client.register(user.address, user.given))).toBe(200);
+  });
+
+  it("at another gateway of the same config is stale, and the nonce of that one is good there", async () => {
+    const other = await scene.another({ gateway: "  limits: { failuresPerMinute: 0 }" });
+    const [alice, there] = [await scene.stranger("alice"), await scene.connect({}, other)];
+    const { challenge, parts } = await asked(alice);
+    const proof = answer(challenge, "REGISTER", parts.uri, alice.given);
+    const stale = await there.ask({ ...parts, cseq: 2, extra: [proof] });
+    expect([status(stale), code(stale)]).toEqual([401, undefined]);
+    expect(header(stale, "WWW-Authenticate")).toMatch(/stale=true/);
+    expect(await scene.arrived(parts.callId)).toEqual([]);
+    const fresh = answer(stale, "REGISTER", parts.uri, alice.given);
+    expect(status(await there.ask({ ...parts, cseq: 3, extra: [fresh] }))).toBe(200);
+  });
+
   it.each(["0".repeat(44), "x", "5f5e1000000000000001AAAAAAAAAAAAAAAAAAAAAAAA"])(
     "to an invented nonce is challenged with stale=true: %s",
     async (nonce) => {
@@ -204,6 +233,21 @@ describe("a digest answer that two readers could read differently", () => {
     ["with two realms", (right) => right.replace('realm="', 'realm="other.example", realm="')],
     ["without nc", (right) => right.replace(/, nc=\w+/, "")],
     ["of SHA-256", (right) => right.replace("algorithm=MD5", "algorithm=SHA-256")],
+    ["of MD5-sess", (right) => right.replace("algorithm=MD5", "algorithm=MD5-sess")],
+    ["with a second username by another spelling", (right) => `${right}, username*=UTF-8''1%3Amallory`],
+    ["with a username that is hashed", (right) => `${right}, userhash=true`],
+    ["with two nonces", (right) => right.replace('nonce="', 'nonce="0", Nonce="')],
+    ["with two responses", (right) => `${right}, RESPONSE="00000000000000000000000000000000"`],
+    ["with two nc", (right) => `${right}, nc=00000002`],
+    ["with nc 0", (right) => right.replace("nc=00000001", "nc=00000000")],
+    ["with a short nc", (right) => right.replace("nc=00000001", "nc=1")],
+    ["with a long nc", (right) => right.replace("nc=00000001", "nc=100000001")],
+    ["with a quoted nc", (right) => right.replace("nc=00000001", 'nc="00000001"')],
+    ["without cnonce", (right) => right.replace(/, cnonce="\w+"/, "")],
+    ["with an escape in the username", (right) => right.replace('username="1', 'username="\\1')],
+    ["with a quote that does not end", (right) => right.replace(/"$|", nc/, ", nc")],
+    ["with a comma at its end", (right) => `${right},`],
+    ["with white space between", (right) => right.replaceAll(", ", " ")],
   ])("%s is 400", async (_, change) => {
     const user = await scene.stranger("alice");
     const { challenge, parts } = await asked(user);

@@ -111,6 +111,12 @@ describe("a handshake that is something else to another reader", () => {
     ["of HTTP/1.0", handshake("Connection: close").replace("HTTP/1.1", "HTTP/1.0") + ping],
     ["by POST", handshake("Connection: close", "Content-Length: 0").replace("GET", "POST") + ping],
     ["that is asked for twice", handshake("Connection: close", "Upgrade: websocket") + ping],
+    [
+      "to HTTP/2",
+      handshake("Connection: close", "HTTP2-Settings: AAMAAABkAAQAAP__").replace("websocket", "h2c") + ping,
+    ],
+    ["to HTTP/2 or WebSocket", handshake("Connection: close").replace("websocket", "h2c, websocket") + ping],
+    ["to what is no protocol", handshake("Connection: close").replace("websocket", "websockets") + ping],
   ])("is none: %s", async (_, text) => {
     const { text: got } = await send(text, (so) => isRead(so) || answers(so).length > 0);
     expect(answers(got)[0]).toBe("HTTP/1.1 404");

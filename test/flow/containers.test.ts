@@ -163,6 +163,52 @@ describe.each(dockerfiles)("%s", (file) => {
   });
 });
 
+/** What the documents tell an operator to make in this checkout, and what holds secrets. */
+const made = [
+  "kamailio/local.cfg",
+  "kamailio/edge-local.cfg",
+  "kamailio/direct-local.cfg",
+  "kamailio/tls.cfg",
+  "kamailio/key.pem",
+  "deploy/docker/postern/key.pem",
+  "postern.yaml",
+  "acme.secret",
+  "kamailio-local.cfg",
+];
+
+describe("what an operator makes in the checkout", () => {
+  const linesOf = (file: string): string[] =>
+    read(file)
+      .split("\n")
+      .filter((line) => line !== "" && !line.startsWith("#"));
+  const matches = (pattern: string, path: string): boolean => {
+    const text = pattern
+      .replace(/[.]/g, "\\.")
+      .replace(/\*\*\//g, "(?:.*/)?")
+      .replace(/(?<![).])\*/g, "[^/]*");
+    return new RegExp(`^${text}(?:/.*)?$`).test(path);
+  };
+  /** The last pattern that matches decides; one that names a folder is for all in it. */
+  const isPassed = (path: string): boolean =>
+    linesOf(".dockerignore").reduce(
+      (passed, line) => (matches(line.replace(/^!/, ""), path) ? line.startsWith("!") : passed),
+      true,
+    );
+  const isIgnored = (path: string): boolean =>
+    linesOf(".gitignore").some((line) => line.startsWith("/") && matches(line.slice(1), path));
+
+  it.each(made)("is in no image: %s", (path) => expect(isPassed(path)).toBe(false));
+
+  it.each(["kamailio/kamailio.cfg", "kamailio/routes/start.cfg", "deploy/docker/make-secrets.sh", "src/main.ts"])(
+    "twin: %s may be",
+    (path) => expect(isPassed(path)).toBe(true),
+  );
+
+  it.each(made)("is passed over by git: %s", (path) => expect(isIgnored(path)).toBe(true));
+
+  it("twin: the examples are not", () => expect(isIgnored("kamailio/direct-local.cfg.example")).toBe(false));
+});
+
 describe("the images", () => {
   const gateway = instructions("Dockerfile");
   const of = (name: string): string[] => gateway.filter(([one]) => one === name).map(([, rest]) => rest);

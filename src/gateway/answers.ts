@@ -104,6 +104,10 @@ export const refusals = {
   stateFull: refusal("limit-reached", "too many credentials for a single use are in use: try again in a minute"),
   noPort: refusal("limit-reached", "this address has as many connections as it may"),
   connections: refusal("limit-reached", "the customer has as many connections as it may: close some"),
+  turnover: refusal(
+    "limit-reached",
+    "the customer's connections come and go too fast: try again in a few seconds, and keep one for several calls",
+  ),
   userConnections: refusal("limit-reached", "this user has as many connections as it may: close one"),
   calls: refusal("limit-reached", "the customer has as many calls as it may: end some"),
   overloaded: refusal("limit-reached", "this gateway has more to do than it can: connect again in a few seconds"),

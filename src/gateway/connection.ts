@@ -321,6 +321,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
     const { legs, connectionsPerUser } = this.#context;
     const { id, limits } = identity.customer;
     if (limits.connections > 0 && legs.connectionsOf(id) >= limits.connections) return refusals.connections;
+    if (limits.connections > 0 && legs.turnsOver(id, limits.connections)) return refusals.turnover;
     const most = connectionsPerUser(id);
     return most > 0 && legs.connectionsOfUser(identity) >= most ? refusals.userConnections : undefined;
   }

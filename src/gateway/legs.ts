@@ -6,6 +6,10 @@ import type { Announced } from "./upstream.ts";
 
 /** Milliseconds. */
 const longestBinding = 3_600_000;
+/** Milliseconds that Kamailio keeps what a connection took, 64 KB of shared memory, after it was closed. */
+const keptFor = 5_000;
+/** Legs of a customer that may have ended in that time, or as many as it may have at once, if that is more. */
+const leastTurnover = 1_000;
 
 /** Every leg there is, by customer, and the addresses they announce. */
 export class Legs {
@@ -13,6 +17,8 @@ export class Legs {
   readonly #byCustomer = new Map<string, Set<Leg>>();
   /** By address of record: a domain has one customer, and a leg one user for good. */
   readonly #ofUser = new Map<string, number>();
+  /** By customer: how many ended just now. */
+  readonly #ended = new Map<string, number>();
 
   constructor(announcements: Announcements) {
     this.#announcements = announcements;
@@ -69,11 +75,24 @@ export class Legs {
     const legs = this.#byCustomer.get(id);
     legs?.delete(leg);
     if (legs?.size === 0) this.#byCustomer.delete(id);
+    this.#ended.set(id, (this.#ended.get(id) ?? 0) + 1);
+    setTimeout(() => this.#forgetOne(id), keptFor).unref();
+  }
+
+  #forgetOne(customer: string): void {
+    const left = (this.#ended.get(customer) ?? 1) - 1;
+    if (left > 0) this.#ended.set(customer, left);
+    else this.#ended.delete(customer);
   }
 
   /** This upstream url no longer answers. */
   leaveUpstream(url: string): void {
     for (const legs of this.#byCustomer.values()) for (const leg of legs) leg.leaveUpstream(url);
+  }
+
+  /** Whoever comes and goes without end would use up Kamailio's memory with never more than one leg. most: at once. */
+  turnsOver(customer: string, most: number): boolean {
+    return (this.#ended.get(customer) ?? 0) > Math.max(leastTurnover, most);
   }
 
   connectionsOf(customer: string): number {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
+import { createServer as createHttpServer, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
@@ -200,5 +201,92 @@ describe("an answer to a call", () => {
     const refused = await alice.waitFor((text) => isReply(text, 407, "INVITE"));
     expect(refused).not.toMatch(/^(x-postern|proxy-authenticate)/im);
     expect(alice.received().filter((text) => text.includes("no header field"))).toEqual([]);
+  });
+});
+
+describe("calls from outside", () => {
+  const [number, perSecond] = ["+3225887000", 5];
+  let core: Kamailio;
+  let gateway: Server;
+  /** Who was asked about, with what waits for the word of the test. */
+  let asked: string[];
+  let held: ServerResponse[] | undefined;
+  const outside: UdpSink[] = [];
+
+  beforeAll(async () => {
+    gateway = createHttpServer((question, response) => {
+      const source = new URL(question.url ?? "", "http://gateway").searchParams.get("source") ?? "";
+      asked.push(source);
+      if (source === "127.0.0.9") return void response.end('{"deliver":["sip:reception@acme.example"]}');
+      response.statusCode = 404;
+      if (held) held.push(response);
+      else response.end("{}");
+    }).listen(0, "127.0.0.1");
+    await once(gateway, "listening");
+    const admin = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`;
+    const defines = { POSTERN_ADMIN: admin, STRANGERS_PER_SECOND: perSecond, TRUNK_CALLS_PER_SECOND: 2 * perSecond };
+    core = await startKamailio({ chainSecret, defines });
+  });
+  beforeEach(() => {
+    [asked, held] = [[], undefined];
+  });
+  afterEach(() => Promise.all(outside.splice(0).map((sink) => sink.close())));
+  afterAll(async () => {
+    gateway?.closeAllConnections();
+    gateway?.close();
+    await core?.stop();
+  });
+
+  /** The final answer: 480 where the call was let through, for nobody is registered. */
+  async function calls(sink: UdpSink): Promise<number> {
+    const ids = { fromTag: "o", callId: `out-${uniqueId()}`, cseq: 1, branch: `z9hG4bK${uniqueId()}` };
+    const parts = { from: "o@outside.example", to: `${number}@127.0.0.1`, viaHost: place(sink), viaTransport: "UDP" };
+    sink.send(
+      request({ method: "INVITE", uri: `sip:${number}@127.0.0.1`, ...parts, ...ids } as RequestParts),
+      core.udp,
+    );
+    const final = await sink.waitFor((text) => /^SIP\/2\.0 [2-6]/.test(text) && header(text, "Call-ID") === ids.callId);
+    return Number(final.slice(8, 11));
+  }
+
+  const from = async (host: string): Promise<UdpSink> => {
+    const sink = await openUdpSink(host);
+    outside.push(sink);
+    return sink;
+  };
+
+  it("from ever new addresses are asked about so often a second, and a trunk's own go on", async () => {
+    expect(await calls(trunk)).toBe(480);
+    const sinks = await Promise.all(Array.from({ length: 40 }, (_, at) => from(`127.0.7.${at + 1}`)));
+    const since = Date.now();
+    const answers = await Promise.all([...sinks, ...sinks, ...sinks].map(calls));
+    const seconds = (Date.now() - since) / 1_000 + 2;
+    expect(answers.every((status) => status === 404 || status === 503)).toBe(true);
+    expect(asked.filter((source) => source.startsWith("127.0.7.")).length).toBeLessThanOrEqual(perSecond * seconds);
+    expect(await calls(trunk)).toBe(480);
+  });
+
+  it("from a trunk's address, which may be forged, are so many a second as well", async () => {
+    await expect.poll(() => calls(trunk), { timeout: 5_000 }).toBe(480);
+    const since = Date.now();
+    await Promise.all(Array.from({ length: 120 }, () => calls(trunk)));
+    expect(asked.length).toBeLessThanOrEqual(1 + 2 * perSecond * ((Date.now() - since) / 1_000 + 2));
+  });
+
+  it("of strangers, about whom the gateway thinks for long, do not have a trunk's wait", async () => {
+    const strangers = await Promise.all(Array.from({ length: 5 }, (_, at) => from(`127.0.8.${at + 1}`)));
+    // Again where the machine was so slow that the gateway's patience ended meanwhile.
+    const meanwhile = async (): Promise<number> => {
+      held = [];
+      const theirs = strangers.map(calls);
+      await expect.poll(() => held?.length).toBeGreaterThan(1);
+      const answer = await calls(trunk);
+      for (const response of held.splice(0)) response.end("{}");
+      held = undefined;
+      await Promise.all(theirs);
+      return answer;
+    };
+    await expect.poll(() => calls(trunk), { timeout: 5_000 }).toBe(480);
+    await expect.poll(meanwhile, { timeout: 15_000, interval: 3_000 }).toBe(480);
   });
 });

@@ -13,6 +13,7 @@ export interface UdpSink {
 
 export async function openUdpSink(host = "127.0.0.8"): Promise<UdpSink> {
   const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
+  socket.setMaxListeners(0); // one for each message that a test waits for
   const received: string[] = [];
   socket.on("message", (data) => received.push(data.toString("latin1")));
   socket.bind(0, host);

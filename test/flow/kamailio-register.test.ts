@@ -56,6 +56,23 @@ describe("REGISTER", () => {
     expect(header(ok, "Contact")).toContain(";expires=7");
   });
 
+  it("waits while another process writes to the database, and is answered once", async () => {
+    const dora = await legs.registered("dora", 45_012);
+    const writer = new DatabaseSync(join(kamailio.dir, "kamailio.sqlite"));
+    writer.exec("BEGIN IMMEDIATE");
+    const register = registerOf("dora");
+    dora.send(register);
+    const answers = (): string[] =>
+      dora.received().filter((message) => header(message, "Call-ID") === header(register, "Call-ID"));
+    await expect(dora.waitFor(() => answers().length > 0, 100)).rejects.toThrow("within 100 ms");
+    writer.exec("COMMIT");
+    writer.close();
+    await dora.waitFor(() => answers().length > 0);
+    dora.send(registerOf("dora"));
+    await dora.waitFor((message) => isReply(message, 200, "REGISTER") && !answers().includes(message));
+    expect(answers().map((message) => message.split("\r\n", 1)[0])).toEqual(["SIP/2.0 200 OK"]);
+  });
+
   it("of another than the grant's user is 403", async () => {
     const alice = await legs.open("alice", 45_004);
     const other = `bob@${domain}`;

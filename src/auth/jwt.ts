@@ -25,7 +25,6 @@ import { verifyJws } from "./verification-keys.ts";
 
 /** A token that was proved: good while customer and key stand, and by its times. */
 interface Proved {
-  readonly hash: string;
   readonly claims: Claims;
   readonly identity: Identity;
   readonly candidate: Candidate;
@@ -118,7 +117,7 @@ export class JwtAuthenticator implements Authenticator {
       if (identified.kind === "refused") return refused(identified.refusal, customer);
       const { thumbprint } = candidate;
       const identity = thumbprint === undefined ? identified.identity : { ...identified.identity, jwk: thumbprint };
-      const proved: Proved = { hash, claims, identity, candidate, from, size: token.length };
+      const proved: Proved = { claims, identity, candidate, from, size: token.length };
       this.#proved.set(hash, proved);
       return this.#judge(proved, holder);
     });
@@ -149,13 +148,11 @@ export class JwtAuthenticator implements Authenticator {
   }
 
   /** Of a proved token, each time it is seen. */
-  #judge({ hash, claims, identity, candidate }: Proved, holder: string): Awaitable<Proof> {
+  #judge({ claims, identity, candidate }: Proved, holder: string): Awaitable<Proof> {
     const { customer, expiry } = identity;
     const refusal = timeVerdict(claims, customer, this.#clock.now());
-    if (refusal !== undefined) {
-      this.#proved.delete(hash);
-      return refused(refusal, customer);
-    }
+    // It stays remembered: an ended one is no failure that is counted, so each further look has to be cheap.
+    if (refusal !== undefined) return refused(refusal, customer);
     if (!candidate.of.singleUse) return { kind: "proved", identity };
     const until = (expiry + customer.clockSkew + 1) * 1000;
     return after(this.#state.claim("jti", `${customer.id} ${claims.id}`, holder, until), (claim) => {

@@ -402,11 +402,21 @@ describe("another look at a proved token", () => {
     expect(await bench.verdict(token)).toBe("credential-rejected");
   });
 
-  it("is not there for what was refused, and only for so many", async () => {
+  it.each([
+    ["ended", { exp: start - 1 }, "credential-expired"],
+    ["too long-lived", { exp: start + 4000 }, "credential-ttl"],
+    ["not yet good", { nbf: start + 100 }, "credential-rejected"],
+  ])("costs no check either where its times are wrong: %s", async (_what, times, code) => {
+    const bench = new Bench();
+    const token = await signToken({ alg: "HS256" }, { ...usual, ...times }, secret);
+    expect([await bench.cost(token), await bench.cost(token)]).toEqual([1, 0]);
+    expect(await bench.verdict(token)).toBe(code);
+  });
+
+  it("is not there for what was never proved, and only for so many", async () => {
     const bench = new Bench(undefined, { cacheSize: 2 });
     const wrong = await signToken({ alg: "HS256" }, usual, "a wrong secret, long enough for it all");
-    const ended = await signToken({ alg: "HS256" }, { ...usual, exp: start - 1 }, secret);
-    for (const token of [wrong, ended]) expect([await bench.cost(token), await bench.cost(token)]).toEqual([1, 1]);
+    expect([await bench.cost(wrong), await bench.cost(wrong)]).toEqual([1, 1]);
     const tokens = await Promise.all([1, 2, 3].map((n) => signToken({ alg: "HS256" }, { ...usual, n }, secret)));
     for (const token of tokens) await bench.show(token);
     const costs: number[] = [];

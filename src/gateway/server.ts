@@ -60,14 +60,14 @@ export async function openGateway(options: GatewayOptions, context: Context): Pr
     hurry: new AbortController(),
     sources: options.sources,
     doorway: new Doorway(),
-    turnstile: new Turnstile({ scarce: context.memoryShort }),
+    turnstile: new Turnstile({ scarce: context.memoryShort, patience: () => context.limits().preAuthSeconds * 1000 }),
     unanswered: new Unanswered(server),
     standing: new Set(),
     context,
   };
   server.on("upgrade", (request, socket, head) => upgrade(request, socket, head, hall));
   if (options.proxyProtocol) options.sources.readHeaders(server);
-  receiveThrough(server, hall);
+  receiveThrough(server, hall, options.proxyProtocol);
   const pinging = setInterval(() => pingAll(sockets), pingEvery);
   pinging.unref();
   const url = await listen(server, options.listen);
@@ -79,6 +79,7 @@ export async function openGateway(options: GatewayOptions, context: Context): Pr
     drain: (seconds) => drain({ connections: hall.connections, seconds, random: Math.random }),
     close: async () => {
       clearInterval(pinging);
+      hall.turnstile.close();
       hall.hurry.abort();
       await closeAll(server, hall);
       await Promise.all(hall.leaving);
@@ -106,19 +107,17 @@ interface Hall {
 const crowding = 2;
 
 /** What a new connection is for comes when it is its turn. */
-function receiveThrough(server: Server, hall: Hall): void {
+function receiveThrough(server: Server, hall: Hall, proxyProtocol: boolean): void {
   const listeners = server.listeners("connection") as ((socket: Socket) => void)[];
   server.removeAllListeners("connection");
   server.on("connection", (socket: Socket) => {
     const crowd = hall.sources.isProxy(plainAddress(socket.remoteAddress ?? ""));
-    if (!hall.turnstile.hasRoom({ socket, crowd })) {
-      socket.destroy();
-      return;
-    }
     stepIn(socket, hall);
     if (socket.destroyed) return;
     hall.turnstile.come({ socket, crowd }, () => {
       for (const listener of listeners) listener.call(server, socket);
+      // TLS takes over what lies beneath the socket; who else reads it was given what came first.
+      if (proxyProtocol || !(server instanceof TlsServer)) socket.resume();
     });
   });
 }

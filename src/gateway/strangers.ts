@@ -1,16 +1,17 @@
 import { addressKey } from "../core/counted.ts";
 import { FairQueue } from "./fair-queue.ts";
 
-/** Milliseconds of each turn of the event loop that strangers' messages may take. */
+/** Milliseconds that strangers' messages may take, and until they may again: others have calls. */
 const slice = 1;
+const pace = 2;
 
 /**
- * Work for those of whom nothing was accepted yet: a slice of each turn of the event loop, address by address. What is
- * more waits, with its socket unread, so that no flood holds up who was accepted.
+ * Work for those of whom nothing was accepted yet: a slice of time and then another, address by address. What is more
+ * waits, with its socket unread, so that no flood holds up who was accepted.
  */
 export class Strangers {
   readonly #waiting = new FairQueue<() => void>();
-  /** When this turn began, milliseconds; undefined while nothing was done in it. */
+  /** When this slice began, milliseconds; undefined while none has. */
   #began: number | undefined;
 
   /** What work gives: at once where there is time and nobody waits. */
@@ -35,11 +36,10 @@ export class Strangers {
 
   #begin(now: number): void {
     this.#began = now;
-    setImmediate(() => this.#nextTurn());
+    setTimeout(() => this.#next(), pace);
   }
 
-  /** Sockets were looked at since the last one. */
-  #nextTurn(): void {
+  #next(): void {
     this.#began = undefined;
     while (this.#waiting.size > 0 && this.#hasTime()) this.#waiting.shift()?.();
   }

@@ -1,13 +1,19 @@
 import type { Socket } from "node:net";
 import { addressKey } from "../core/counted.ts";
 import { FairQueue } from "./fair-queue.ts";
+import { Room } from "./room.ts";
 
 export interface TurnstileOptions {
-  /** Connections that came in and are no WebSocket yet, and those that wait before it. */
-  readonly mostInside?: number;
+  /** Connections that have said nothing yet. */
+  readonly mostSilent?: number;
+  /** Those that wait for their turn. */
   readonly mostWaiting?: number;
-  /** Memory is short: few may be inside at once, enough to be told. */
+  /** Those whose turn has come, and that are no WebSocket yet. */
+  readonly mostInside?: number;
+  /** Memory is short: few may be there at once, enough to be told. */
   readonly scarce: () => boolean;
+  /** Milliseconds within which a new connection must say something; 0 for no limit. */
+  readonly patience: () => number;
 }
 
 /** A new connection. */
@@ -17,51 +23,93 @@ export interface Comer {
   readonly crowd: boolean;
 }
 
-interface Entrant extends Comer {
+interface Waiting {
+  readonly socket: Socket;
+  /** What it has said, bytes. */
+  readonly said: number;
   readonly whose: string;
+  readonly enter: () => void;
 }
 
-const usualInside = 10_000;
-/** A few seconds of turns: whoever comes back at once after a restart has room. */
+/** Few, for the first word comes with the connection, and what lives but a moment costs least. */
+const usualSilent = 1_000;
+/** Twenty seconds of turns: whoever comes back at once after a restart has room. */
 const usualWaiting = 10_000;
-const insideInNeed = 50;
-/** In one turn, for one that may come in. */
-const mostLooked = 10;
+const usualInside = 2_000;
+const mostInNeed = 50;
+/** Milliseconds from one to the next: a handshake costs as much as many messages, and others have calls. */
+const pace = 2;
+/** Bytes of a first word that always has room: a ClientHello, and an upgrade without a large token. */
+const usualWord = 4_096;
+/** Bytes of all first words, where others are longer. */
+const mostSaid = 32 * 2 ** 20;
 
 /**
- * Before TLS and HTTP: one new connection in each turn of the event loop, address by address, for a handshake costs as
- * much as many messages. Where too many have come in and become no WebSocket, who has the most of them makes room.
+ * Before TLS and HTTP: nothing is made of a connection until it says something, and then one after the other has its
+ * turn, address by address. Where too many are silent, or become no WebSocket, who has the most of them makes room.
  */
 export class Turnstile {
   readonly #options: TurnstileOptions;
-  readonly #waiting = new FairQueue<Entrant & { readonly enter: () => void }>();
-  /** By address and port of the peer, the oldest first. */
-  readonly #inside = new Map<string, Entrant>();
-  readonly #counts = new Map<string, number>();
-  #turning = false;
+  readonly #silent: Room;
+  readonly #inside: Room;
+  readonly #waiting = new FairQueue<Waiting>();
+  #said = 0;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: TurnstileOptions) {
+    const { scarce, mostSilent = usualSilent, mostInside = usualInside } = options;
     this.#options = options;
+    this.#silent = new Room(() => (scarce() ? mostInNeed : mostSilent));
+    this.#inside = new Room(() => (scarce() ? mostInNeed : mostInside));
   }
 
-  /** Whether it may wait; who may not is closed before it costs anything. */
-  hasRoom({ socket, crowd }: Comer): boolean {
-    const whose = addressKey(socket.remoteAddress ?? "");
-    return this.#mayWait(whose) && !this.#hasShare({ whose, crowd });
-  }
-
-  /** enter: does what a new connection is for, when it is its turn; a socket that has no room then is destroyed. */
+  /** enter: does what a new connection is for, when it is its turn. A socket that has no room is destroyed. */
   come({ socket, crowd }: Comer, enter: () => void): void {
     const whose = addressKey(socket.remoteAddress ?? "");
-    const gone = (): unknown => socket.destroy();
-    socket.on("error", gone);
-    this.#waiting.push(whose, { socket, crowd, whose, enter });
-    this.#turnSoon();
+    if (!this.#mayWait(whose) || (!crowd && this.#silent.hasShare(whose))) {
+      socket.destroy();
+      return;
+    }
+    const key = keyOf(socket);
+    const leave = (): void => void socket.destroy();
+    this.#silent.enter(key, { whose, leave });
+    socket.once("close", () => this.#leave(key));
+    socket.on("error", leave);
+    this.#listen({ socket, whose, enter });
   }
 
-  /** It is a WebSocket now, or gone. */
-  through({ remoteAddress, remotePort }: Pick<Socket, "remoteAddress" | "remotePort">): void {
-    this.#leave(`${remoteAddress} ${remotePort}`);
+  /** It is a WebSocket now. */
+  through(socket: Pick<Socket, "remoteAddress" | "remotePort">): void {
+    this.#leave(keyOf(socket));
+  }
+
+  /** Nobody waits any more. */
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #listen(comer: Omit<Waiting, "said">): void {
+    const { socket, whose } = comer;
+    const leave = (): void => void socket.destroy();
+    const hear = (bytes: Buffer): void => {
+      socket.pause();
+      socket.setTimeout(0);
+      this.#silent.leave(keyOf(socket));
+      socket.off("end", leave);
+      socket.off("timeout", leave);
+      if (!this.#mayWait(whose) || !this.#hasRoomFor(bytes.length)) {
+        leave();
+        return;
+      }
+      socket.unshift(bytes);
+      this.#said += bytes.length;
+      this.#waiting.push(whose, { ...comer, said: bytes.length });
+      this.#timer ??= setTimeout(() => this.#turn(), pace);
+    };
+    socket.setTimeout(this.#options.patience());
+    socket.once("timeout", leave);
+    socket.once("end", leave);
+    socket.once("data", hear);
   }
 
   /** Nobody takes the places of those who come later from elsewhere. */
@@ -72,68 +120,35 @@ export class Turnstile {
     return this.#waiting.size < 2 * mostWaiting && this.#waiting.waitingOf(whose) < share;
   }
 
-  #turnSoon(): void {
-    if (this.#turning) return;
-    this.#turning = true;
-    setImmediate(() => this.#turn());
+  #hasRoomFor(bytes: number): boolean {
+    return bytes <= usualWord || this.#said + bytes <= mostSaid;
   }
 
   #turn(): void {
-    this.#turning = false;
-    for (let looked = 0; looked < mostLooked; looked++) {
-      const next = this.#waiting.shift();
-      if (!next || next.socket.destroyed || !this.#letIn(next)) continue;
-      next.enter();
-      break;
-    }
-    if (this.#waiting.size > 0) this.#turnSoon();
+    this.#timer = undefined;
+    const next = this.#next();
+    if (!next) return;
+    this.#timer = setTimeout(() => this.#turn(), pace);
+    const { socket, whose, enter } = next;
+    this.#inside.enter(keyOf(socket), { whose, leave: () => void socket.destroy() });
+    enter();
   }
 
-  #letIn(entrant: Entrant): boolean {
-    const { socket, whose } = entrant;
-    if (this.#hasShare(entrant) || !this.#makeRoom()) {
-      socket.destroy();
-      return false;
+  /** Who waits still and is not gone. */
+  #next(): Waiting | undefined {
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
+      this.#said -= next.said;
+      if (!next.socket.destroyed) return next;
     }
-    const key = `${socket.remoteAddress} ${socket.remotePort}`;
-    this.#inside.set(key, entrant);
-    this.#counts.set(whose, (this.#counts.get(whose) ?? 0) + 1);
-    socket.once("close", () => this.#leave(key));
-    return true;
+    return undefined;
   }
 
   #leave(key: string): void {
-    const entrant = this.#inside.get(key);
-    if (!entrant) return;
-    this.#inside.delete(key);
-    const left = (this.#counts.get(entrant.whose) ?? 1) - 1;
-    if (left === 0) this.#counts.delete(entrant.whose);
-    else this.#counts.set(entrant.whose, left);
-  }
-
-  get #most(): number {
-    return this.#options.scarce() ? insideInNeed : (this.#options.mostInside ?? usualInside);
-  }
-
-  get #share(): number {
-    return Math.max(1, Math.floor(this.#most / Math.max(1, this.#counts.size)));
-  }
-
-  /** Where nobody more may be inside, and as many of this address are as of the others. A crowd makes room itself. */
-  #hasShare({ whose, crowd }: Pick<Entrant, "whose" | "crowd">): boolean {
-    if (crowd || this.#inside.size < this.#most) return false;
-    return (this.#counts.get(whose) ?? 0) >= this.#share;
-  }
-
-  /** The oldest of those who have their share goes, where there is no room. */
-  #makeRoom(): boolean {
-    if (this.#inside.size < this.#most) return true;
-    for (const [key, other] of this.#inside) {
-      if ((this.#counts.get(other.whose) ?? 0) < this.#share) continue;
-      this.#leave(key);
-      other.socket.destroy();
-      return true;
-    }
-    return false;
+    this.#silent.leave(key);
+    this.#inside.leave(key);
   }
 }
+
+/** Address and port of the peer. */
+const keyOf = ({ remoteAddress, remotePort }: Pick<Socket, "remoteAddress" | "remotePort">): string =>
+  `${remoteAddress} ${remotePort}`;

@@ -1,18 +1,38 @@
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Turnstile, type TurnstileOptions } from "../../../src/gateway/turnstile.ts";
 
+/** As much of a connection as there is before it is read. */
 class FakeSocket extends EventEmitter {
   destroyed = false;
+  paused = false;
+  readonly back: Buffer[] = [];
   readonly remoteAddress: string;
   readonly remotePort: number;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(remoteAddress: string, remotePort: number) {
     super();
     this.remoteAddress = remoteAddress;
     this.remotePort = remotePort;
+  }
+
+  says(text: string): void {
+    this.emit("data", Buffer.from(text));
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  unshift(bytes: Buffer): void {
+    this.back.push(bytes);
+  }
+
+  setTimeout(milliseconds: number): void {
+    clearTimeout(this.#timer);
+    if (milliseconds > 0) this.#timer = setTimeout(() => this.emit("timeout"), milliseconds);
   }
 
   destroy(): void {
@@ -22,101 +42,166 @@ class FakeSocket extends EventEmitter {
   }
 }
 
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
 let port = 1000;
 
 function bench(options: Partial<TurnstileOptions> = {}) {
-  const turnstile = new Turnstile({ scarce: () => false, ...options });
+  const turnstile = new Turnstile({ scarce: () => false, patience: () => 10_000, ...options });
   const entered: FakeSocket[] = [];
-  const come = (address: string, crowd = false): FakeSocket => {
+  const comes = (address: string, crowd = false): FakeSocket => {
     const socket = new FakeSocket(address, port++);
-    const comer = { socket: socket as unknown as Socket, crowd };
-    if (turnstile.hasRoom(comer)) turnstile.come(comer, () => void entered.push(socket));
-    else socket.destroy();
+    turnstile.come({ socket: socket as unknown as Socket, crowd }, () => void entered.push(socket));
     return socket;
   };
-  const turns = async (count: number): Promise<void> => {
-    for (let turn = 0; turn < count; turn++) await nextTurn();
+  const speaks = (address: string, crowd = false): FakeSocket => {
+    const socket = comes(address, crowd);
+    if (!socket.destroyed) socket.says("GET / HTTP/1.1");
+    return socket;
   };
-  return { turnstile, entered, come, turns };
+  return { turnstile, entered, comes, speaks };
 }
 
+const milliseconds = (count: number): unknown => vi.advanceTimersByTime(count);
 const gone = (sockets: readonly FakeSocket[]): number => sockets.filter(({ destroyed }) => destroyed).length;
 
 describe("the turnstile", () => {
-  it("lets one in each turn of the event loop, address by address", async () => {
-    const { come, entered, turns } = bench();
-    const flood = Array.from({ length: 20 }, () => come("192.0.2.1"));
-    const good = come("198.51.100.1");
-    await turns(1);
-    expect(entered.length).toBeLessThanOrEqual(2);
-    await turns(4);
+  it("makes nothing of who says nothing, and gives back what was said first", () => {
+    const { comes, entered } = bench();
+    const [silent, talker] = [comes("192.0.2.1"), comes("192.0.2.1")];
+    talker.says("first");
+    expect(talker.paused).toBe(true);
+    milliseconds(10);
+    expect(entered).toEqual([talker]);
+    expect(talker.back.map(String)).toEqual(["first"]);
+    expect(silent.destroyed).toBe(false);
+  });
+
+  it("waits for a first word as long as a handshake may take, and no longer; then as long as its turn takes", () => {
+    const { comes, speaks, entered } = bench();
+    const silent = comes("192.0.2.1");
+    const many = Array.from({ length: 8_000 }, () => speaks("192.0.2.2"));
+    milliseconds(9_999);
+    expect(silent.destroyed).toBe(false);
+    milliseconds(1);
+    expect(silent.destroyed).toBe(true);
+    milliseconds(20_000);
+    expect([entered.length, gone(many) - (8_000 - 2_000)]).toEqual([8_000, 0]);
+  });
+
+  it("lets one in after the other, address by address", () => {
+    const { speaks, entered } = bench();
+    const flood = Array.from({ length: 20 }, () => speaks("192.0.2.1"));
+    const good = speaks("198.51.100.1");
+    milliseconds(2);
+    expect(entered).toHaveLength(1);
+    milliseconds(4);
     expect(entered).toContain(good);
-    await turns(40);
+    milliseconds(100);
     expect(entered).toHaveLength(21);
     expect(gone(flood)).toBe(0);
   });
 
-  it("passes over who went away while it waited", async () => {
-    const { come, entered, turns } = bench();
-    const [first, second] = [come("192.0.2.1"), come("192.0.2.1")];
+  it("passes over who went away while it waited", () => {
+    const { comes, speaks, entered } = bench();
+    const [first, second] = [speaks("192.0.2.1"), speaks("192.0.2.1")];
     first.emit("error", new Error("ECONNRESET"));
-    await turns(3);
+    comes("192.0.2.1").emit("end");
+    milliseconds(2);
     expect(entered).toEqual([second]);
   });
 
-  it("lets nobody wait where too many do, but for who comes from elsewhere", async () => {
-    const { come, entered, turns } = bench({ mostWaiting: 10 });
-    const flood = Array.from({ length: 30 }, () => come("192.0.2.1"));
+  it("keeps no more of long first words than it may, and what a handshake begins with always", () => {
+    const { comes, entered } = bench();
+    const long = Array.from({ length: 600 }, () => comes("192.0.2.1"));
+    for (const socket of long) socket.says("x".repeat(65_536));
+    expect(gone(long)).toBe(600 - 512);
+    const good = comes("198.51.100.1");
+    good.says("x".repeat(4_096));
+    milliseconds(4);
+    expect(entered).toContain(good);
+    milliseconds(2_000);
+    expect(entered).toHaveLength(513);
+    const later = comes("192.0.2.1");
+    later.says("x".repeat(65_536));
+    expect(later.destroyed).toBe(false);
+  });
+
+  it("has no more silent ones than it may: who has its share is not let in, and makes room for others", () => {
+    const { comes } = bench({ mostSilent: 4 });
+    const flood = Array.from({ length: 10 }, () => comes("192.0.2.1"));
+    expect(gone(flood)).toBe(6);
+    const good = comes("198.51.100.1");
+    expect([good.destroyed, flood[0]!.destroyed]).toEqual([false, true]);
+  });
+
+  it("lets nobody wait where too many do, but for who comes from elsewhere", () => {
+    const { speaks, entered } = bench({ mostWaiting: 10 });
+    const flood = Array.from({ length: 30 }, () => speaks("192.0.2.1"));
     expect(gone(flood)).toBe(20);
-    const good = come("198.51.100.1");
-    await turns(30);
+    const good = speaks("198.51.100.1");
+    milliseconds(100);
     expect(entered).toContain(good);
     expect(entered).toHaveLength(11);
   });
 
-  it("lets no more wait than twice as many, wherever they come from", () => {
-    const { come } = bench({ mostWaiting: 10 });
-    const flood = Array.from({ length: 100 }, (_, at) => come(`192.0.2.${at}`));
+  it("lets no more wait than twice as many, wherever they come from, and however they came", () => {
+    const { comes, speaks } = bench({ mostWaiting: 10 });
+    const early = Array.from({ length: 10 }, (_, at) => comes(`198.51.100.${at}`));
+    const flood = Array.from({ length: 100 }, (_, at) => speaks(`192.0.2.${at}`));
     expect(gone(flood)).toBe(80);
+    for (const socket of early) socket.says("late");
+    expect(gone(early)).toBe(10);
   });
 
-  it("has no more inside than it may: who has its share is not let in, and makes room for others", async () => {
-    const { come, entered, turns } = bench({ mostInside: 4 });
-    const flood = Array.from({ length: 10 }, () => come("192.0.2.1"));
-    await turns(20);
-    expect([entered.length, gone(flood)]).toEqual([4, 6]);
-    const good = come("198.51.100.1");
-    await turns(3);
-    expect([good.destroyed, entered.includes(good), flood[0]!.destroyed]).toEqual([false, true, true]);
+  it("has no more inside than it may: who has the most of them makes room", () => {
+    const { speaks, entered } = bench({ mostInside: 4 });
+    const flood = Array.from({ length: 10 }, () => speaks("192.0.2.1"));
+    milliseconds(100);
+    expect([entered.length, gone(flood)]).toEqual([10, 6]);
+    const good = speaks("198.51.100.1");
+    milliseconds(10);
+    expect([good.destroyed, entered.includes(good), gone(flood)]).toEqual([false, true, 7]);
+    for (let at = 0; at < 4; at++) speaks("192.0.2.1");
+    milliseconds(20);
+    expect(good.destroyed).toBe(false);
   });
 
-  it("lets the oldest of a proxy's go for a newer one", async () => {
-    const { come, turns } = bench({ mostInside: 2 });
-    const sockets = Array.from({ length: 3 }, () => come("192.0.2.1", true));
-    await turns(5);
+  it("lets the oldest of a proxy's go for a newer one", () => {
+    const { comes } = bench({ mostSilent: 2 });
+    const sockets = Array.from({ length: 3 }, () => comes("192.0.2.1", true));
     expect(sockets.map(({ destroyed }) => destroyed)).toEqual([true, false, false]);
   });
 
-  it("no longer counts who is a WebSocket, or gone", async () => {
-    const { come, turns, turnstile, entered } = bench({ mostInside: 1 });
-    const upgraded = come("192.0.2.1");
-    await turns(4);
+  it("no longer counts who is a WebSocket, or gone", () => {
+    const { speaks, turnstile, entered } = bench({ mostInside: 1 });
+    const upgraded = speaks("192.0.2.1");
+    milliseconds(5);
     turnstile.through(upgraded as unknown as Socket);
-    const left = come("192.0.2.1");
-    await turns(2);
+    const left = speaks("192.0.2.1");
+    milliseconds(5);
     left.destroy();
-    const last = come("192.0.2.1");
-    await turns(2);
-    expect(entered).toContain(upgraded);
-    expect(entered).toContain(left);
-    expect(entered).toContain(last);
-    expect(upgraded.destroyed).toBe(false);
+    const last = speaks("192.0.2.1");
+    milliseconds(5);
+    expect(entered).toEqual([upgraded, left, last]);
+    expect([upgraded.destroyed, last.destroyed]).toEqual([false, false]);
   });
 
-  it("has few inside while memory is short", async () => {
-    const { come, entered, turns } = bench({ scarce: () => true });
-    const sockets = Array.from({ length: 100 }, () => come("192.0.2.1"));
-    await turns(120);
-    expect([entered.length, gone(sockets)]).toEqual([50, 50]);
+  it("has few while memory is short", () => {
+    const { comes, speaks, entered } = bench({ scarce: () => true });
+    const sockets = Array.from({ length: 100 }, () => comes("192.0.2.1"));
+    expect(gone(sockets)).toBe(50);
+    const talkers = Array.from({ length: 100 }, () => speaks("198.51.100.1"));
+    milliseconds(300);
+    expect([entered.length, gone(talkers)]).toEqual([100, 50]);
+  });
+
+  it("lets nobody in any more once it is closed", () => {
+    const { speaks, entered, turnstile } = bench();
+    speaks("192.0.2.1");
+    turnstile.close();
+    milliseconds(100);
+    expect(entered).toEqual([]);
   });
 });

@@ -173,7 +173,8 @@ describe("docs/minting.md against a gateway", () => {
     const places = "gateway: { listen: ws://127.0.0.1:0 }\nadmin: { listen: http://127.0.0.1:0 }\n";
     const exchange = "exchange: { secret: exchange-secret-of-the-test }\n";
     const turn = "turn: { urls: ['turn:turn.acme.example:3478'], secret: turn-secret-of-the-test }\n";
-    const config = folder.write("postern.yaml", `${least}${places}${exchange}${turn}${customers}`);
+    // Not postern.yaml: the tests below write that, and a gateway takes up what is written.
+    const config = folder.write("gateway.yaml", `${least}${places}${exchange}${turn}${customers}`);
     gateway = await served(startPostern(["serve", "-c", config]));
   });
   afterAll(async () => {

@@ -62,7 +62,8 @@ export const meanings: Readonly<Record<string, string>> = {
   "customers[].domains": "SIP domains of its users; a domain has one customer.",
   "customers[].secrets": "What its servers mint credentials with; several are valid at once, for rotation.",
   "customers[].secrets[].id": "Name of the secret, as logged (`provedBy`).",
-  "customers[].secrets[].secret": "At least 16 bytes; `file:PATH` and `${NAME}` keep it out of this file.",
+  "customers[].secrets[].secret":
+    "At least 16 bytes, another than every other customer's; `file:PATH` and `${NAME}` keep it out of this file.",
   "customers[].secrets[].algorithm": "Of the credentials' HMAC.",
   "customers[].secrets[].notBefore": "Valid from then on: ISO 8601 or Unix seconds.",
   "customers[].secrets[].notAfter": "Valid until then.",

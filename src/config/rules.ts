@@ -68,7 +68,10 @@ function turnRule(root: Value, faults: Faults): void {
   faults.add(["turn", "secret"], "is required where turn.urls has entries");
 }
 
-/** Whoever knows one of these secrets must not be able to mint what another one vouches for. */
+/**
+ * Whoever knows one of these secrets must not be able to mint what another one vouches for: each kind differs from the
+ * others, and each customer's from the other customers'.
+ */
 function secretsDifferRule(root: Value, faults: Faults): void {
   const kinds = [
     ["chain.secret", "chain.secrets[]"],
@@ -77,12 +80,13 @@ function secretsDifferRule(root: Value, faults: Faults): void {
     ["admin.operators[].secret"],
     ["customers[].secrets[].secret", "customers[].keys[].secret", "customers[].apiKeys[].secret"],
   ];
-  const owners = new Map<string, { kind: number; path: Path }>();
+  const owners = new Map<string, { whose: string; path: Path }>();
   for (const [kind, patterns] of kinds.entries()) {
     for (const { path, value } of texts(root, ...patterns)) {
+      const whose = `${kind} ${path[0] === "customers" ? path[1] : ""}`;
       const owner = owners.get(value);
-      if (!owner) owners.set(value, { kind, path });
-      else if (owner.kind !== kind) faults.add(path, `must differ from ${where(owner.path, faults)}`);
+      if (!owner) owners.set(value, { whose, path });
+      else if (owner.whose !== whose) faults.add(path, `must differ from ${where(owner.path, faults)}`);
     }
   }
 }

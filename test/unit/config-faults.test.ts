@@ -197,6 +197,14 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
       /must differ from exchange.secret \(line 6\)/,
     ],
     [
+      customer(
+        "secrets: [{ id: k, secret: a-secret-of-two-customers }]\n  - { id: globex, apiKeys: [{ id: k, secret: a-secret-of-two-customers }] }",
+      ),
+      "customers[1].apiKeys[0].secret",
+      6,
+      /must differ from customers\[0\].secrets\[0\].secret \(line 5\)/,
+    ],
+    [
       customer("secrets: [{ id: k, secret: a-secret-of-acme-16 },\n      { id: k, secret: another-secret-of-acme }]"),
       "customers[0].secrets[1].id",
       6,

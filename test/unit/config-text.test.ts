@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { loadConfig } from "../../src/config.ts";
 import { ConfigFolder, least } from "../helpers/config-file.ts";
+import { cpuMs } from "../helpers/sip-text.ts";
 
 const folder = new ConfigFolder();
 afterAll(() => folder.remove());
@@ -90,10 +91,12 @@ describe("a file made to cost much is refused in little time", () => {
       /longer than 65536 characters once expanded/,
     ],
   ])("%s", (_name, text, fault) => {
-    const start = performance.now();
-    const faults = faultsOf(text, { BIG: "x".repeat(100_000) });
+    let faults: string[] = [];
+    const spent = cpuMs(() => {
+      faults = faultsOf(text, { BIG: "x".repeat(100_000) });
+    });
     expect(faults.some((line) => fault.test(line))).toBe(true);
-    expect(performance.now() - start).toBeLessThan(3000);
+    expect(spent).toBeLessThan(6000);
   });
 });
 

@@ -147,11 +147,11 @@ export class Dialogs {
     return true;
   }
 
-  /** A request from upstream goes to the client. False where the table is full. */
+  /** A request from upstream goes to the client. False where the table is full of what rings or was just taken. */
   delivered(request: Message): boolean {
     if (request.method === "ACK") return true;
     this.#forget();
-    if (this.#server.size >= bounds.transactions) return false;
+    if (this.#server.size >= bounds.transactions && !this.#forgetIdle()) return false;
     const fromTag = request.from.params.get("tag") ?? "";
     const toTag = request.to.params.get("tag");
     const dialog = this.#dialogs.find(request.callId, toTag ?? "", fromTag);
@@ -175,6 +175,19 @@ export class Dialogs {
       until: this.#clock.now() + patience,
     });
     return true;
+  }
+
+  /**
+   * Who sends what this client does not answer, or refuses, keeps nobody else from it: of that the oldest goes. False
+   * where there is none.
+   */
+  #forgetIdle(): boolean {
+    for (const [key, { status }] of this.#server) {
+      if (status > 0 && status < 300) continue;
+      this.#server.delete(key);
+      return true;
+    }
+    return false;
   }
 
   /** Why a client's response may not go upstream; undefined where it may. */

@@ -337,13 +337,19 @@ describe("an upstream that asks", () => {
     expect(alice.client.received).toEqual([]);
   });
 
-  it("more than a client answers has 480 beyond 512, and the client is served", async () => {
+  it("more than a client answers does not keep it from being called: what waits the longest is forgotten", async () => {
     const leg = legOf(alice);
     const asked = Array.from({ length: 600 }, () => toClient("OPTIONS", contactOf(alice)));
     for (const one of asked) leg.send(one);
-    const refused = await leg.take(answersTo(asked.at(-1)!));
-    expect(status(refused)).toBe(480);
-    expect(alice.client.received.filter((text) => text.startsWith("OPTIONS "))).toHaveLength(512);
+    const call = toClient("INVITE", contactOf(alice));
+    leg.send(call);
+    const invite = await alice.client.take((text) => text.startsWith("INVITE "));
+    const answers = [asked[0]!, asked.at(-1)!].map((one) => reply(one, { status: "200 OK", tag: "down" }));
+    for (const one of answers) alice.client.send(one);
+    alice.client.send(reply(invite, { status: "180 Ringing", tag: "down", contact: alice.contact }));
+    expect(status(await leg.take(answersTo(call)))).toBe(180);
+    expect(leg.received.filter(answersTo(asked.at(-1)!))).toHaveLength(1);
+    expect(leg.received.filter(answersTo(asked[0]!))).toEqual([]);
     alice.client.received.length = 0;
     await isServed(alice);
     await bobIsServed();

@@ -808,16 +808,48 @@ describe("bounds", () => {
     expect(table.hasRoom("OPTIONS")).toBe(true);
   });
 
-  it("delivers so many requests that wait for an answer", () => {
+  describe("towards the client", () => {
     const vias = (i: number): string => `SIP/2.0/WS edge;branch=z9hG4bKx${i}`;
-    for (let i = 0; i < bounds.transactions; i++)
-      expect(deliver(incoming({ method: "OPTIONS", vias: vias(i) }))).toBe(true);
-    expect(deliver(incoming({ method: "OPTIONS", vias: vias(-1) }))).toBe(false);
-    respond(ours(200, { method: "OPTIONS", vias: vias(0) }));
-    expect(deliver(incoming({ method: "OPTIONS", vias: vias(-1) }))).toBe(true);
-    now += 600_000;
-    for (let i = 0; i < bounds.transactions; i++)
-      expect(deliver(incoming({ method: "OPTIONS", vias: vias(i) }))).toBe(true);
+    const ids = Array.from({ length: bounds.transactions }, (_, i) => i);
+    const ask = (i: number, method = "OPTIONS"): boolean => deliver(incoming({ method, vias: vias(i) }));
+    const say = (code: number, i: number, method = "OPTIONS"): string | undefined =>
+      respond(ours(code, { method, vias: vias(i), toTag: `l${i}` }));
+
+    it("delivers so many requests that wait for an answer; of more, what was not answered the longest is forgotten", () => {
+      for (const i of ids) expect(ask(i)).toBe(true);
+      expect(ask(600)).toBe(true);
+      expect(say(200, 0)).toMatch(/no request/);
+      for (const i of [1, 511, 600]) expect(say(200, i)).toBeUndefined();
+    });
+
+    it("keeps what rings, was taken, or is in a call whatever comes besides", () => {
+      ask(1000, "INVITE");
+      say(180, 1000, "INVITE");
+      ask(1001, "INVITE");
+      say(200, 1001, "INVITE");
+      for (const i of [...ids, ...ids.map((id) => id + 2000)]) expect(ask(i)).toBe(true);
+      expect(say(200, 1001, "INVITE")).toBeUndefined();
+      expect(say(486, 1000, "INVITE")).toBeUndefined();
+    });
+
+    it("forgets INVITEs that it refused before their time, for more", () => {
+      for (const i of ids) {
+        ask(i, "INVITE");
+        expect(say(486, i, "INVITE")).toBeUndefined();
+      }
+      expect(ask(600, "INVITE")).toBe(true);
+      expect(say(180, 600, "INVITE")).toBeUndefined();
+    });
+
+    it("has no room where so many ring", () => {
+      for (const i of ids) {
+        ask(i, "INVITE");
+        say(180, i, "INVITE");
+      }
+      expect(ask(600)).toBe(false);
+      now += 600_000;
+      expect(ask(600)).toBe(true);
+    });
   });
 
   it("forgets an INVITE without final answer after ten minutes, and its early dialogs with it", () => {

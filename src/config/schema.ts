@@ -23,6 +23,11 @@ const day = 86_400;
 
 export const defaultListen = "ws://127.0.0.1:8088";
 
+const proxies = network.refine(
+  (value) => !value.endsWith("/0"),
+  "is everybody, who could then claim any address: name the proxies' networks",
+);
+
 const gateway = map({
   listen: address("ws", "wss").default(defaultListen),
   insecure: z.boolean().default(false),
@@ -30,7 +35,7 @@ const gateway = map({
   tls: map({ cert: z.string(), key: z.string() }).optional(),
   allowMissingOrigin: z.boolean().default(true),
   domains: list(domain),
-  trustedProxies: list(network),
+  trustedProxies: list(proxies),
   proxyProtocol: onOff.default(false),
   limits: map({
     messageBytes: limit(30_000, 65_535),

@@ -117,6 +117,8 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     [after("gateway: { trustedProxies: [10.0.0.0] }"), "gateway.trustedProxies[0]", 3, /is no network/],
     [after("gateway: { trustedProxies: [10.0.0.0/33] }"), "gateway.trustedProxies[0]", 3, /is no network/],
     [after('gateway: { trustedProxies: ["::/129"] }'), "gateway.trustedProxies[0]", 3, /is no network/],
+    [after("gateway: { trustedProxies: [0.0.0.0/0] }"), "gateway.trustedProxies[0]", 3, /is everybody/],
+    [after('gateway: { trustedProxies: ["::/0"] }'), "gateway.trustedProxies[0]", 3, /is everybody/],
     [after("gateway: { trustedProxies: [10.1/8] }"), "gateway.trustedProxies[0]", 3, /is no network/],
     [after("gateway: { proxyProtocol: on }"), "gateway.proxyProtocol", 3, /needs gateway.trustedProxies/],
     [

@@ -39,6 +39,8 @@ const maxPayload = 65_535;
 /** Of a message, and of a frame as it comes in; Kamailio never sends a fragment. */
 const maxPieces = 1024;
 const deadline = 5_000;
+/** Of silence: then TCP asks each second, ten times. A machine that is gone closes nothing; its legs would look open. */
+const askAfter = 20_000;
 /** For the answer to our close. */
 const closeGrace = 2_000;
 
@@ -105,7 +107,14 @@ async function openOne(
 
 async function connectSocket(url: URL, family: 0 | 4 | 6, signal: AbortSignal): Promise<Socket> {
   const port = Number(url.port || (url.protocol === "wss:" ? 443 : 80));
-  const socket = connect({ host: hostOf(url), port, family, noDelay: true });
+  const socket = connect({
+    host: hostOf(url),
+    port,
+    family,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: askAfter,
+  });
   socket.on("error", () => {}); // as below: whoever waits for it hears of it all the same
   try {
     await once(socket, "connect", { signal });

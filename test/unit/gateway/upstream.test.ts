@@ -1,4 +1,6 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -64,6 +66,23 @@ describe("the upstream end of a leg", () => {
     far.send("the last");
     await expect.poll(() => received.at(-1)).toBe("the last");
     expect(received).toEqual(["the first", "the last"]);
+  });
+
+  it("is asked by TCP whether it is still there, for nothing else tells of a machine that is gone", async () => {
+    const connected = once(server, "connection");
+    await opened();
+    const [, { socket }] = (await connected) as [WebSocket, IncomingMessage];
+    const local = `:${socket.remotePort?.toString(16).toUpperCase().padStart(4, "0")} `;
+    const mine = readFileSync("/proc/net/tcp", "latin1").split("\n");
+    const fields =
+      mine
+        .find((line) => line.trim().split(/\s+/)[1]?.endsWith(local.trim()))
+        ?.trim()
+        .split(/\s+/) ?? [];
+    // Which timer runs, and for how many ticks of a hundredth of a second: 02 is keep-alive.
+    const [timer, ticks = "0"] = (fields[5] ?? "").split(":");
+    expect(timer).toBe("02");
+    expect(Number.parseInt(ticks, 16)).toBeLessThanOrEqual(2_000);
   });
 
   it("is closed within seconds though the far end does not answer the close", async () => {

@@ -161,6 +161,8 @@ export class Leg implements Receiver {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#retry);
+    // Whoever got the address meanwhile would be announced beside it. A failure is in the log.
+    await this.#opening?.catch(() => {});
     const tidy = await this.#takeLeave(host);
     this.#upstream?.socket.close(1000);
     this.#parts.ended(this, tidy ? 0 : this.#registeredUntil);

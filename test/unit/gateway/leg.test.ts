@@ -1,4 +1,9 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { describe, expect, it } from "vitest";
+import { Chain } from "../../../src/gateway/chain.ts";
 import { type ClientEnd, Leg, type LegParts } from "../../../src/gateway/leg.ts";
 import { readContacts } from "../../../src/sip/request.ts";
 import { identity } from "../../helpers/customers.ts";
@@ -11,6 +16,39 @@ const leg = (): Leg =>
 function shows(to: Leg, uri: string): void {
   to.show(readContacts(scanned(sip({ extra: [`Contact: <${uri}>`] }))) ?? []);
 }
+
+describe("a leg that ends while it is opened", () => {
+  it("keeps its address until that is over, for it may be announced yet", async () => {
+    const asked = Promise.withResolvers<Duplex>();
+    const server = createServer().on("upgrade", (_request, stream: Duplex) => asked.resolve(stream));
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const chain = new Chain({ secret: "0123456789abcdef", algorithm: "sha256", ttl: 60 }, { now: () => 1_000 });
+    const told: string[] = [];
+    const one = new Leg(
+      identity(),
+      announced,
+      {} as ClientEnd,
+      {
+        clock: { now: () => 1_000 },
+        log: { warn: () => {} },
+        upstream: () => ({ urls: [url], proxyProtocol: "off" }),
+        chain: () => chain,
+        gatewayId: "g",
+        ended: () => told.push("ended"),
+      } as unknown as LegParts,
+    );
+    const opening = one.open().catch(() => told.push("not opened"));
+    const stream = await asked.promise;
+    const ended = one.end("a.invalid");
+    await new Promise(setImmediate);
+    expect(told).toEqual([]);
+    stream.destroy();
+    await Promise.all([opening, ended]);
+    expect(told.sort()).toEqual(["ended", "not opened"]);
+    server.close();
+  });
+});
 
 describe("the Contacts that a leg remembers", () => {
   it("are as many as 32 entries hold, two of each, the oldest forgotten first", () => {

@@ -85,6 +85,84 @@ describe("Kamailio's WebSocket handshake", () => {
   });
 });
 
+describe("an announced address, of two gateways", () => {
+  let kamailio: Kamailio;
+  let port = 45_000;
+  beforeAll(async () => {
+    kamailio = await startKamailio({ chainSecret });
+  });
+  afterAll(() => kamailio.stop());
+
+  const open = (gateway: string, at: number) =>
+    openUpstream({
+      url: kamailio.wsUrl,
+      headers: { ...granted("alice"), "X-Postern-Gateway": gateway },
+      announce: { host: announcedHost, port: at },
+    });
+
+  async function leg(gateway: string, at: number): Promise<UpstreamClient> {
+    const opened = await open(gateway, at);
+    if (!opened.ok) throw new Error(`refused with ${opened.status}`);
+    return opened.client;
+  }
+
+  /** 101, or the status of the refusal. */
+  async function statusOf(gateway: string, at: number): Promise<number> {
+    const opened = await open(gateway, at);
+    if (!opened.ok) return opened.status;
+    await opened.client.close();
+    return 101;
+  }
+
+  async function register(client: UpstreamClient, extra: string[] = []): Promise<void> {
+    const text = registerOf("alice", { extra });
+    client.send(text);
+    const callId = header(text, "Call-ID");
+    await client.waitFor((got) => isReply(got, 200, "REGISTER") && header(got, "Call-ID") === callId);
+  }
+
+  /** Once Kamailio has seen that what was closed before is closed. */
+  async function allClosed(): Promise<void> {
+    const at = port++;
+    await (await leg("one", at)).close();
+    await expect.poll(() => statusOf("two", at), { timeout: 5_000 }).toBe(101);
+  }
+
+  it("is the one's while its leg stands, and may be opened anew by it", async () => {
+    const at = port++;
+    const first = await leg("one", at);
+    expect(await statusOf("two", at)).toBe(409);
+    const second = await leg("one", at);
+    await first.close();
+    await allClosed();
+    expect(await statusOf("two", at)).toBe(409);
+    await second.close();
+    await expect.poll(() => statusOf("two", at), { timeout: 5_000 }).toBe(101);
+  });
+
+  it("stays the one's while a binding may live under it, though its leg is gone", async () => {
+    const at = port++;
+    const first = await leg("one", at);
+    await register(first);
+    await first.close();
+    await allClosed();
+    expect(await statusOf("two", at)).toBe(409);
+    const again = await leg("one", at);
+    await register(again, ["Expires: 0"]);
+    await again.close();
+    await expect.poll(() => statusOf("two", at), { timeout: 5_000 }).toBe(101);
+  });
+
+  it("is anybody's who does not say which gateway they are", async () => {
+    const announce = { host: announcedHost, port: port++ };
+    const [one, two] = [0, 1].map(() => openUpstream({ url: kamailio.wsUrl, headers: granted("alice"), announce }));
+    for (const opened of [await one!, await two!]) {
+      expect(opened.ok).toBe(true);
+      if (opened.ok) await opened.client.close();
+    }
+  });
+});
+
 describe("Kamailio without tcp_accept_haproxy", () => {
   it("refuses a gateway that announces, and takes one that does not", async () => {
     const kamailio = await startKamailio({ chainSecret, haproxy: false });

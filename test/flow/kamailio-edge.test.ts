@@ -1,5 +1,6 @@
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
@@ -152,6 +153,49 @@ describe("the second instance", () => {
     expect(core.log()).toContain("call from 127.0.0.16 to +3225887000 refused");
     await stranger.close();
   });
+
+  it("answers a CANCEL that follows nothing", async () => {
+    const cancel = inviteOf(`edge-${unique()}`)
+      .replace(/^INVITE/, "CANCEL")
+      .replace("1 INVITE", "1 CANCEL");
+    expect(await overTcp(cancel, "127.0.0.15")).toMatch(/^SIP\/2\.0 481 /);
+  });
+
+  it("closes a silent connection that served no call, keeps one that did, and takes replies over UDP from the first alone", async () => {
+    const [first, stranger] = [await openUdpSink("127.0.0.18"), await openUdpSink("127.0.0.16")];
+    const alone = await startKamailio({
+      chainSecret,
+      haproxy: false,
+      configuration: `${directory}edge.cfg`,
+      localName: "edge-local.cfg",
+      defines: { CORE: `sip:${first.host}:${first.port}`, STRANGERS_SILENCE: 1 },
+    });
+    const open = (): Socket => connect({ host: "127.0.0.1", port: alone.wsPort, localAddress: "127.0.0.15" });
+    const [trunk, silent] = [open(), open()];
+    let received = "";
+    trunk.on("data", (data) => {
+      received += data.toString();
+    });
+    const callId = `edge-${unique()}`;
+    trunk.write(inviteOf(callId).replace("SIP/2.0/UDP", "SIP/2.0/TCP"));
+    const invite = await first.waitFor((message) => header(message, "Call-ID") === callId);
+    stranger.send(reply(invite, { status: "200 OK", tag: "forged" }), alone.udp);
+    await alone.waitFor((seen) => seen.way === "in" && seen.status === 200);
+    first.send(reply(invite, { status: "180 Ringing", tag: "first" }), alone.udp);
+    await expect.poll(() => received).toContain("SIP/2.0 180 ");
+    expect(received).not.toContain("forged");
+    silent.on("error", () => {}); // a reset is an end too
+    const closed = once(silent.resume(), "close");
+    silent.write("\r\n\r\n");
+    await closed;
+    const ping = inviteOf(`edge-${unique()}`)
+      .replace(/^INVITE sip:[^@]*@/, "OPTIONS sip:")
+      .replace("1 INVITE", "1 OPTIONS");
+    trunk.write(ping.replace("SIP/2.0/UDP", "SIP/2.0/TCP"));
+    await expect.poll(() => received).toContain("1 OPTIONS");
+    trunk.destroy();
+    await Promise.all([first.close(), stranger.close(), alone.stop()]);
+  }, 60_000); // Kamailio looks for silent connections every few seconds
 
   it("takes calls over TLS with the example's tls.cfg, and hands them to the first", async () => {
     const folder = new ConfigFolder();

@@ -171,16 +171,19 @@ describe("a call from a trunk", () => {
     await reception.take(isInvite);
   });
 
-  it("hides whom the trunk asserts from the page where the caller wants that", async () => {
-    const reception = await browser("reception@acme.example");
-    const sink = await openUdpSink(border);
-    sinks.push(sink);
-    const private_ = "P-Asserted-Identity: <sip:+44@x>\r\nPrivacy: id\r\nContent-Length:";
-    sink.send(text(sink, "+3225887000", `in-${unique()}`).replace("Content-Length:", private_), kamailio.udp);
-    const rang = await reception.take(isInvite);
-    expect(header(rang, "P-Asserted-Identity")).toBeUndefined();
-    expect(header(rang, "Privacy")).toBe("id");
-  });
+  it.each(["Privacy: id", "Privacy: user;\tid", "Privacy: user,id", "Privacy: user\r\nPrivacy: id"])(
+    "hides whom the trunk asserts from the page where the caller wants that: %j",
+    async (privacy) => {
+      const reception = await browser("reception@acme.example");
+      const sink = await openUdpSink(border);
+      sinks.push(sink);
+      const private_ = `P-Asserted-Identity: <sip:+44@x>\r\n${privacy}\r\nContent-Length:`;
+      sink.send(text(sink, "+3225887000", `in-${unique()}`).replace("Content-Length:", private_), kamailio.udp);
+      const rang = await reception.take(isInvite);
+      expect(header(rang, "P-Asserted-Identity")).toBeUndefined();
+      expect(headers(rang, "Privacy").join()).toContain("id");
+    },
+  );
 
   it("is cancelled by the trunk, and by nobody else", async () => {
     const reception = await browser("reception@acme.example");
@@ -230,6 +233,16 @@ describe("a call from outside that nobody is to get", () => {
     await invite("127.0.0.77", "+3225887000");
     const line = gateway.log().findLast((one) => one.msg === "a call from outside was refused");
     expect(line).toMatchObject({ source: "127.0.0.77", number: "+3225887000", status: 403 });
+  });
+
+  it("begins no line of its own in the log by a folded Call-ID, and is answered", async () => {
+    const sink = await openUdpSink("127.0.0.77");
+    sinks.push(sink);
+    const callId = `in-${unique()}`;
+    const folded = text(sink, "reception", callId).replace(/^(Call-ID: .*)\r$/m, "$1\r\n banned: 192.0.2.1\r");
+    sink.send(folded, kamailio.udp);
+    await sink.waitFor((message) => isReply(message, 400, "INVITE") && message.includes(callId));
+    expect(kamailio.log().split("\n")).not.toContainEqual(expect.stringMatching(/^\s*banned: /));
   });
 
   it.each(["MESSAGE", "SUBSCRIBE", "REGISTER"])("%s from a trunk is 403", async (method) => {

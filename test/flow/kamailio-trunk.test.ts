@@ -120,8 +120,11 @@ describe("a call to the trunk of the grant", () => {
   it("takes only what reads as a number there", async () => {
     const trunk = await legs.trunk("busy");
     const alice = await legs.open("alice", 41_006);
-    alice.send(callOf("alice", "bob", { trunk: trunk.uri, caller }).invite);
-    await alice.waitFor((message) => isReply(message, 484, "INVITE"));
+    for (const target of ["bob", "%2A21", "%2331", "1;2"]) {
+      const call = callOf("alice", target, { trunk: trunk.uri, caller });
+      alice.send(call.invite);
+      await alice.waitFor((one) => isReply(one, 484, "INVITE") && header(one, "Call-ID") === call.callId);
+    }
     expect(trunk.messages()).toEqual([]);
   });
 

@@ -1,4 +1,5 @@
 import { promises as dns, type RecordWithTtl } from "node:dns";
+import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../core/clock.ts";
@@ -107,32 +108,78 @@ export function sameAddress(address: string): string {
   return isIP(address) === 6 ? new URL(`http://[${address.split("%", 1)[0]}]`).hostname.slice(1, -1) : address;
 }
 
-/** SRV targets where there are any, else the name itself; names that only /etc/hosts knows too. */
-function systemResolve(): Resolve {
-  const resolver = new dns.Resolver({ timeout: 1_000, tries: 2 });
+/** What is asked for names. lookup: the machine's own way, one of libuv's two threads for slow names each time. */
+export interface NameServices {
+  readonly resolver: Pick<dns.Resolver, "resolve4" | "resolve6" | "resolveSrv">;
+  readonly lookup: (host: string) => Promise<readonly { readonly address: string }[]>;
+  /** The text of /etc/hosts. */
+  readonly hosts: () => string;
+}
+
+const thisMachine = (): NameServices => ({
+  resolver: new dns.Resolver({ timeout: 1_000, tries: 2 }),
+  lookup: (host) => dns.lookup(host, { all: true }),
+  hosts: () => readFileSync("/etc/hosts", "utf8"),
+});
+
+/**
+ * SRV targets where there are any, else the name itself; names that only the machine knows too. A name server that does
+ * not answer is not waited for a second time, in a thread that others need: then /etc/hosts is all there is.
+ */
+export function systemResolve({ resolver, lookup, hosts }: NameServices = thisMachine()): Resolve {
+  const inTurn = oneAtATime();
   return async (host, srv) => {
     const targets = (await Promise.all(srv.map((name) => srvTargets(resolver, name)))).flat();
     const names = targets.length === 0 ? [host] : [...new Set(targets)].slice(0, 16);
-    const found = (await Promise.all(names.map((name) => addressesOf(resolver, name)))).flat();
-    if (found.length === 0) return fromHosts(host);
-    return { addresses: found.map(({ address }) => address), ttl: Math.min(...found.map(({ ttl }) => ttl)) };
+    const answers = await Promise.all(names.map((name) => addressesOf(resolver, name)));
+    const found = answers.flatMap((answer) => answer.found);
+    if (found.length > 0)
+      return { addresses: found.map(({ address }) => address), ttl: Math.min(...found.map(({ ttl }) => ttl)) };
+    const known = answers.every(({ certain }) => certain)
+      ? (await inTurn(() => lookup(host))).map(({ address }) => address)
+      : inHosts(hosts(), host);
+    if (known.length === 0) throw new Error("the name server does not answer");
+    return { addresses: known, ttl: 60 };
   };
 }
 
-async function srvTargets(resolver: dns.Resolver, name: string): Promise<string[]> {
+type NameService = NameServices["resolver"];
+
+async function srvTargets(resolver: NameService, name: string): Promise<string[]> {
   const records = await resolver.resolveSrv(name).catch(() => []);
   return records.map((record) => record.name);
 }
 
-async function addressesOf(resolver: dns.Resolver, name: string): Promise<RecordWithTtl[]> {
+/** certain: it was answered, be it that there are none. */
+async function addressesOf(
+  resolver: NameService,
+  name: string,
+): Promise<{ readonly found: readonly RecordWithTtl[]; readonly certain: boolean }> {
   const answers = await Promise.allSettled([
     resolver.resolve4(name, { ttl: true }),
     resolver.resolve6(name, { ttl: true }),
   ]);
-  return answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
+  return {
+    found: answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : [])),
+    certain: answers.every((answer) => answer.status === "fulfilled" || isNone(answer.reason)),
+  };
 }
 
-async function fromHosts(host: string): Promise<Resolved> {
-  const found = await dns.lookup(host, { all: true });
-  return { addresses: found.map(({ address }) => address), ttl: 60 };
+const isNone = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && (error.code === "ENOTFOUND" || error.code === "ENODATA");
+
+/** As hosts(5) has it: an address, then names. */
+const inHosts = (text: string, host: string): string[] =>
+  text
+    .split("\n")
+    .map((line) => line.replace(/#.*/, "").trim().toLowerCase().split(/\s+/))
+    .flatMap(([address = "", ...names]) => (names.includes(host.toLowerCase()) ? [address] : []));
+
+function oneAtATime(): <T>(work: () => Promise<T>) => Promise<T> {
+  let before: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const turn = before.then(work);
+    before = Promise.allSettled([turn]);
+    return turn;
+  };
 }

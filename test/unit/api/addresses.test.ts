@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Addresses } from "../../../src/api/addresses.ts";
+import { Addresses, type NameServices, systemResolve } from "../../../src/api/addresses.ts";
 
 describe("a name whose DNS is dead", () => {
   it("is asked for once in five seconds, and then again", async () => {
@@ -57,5 +57,55 @@ describe("names that are asked for", () => {
     expect(await addresses.has("silent.example", "192.0.2.1")).toBeUndefined();
     expect(performance.now() - began).toBeGreaterThan(900);
     expect(performance.now() - began).toBeLessThan(3_000);
+  });
+});
+
+describe("the machine's names", () => {
+  const failing = (code: string) => (): Promise<never> => Promise.reject(Object.assign(new Error(code), { code }));
+  const asked: string[] = [];
+  const services = (code: string, lookup: NameServices["lookup"] = failing("ENOTFOUND")): NameServices => {
+    asked.length = 0;
+    const fails = failing(code);
+    return {
+      resolver: { resolve4: fails, resolve6: fails, resolveSrv: fails },
+      lookup: (host) => {
+        asked.push(host);
+        return lookup(host);
+      },
+      hosts: () => "127.0.0.1 localhost\n192.0.2.7\tPBX.acme.example pbx # the old one\n::7 pbx\n",
+    };
+  };
+
+  it.each(["ETIMEOUT", "ECONNREFUSED", "ESERVFAIL"])(
+    "whose server does not answer (%s) take no thread that others need: /etc/hosts is all there is",
+    async (code) => {
+      const resolve = systemResolve(services(code));
+      await expect(resolve("pbx.dead.example", [])).rejects.toThrow("does not answer");
+      expect(await resolve("pbx.acme.example", [])).toEqual({ addresses: ["192.0.2.7"], ttl: 60 });
+      expect(await resolve("PBX", ["_sip._udp.pbx"])).toEqual({ addresses: ["192.0.2.7", "::7"], ttl: 60 });
+      expect(asked).toEqual([]);
+    },
+  );
+
+  it("that its server does not have are asked for as the machine does, one at a time", async () => {
+    const answers: (() => void)[] = [];
+    const resolve = systemResolve(
+      services("ENOTFOUND", () => new Promise((answer) => answers.push(() => answer([{ address: "192.0.2.9" }])))),
+    );
+    const both = ["one", "two"].map((name) => resolve(name, []));
+    await expect.poll(() => answers.length).toBe(1);
+    expect(asked).toEqual(["one"]);
+    answers.shift()?.();
+    await both[0];
+    await expect.poll(() => answers.length).toBe(1);
+    answers.shift()?.();
+    expect(await Promise.all(both)).toEqual(Array(2).fill({ addresses: ["192.0.2.9"], ttl: 60 }));
+  });
+
+  it("go on after one that the machine does not know either", async () => {
+    const resolve = systemResolve(services("ENODATA"));
+    await expect(resolve("one", [])).rejects.toThrow("ENOTFOUND");
+    await expect(resolve("two", [])).rejects.toThrow("ENOTFOUND");
+    expect(asked).toEqual(["one", "two"]);
   });
 });

@@ -92,6 +92,10 @@ const refusal = (code: Code, sentence: string): Refusal => refuse(code, sentence
 /** Refusals that the connection itself utters. */
 export const refusals = {
   branchInUse: refusal("message-malformed", "this branch belongs to a request that is still under way: use a new one"),
+  callInUse: refusal(
+    "message-malformed",
+    "this Call-ID and From tag are of a call that rings or stands: use others for another call",
+  ),
   unknownInvite: refusal("dialog-unknown", "there is no INVITE of this connection that this CANCEL follows"),
   changed: refusal("credential-revoked", "the customer was changed just now: send the request again"),
   otherIdentity: refusal("identity-mismatch", "this connection is another user's: open a new one"),

@@ -209,6 +209,8 @@ export class Connection implements Guest, ClientEnd, Drainable {
     if (request.method === "CANCEL") return this.#cancel(asked);
     if (this.#leg?.dialogs.isPending(request.message)) return this.#refuse(asked, refusals.branchInUse);
     const inside = request.toTag !== undefined || dialogOnly.has(request.method);
+    if (!inside && request.method === "INVITE" && this.#leg?.dialogs.hasCall(request))
+      return this.#refuse(asked, refusals.callInUse);
     const judged = inside ? this.#leg?.dialogs.judgeInDialog(request) : undefined;
     const unknown = judged?.kind === "dialog" ? undefined : judged?.sentence;
     const known = judged?.kind === "dialog" ? judged.dialog : undefined;

@@ -62,6 +62,18 @@ export class Dialogs {
     return calls.size;
   }
 
+  /** Whether the Call-ID and From tag are of a call that rings or stands: two calls under them would be counted as one. */
+  hasCall({ message: { callId }, fromTag }: Request): boolean {
+    for (const one of this.#dialogs.values()) {
+      if (one.callId === callId && one.localTag === fromTag && one.method === "INVITE") return true;
+    }
+    for (const one of this.#client.values()) {
+      if (one.callId === callId && one.fromTag === fromTag && one.head.method === "INVITE" && one.status < 200)
+        return true;
+    }
+    return false;
+  }
+
   /** Whether the tables can take one more request; an INVITE needs room for its dialog too. */
   hasRoom(method: string): boolean {
     this.#forget();

@@ -2,7 +2,7 @@ import { createSocket } from "node:dgram";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { type Call, cancelOf, establish, exchange, responseTo, ring } from "../helpers/dialog.ts";
+import { answered, type Call, cancelOf, establish, exchange, responseTo, ring } from "../helpers/dialog.ts";
 import { type Kamailio, type KamailioOptions, type Seen, startDirectKamailio } from "../helpers/kamailio.ts";
 import { answer, type Credential, credential, RawClient, status, unique } from "../helpers/raw-client.ts";
 import { header, headers, isReply, type RequestParts, reply, request } from "../helpers/raw-sip.ts";
@@ -707,6 +707,27 @@ describe("what is under way", () => {
     expect(status(await alice.prove("INVITE", `sip:${carol.address}`))).toBe(503);
     await hangUp(call);
     await hangUp(await establish(alice, carol));
+    await small.close();
+  });
+
+  it("are each a call, though they share Call-ID and From tag: the end of one is not the other's", async () => {
+    const small = await Place.open({ defines: { CALLS_PER_USER: 2 } });
+    const [alice, carol] = [await small.user("alice"), await small.user("carol")];
+    const ids = { callId: `same-${unique()}`, fromTag: `t${unique()}` };
+    const first = alice.prove("INVITE", `sip:${carol.address}`, ids);
+    const invite = await carol.client.take((text) => text.startsWith("INVITE "));
+    const call = await establish(alice, carol, { ...ids, cseq: 10 });
+    const dialogs = [invite, call.ok].map((text) => /;did=([^;>]+)/.exec(header(text, "Record-Route") ?? "")?.[1]);
+    expect(dialogs).toEqual([expect.any(String), expect.any(String)]);
+    expect(dialogs[0]).not.toBe(dialogs[1]);
+    expect(status(await alice.prove("INVITE", `sip:${carol.address}`, { ...ids, cseq: 20 }))).toBe(503);
+    carol.client.send(reply(invite, { status: "486 Busy Here", tag: "busy" }));
+    expect(status(await first)).toBe(486);
+    const info = call.fromCaller("INFO");
+    alice.client.send(info);
+    await answered(carol, ids.callId, "INFO");
+    expect(status(await responseTo(alice, info))).toBe(200);
+    await hangUp(call);
     await small.close();
   });
 });

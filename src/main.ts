@@ -3,6 +3,7 @@ import { totalmem } from "node:os";
 import { Addresses } from "./api/addresses.ts";
 import { type Admin, type AdminOptions, openAdmin } from "./api/admin.ts";
 import { type PublicOptions, publicHttp } from "./api/public.ts";
+import type { InTurn } from "./api/unparsed.ts";
 import { NonceKey } from "./auth/nonce.ts";
 import type { Config } from "./config.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
@@ -10,6 +11,7 @@ import { Admission } from "./gateway/admission.ts";
 import { Announcements } from "./gateway/announce.ts";
 import type { Context } from "./gateway/context.ts";
 import { Health } from "./gateway/health.ts";
+import { HttpTurns } from "./gateway/http-turns.ts";
 import { Legs } from "./gateway/legs.ts";
 import { MemoryUse, memoryBudget, Overload, readMemory } from "./gateway/overload.ts";
 import { upstreamProbe } from "./gateway/probe.ts";
@@ -214,7 +216,13 @@ const publicOptions = ({ live, proving, metrics, clock, log, overload }: Parts, 
   draining: () => live.draining,
   overloaded: () => overload.now,
   source: (request) => sources.of(request),
+  inTurn: httpTurns(sources),
 });
+
+function httpTurns(sources: Sources): InTurn {
+  const turns = new HttpTurns();
+  return (request, work) => turns.run(sources.of(request).address, work);
+}
 
 function reload(config: Config, live: Live, gateway: Gateway, proving: Proving): string[] {
   const restart = live.replace(config, () => {

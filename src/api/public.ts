@@ -10,7 +10,7 @@ import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { exchangeRoutes } from "./exchange-routes.ts";
 import { createHttp, json } from "./http.ts";
-import { type Serve, served } from "./unparsed.ts";
+import { type InTurn, type Serve, served } from "./unparsed.ts";
 
 export interface PublicOptions {
   readonly customers: () => Customers;
@@ -26,6 +26,8 @@ export interface PublicOptions {
   readonly overloaded: () => boolean;
   /** Who is really there, behind proxies that are believed. */
   readonly source: (request: IncomingMessage) => { readonly address: string };
+  /** Default: at once. */
+  readonly inTurn?: InTurn;
 }
 
 const bodyLimit = 16_384;
@@ -51,5 +53,5 @@ export async function publicHttp(options: PublicOptions): Promise<Serve> {
     proved: (milliseconds: number) => metrics.proved(milliseconds),
   };
   exchangeRoutes(app, { context, sinks: { log, metrics }, customers, source, holder: randomUUID, onFault });
-  return served(app, log);
+  return served(app, log, options.inTurn);
 }

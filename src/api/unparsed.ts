@@ -1,4 +1,4 @@
-import type { Server, ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { FastifyInstance } from "fastify";
@@ -13,15 +13,29 @@ export type Serve = (server: Server) => void;
 /** Of one connection, one after the other or all at once; the next comes on another. */
 const mostRequests = 1_000;
 
+/** Does the work for a request when it is its client's turn; false: never, for too much of that client waits. */
+export type InTurn = (request: IncomingMessage, work: () => void) => boolean;
+
+const atOnce: InTurn = (_request, work) => {
+  work();
+  return true;
+};
+
 /** The routes, and an answer for what Node's parser makes no request of. The caller closes the app after the server. */
-export async function served(app: FastifyInstance, log: Pick<Log, "debug">): Promise<Serve> {
+export async function served(app: FastifyInstance, log: Pick<Log, "debug">, inTurn: InTurn = atOnce): Promise<Serve> {
   const listener = await listenerOf(app);
   return (server) => {
     // Node would pass over the two-thousandth header field and all after it; their bytes are bounded anyway.
     server.maxHeadersCount = 0;
     server.maxRequestsPerSocket = mostRequests;
     answerUnparsed(server, log);
-    server.on("request", listener);
+    server.on("request", (request, response) => {
+      const work = (): void => {
+        // Who has gone meanwhile waits for no answer.
+        if (!request.socket.destroyed) listener(request, response);
+      };
+      if (!inTurn(request, work)) request.socket.destroy();
+    });
     // Node would answer by itself, past the routes.
     server.on("checkExpectation", (request, response) => server.emit("request", request, response));
   };

@@ -14,9 +14,9 @@ afterEach(() => {
 });
 afterAll(() => gateway?.close());
 
-async function dial(url: string): Promise<Socket> {
+async function dial(url: string, localAddress = "127.0.0.1"): Promise<Socket> {
   const { port, hostname } = new URL(url);
-  const socket = connect(Number(port), hostname);
+  const socket = connect({ port: Number(port), host: hostname, localAddress });
   sockets.push(socket.on("error", () => socket.destroy()));
   await once(socket, "connect");
   return socket;
@@ -43,6 +43,40 @@ describe.each([
     const another = await dial(url());
     another.write(get(path));
     expect(String((await once(another, "data"))[0])).toMatch(/^HTTP\/1\.1 200 /);
+  });
+});
+
+describe("requests of one address to the public port, all sent at once", () => {
+  it("do not hold up another address", async () => {
+    const [flood, other] = [await dial(gateway.gatewayUrl), await dial(gateway.gatewayUrl, "127.0.0.2")];
+    let text = "";
+    flood.setEncoding("latin1").on("data", (chunk: string) => {
+      text += chunk;
+    });
+    const answered = (): number => text.split("HTTP/1.1 200 ").length - 1;
+    const first = once(other, "data").then(answered);
+    flood.write(get("/healthz").repeat(1_000));
+    other.write(get("/healthz"));
+    expect(await first).toBeLessThan(900);
+    await expect.poll(answered).toBe(1_000);
+  });
+
+  it("that are too many to wait end their connection, and others are served", async () => {
+    const floods = await Promise.all(Array.from({ length: 4 }, () => dial(gateway.gatewayUrl)));
+    const all = floods.map(async (flood) => {
+      let text = "";
+      flood.setEncoding("latin1").on("data", (chunk: string) => {
+        text += chunk;
+      });
+      await new Promise((gone) => flood.once("close", gone));
+      return text.split("HTTP/1.1 200 ").length - 1;
+    });
+    for (const flood of floods) flood.write(get("/healthz").repeat(1_000));
+    const answered = await Promise.all(all);
+    expect(answered.filter((count) => count === 1_000).length).toBeLessThan(4);
+    const other = await dial(gateway.gatewayUrl);
+    other.write(get("/healthz"));
+    expect(String((await once(other, "data"))[0])).toMatch(/^HTTP\/1\.1 200 /);
   });
 });
 

@@ -143,7 +143,9 @@ export class Leg implements Receiver {
     const fresh = registration.contacts.filter((uri) => !known.includes(uri));
     const contacts = fresh.length === 0 ? known : [...new Set([...known, ...fresh])].slice(-maxBindings);
     if (this.#upstream) this.#registeredAt.add(this.#upstream.url);
-    this.#registration = { ...registration, contacts };
+    // A number too low for one of them would leave them all in place (RFC 3261 §10.3), where a client's numbers fall.
+    const former = this.#registration?.callId === registration.callId ? this.#registration.cseq : 0;
+    this.#registration = { ...registration, contacts, cseq: Math.max(former, registration.cseq) };
     this.#registeredUntil = Math.max(this.#registeredUntil, this.#parts.clock.now() + forSeconds * 1000 + graceMs);
   }
 

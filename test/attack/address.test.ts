@@ -4,7 +4,7 @@ import { globexSecret, type TestGateway } from "../helpers/gateway.ts";
 import { freePort } from "../helpers/ports.ts";
 import { beginningWith, proxyV1 } from "../helpers/proxy.ts";
 import { code, credential, RawClient, type RawClientOptions, status, unique } from "../helpers/raw-client.ts";
-import { header, reply } from "../helpers/raw-sip.ts";
+import { header, headers, reply } from "../helpers/raw-sip.ts";
 import { Scene, User } from "../helpers/scene.ts";
 
 let scene: Scene;
@@ -83,6 +83,29 @@ describe("the address that a leg announces", () => {
       mallory.client.close();
     },
   );
+
+  it.each([
+    ["rising", 1, 50],
+    ["falling", 100, 1],
+  ])("is free for the next when its user has left, who registered under %s CSeq numbers", async (_, first, second) => {
+    const localPort = await freePort();
+    const alice = await userFrom(localPort, "alice");
+    const callId = `reg-${unique()}`;
+    for (const [cseq, name] of [[first, "one"] as const, [second, "two"] as const]) {
+      const contact = `<sip:${name}@${alice.name}.invalid;transport=ws>`;
+      const parts = { callId, cseq, contact, viaHost: `${alice.name}.invalid`, extra: ["Expires: 600"] };
+      expect(status(await alice.client.register(alice.address, alice.given, parts))).toBe(200);
+    }
+    const legs = (): Promise<number> => scene.gateway.metric("postern_legs");
+    const before = await legs();
+    alice.client.reset();
+    await expect.poll(legs, { timeout: 5_000 }).toBeLessThan(before);
+    const bob = await userFrom(localPort, "bob");
+    expect(await portAtKamailio(bob)).toBe(localPort);
+    const again = await scene.connect();
+    const left = await again.register(alice.address, alice.given);
+    expect(headers(left, "Contact").join()).not.toMatch(/sip:(?:one|two)@/);
+  });
 
   it("is another for each leg, and a Contact that copies another user's gets nothing of theirs", async () => {
     const bob = await scene.user("bob");

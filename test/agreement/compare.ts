@@ -49,7 +49,7 @@ function seen({ parsed }: Report, isRequest: boolean): Fields {
     cseq: String(Number(fields.cseq)),
     "uri.port": fields["uri.port"] ? String(Number(fields["uri.port"])) : "",
     "uri.params": (fields["uri.params"] ?? "").split(";").map(withSmallName).join(";"),
-    counts: counted.map((name, at) => `${name}:${numbers[at]}`).join(" "),
+    ...Object.fromEntries(counted.map((name, at) => [`count of ${name}`, numbers[at] ?? ""])),
   };
   const all = { ...fields, ...again };
   if (!isRequest) for (const name of Object.keys(all)) if (name.startsWith("uri")) delete all[name];
@@ -66,11 +66,13 @@ function strayContact({ parsed }: Report, got: Message): Difference[] {
   const list = contacts === undefined || contacts === "*" ? [] : contacts;
   const [uri, expires] = [parsed.get("contact.first") ?? "", parsed.get("contact.expires") ?? ""];
   const matches = list.some(
-    ({ address }) => address.uri === uri && Number(address.params.get("expires") ?? "") === Number(expires),
+    ({ address }) => address.uri === uri && withoutZeros(address.params.get("expires")) === withoutZeros(expires),
   );
   if (list.length === 0 ? uri === "" : matches) return [];
   return [{ field: "contact", postern: sorted(list.map(({ text }) => text)), kamailio: `${uri} ${expires}` }];
 }
+
+const withoutZeros = (text = ""): string => text.replace(/^0+(?=\d)/, "");
 
 function unequal(postern: Fields, kamailio: Fields): Difference[] {
   return Object.entries(postern)
@@ -118,5 +120,5 @@ export function disagreement(outcome: Outcome): string | undefined {
   if (outcome.kind === "refused") return undefined;
   if (outcome.kind !== "passed") return outcome.kind;
   const fields = differences(outcome).map(({ field }) => field);
-  return fields.length === 0 ? undefined : fields.join(" ");
+  return fields.length === 0 ? undefined : fields.join(", ");
 }

@@ -57,7 +57,7 @@ export function expected(sent: Message, got: Message): Fields {
   const count = (name: string): number => long.filter((one) => one === name.toLowerCase()).length;
   return {
     names: names.map((name) => `${name},`).join(""),
-    counts: counted.map((name) => `${name}:${count(name)}`).join(" "),
+    ...Object.fromEntries(counted.map((name) => [`count of ${name}`, String(count(name))])),
     ...contactFields(got),
     expires: one(got, "expires"),
     ...(sent.isRequest && { routes: String(isInside(sent) ? sent.values("route").length : 0) }),

@@ -7,8 +7,8 @@ import { describe, shrink } from "./shrink.ts";
 
 /** Messages of one seed, and of one Kamailio. */
 const batch = 20_000;
-/** Of one kind in one batch. */
-const mostShrunk = 2;
+/** In one batch. */
+const mostShrunk = 5;
 
 const [count, seed] = [Number(process.argv[2] ?? 1_000_000), Number(process.argv[3] ?? 1)];
 if (!Number.isSafeInteger(count) || count < 1 || !Number.isSafeInteger(seed)) {
@@ -20,9 +20,7 @@ async function one(seed: number, count: number, seeds: Seeds): Promise<Tally> {
   const arena = await Arena.open();
   try {
     const tally = await search(arena, seed, count, seeds);
-    for (const texts of tally.disagreements.values()) {
-      for (const text of texts.slice(0, mostShrunk)) await report(arena, text);
-    }
+    for (const text of tally.examples(mostShrunk)) await report(arena, text);
     return tally;
   } finally {
     await arena.close();
@@ -34,6 +32,8 @@ async function report(arena: Arena, text: string): Promise<void> {
   console.log(`${writeCase(least)}\n${await describe(arena, least)}`);
 }
 
+// Else Kamailio would outlive it.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
 const seeds = readSeeds();
 for (const name of seeds.absent)
   console.error(`corpus ${name} is absent (POSTERN_CORPORA names the folder it lies in)`);

@@ -30,6 +30,11 @@ export class Tally {
     return `${this.sent} messages: ${compared}, ${total} refused (${codes}), ${this.disagreeing} disagreements${first}`;
   }
 
+  /** Of as many kinds of disagreement as there are, the first of each. */
+  examples(most: number): string[] {
+    return [...this.disagreements.values()].slice(0, most).map(([text = ""]) => text);
+  }
+
   add(other: Tally): void {
     if (other.firstWrong !== undefined) this.firstWrong ??= this.sent + other.firstWrong;
     this.sent += other.sent;

@@ -59,6 +59,15 @@ describe("deploy/systemd/postern.service", () => {
     );
   });
 
+  it("leaves a thread for upstream's name where those of customers are not answered, as the image does", () => {
+    const of = (text: string): number => Number(/\bUV_THREADPOOL_SIZE=(\d+)/.exec(text)?.[1] ?? 4);
+    const callOuts = /^const mostAtOnce = (\d+);/m.exec(readFileSync(`${root}/src/callout/resolve.ts`, "utf8"))?.[1];
+    // libuv: half of them, rounded up, do what is slow; trunks' names have one.
+    const slow = Math.floor((of(unit) + 1) / 2);
+    expect(slow).toBeGreaterThan(Number(callOuts) + 1);
+    expect(of(readFileSync(`${root}/Dockerfile`, "utf8"))).toBe(of(unit));
+  });
+
   it("gives a drain the time that it has by default, and some to close", () => {
     const seconds = folder.config(least).drain.seconds;
     expect(Number(setting(unit, "TimeoutStopSec"))).toBeGreaterThanOrEqual(seconds + 20);

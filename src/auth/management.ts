@@ -88,7 +88,8 @@ export class ManagementAuthenticator {
       if (claim.kind === "full") return full;
       if (claim.holder === holder) return undefined;
       if (jti !== undefined) return usedByJti;
-      return isRead && this.#parts.clock.now() - claim.since <= reuseMs ? undefined : usedWithoutJti;
+      const passed = this.#parts.clock.now() - claim.since;
+      return isRead && passed >= 0 && passed <= reuseMs ? undefined : usedWithoutJti;
     });
   }
 }

@@ -14,6 +14,10 @@ export const defaultSizes: Sizes = {
   bans: 20_000,
 };
 
+/** Milliseconds by which a clock is not put back but adjusted: a ban does not wait until one that was has caught up. */
+const putBack = 60_000;
+const forgetful: ReadonlySet<Space> = new Set(["failures", "bans"]);
+
 /** Characters: longer keys, which strangers can make up, are kept as their hash. */
 const longestKey = 128;
 
@@ -67,8 +71,10 @@ export class MemoryState implements State {
   }
 
   #find(space: Space, key: string): Entry | undefined {
+    const now = this.#clock.now();
     const entry = this.#tables[space].get(bounded(key));
-    return entry && this.#clock.now() < entry.until ? entry : undefined;
+    if (!entry || now >= entry.until) return undefined;
+    return entry.since - now > putBack && forgetful.has(space) ? undefined : entry;
   }
 
   #set(space: Space, key: string, entry: Entry): boolean {

@@ -275,6 +275,13 @@ describe("a token without jti", () => {
     expect(code(prove(bare, true))).toBe("credential-replayed");
   });
 
+  it("may not be read with again because the clock was put back", () => {
+    const { prove, wait } = bench({ at: start + 100 });
+    expect(code(prove(bare, true))).toBe("customer");
+    wait(-50);
+    expect(code(prove(bare, true))).toBe("credential-replayed");
+  });
+
   it("writes once", () => {
     const { prove } = bench();
     expect(code(prove(bare, false))).toBe("customer");

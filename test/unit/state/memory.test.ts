@@ -26,6 +26,21 @@ describe("MemoryState", () => {
     }
   });
 
+  it("forgets bans and failures, and nothing that was used, where the clock was put back by more than a minute", () => {
+    const day = 86_400_000;
+    let now = 10 * day;
+    const state = new MemoryState({ now: () => now });
+    state.put("bans", "k", "60", now + 60_000);
+    for (let time = 0; time < 3; time++) state.add("failures", "k", now + 60_000);
+    state.claim("jti", "k", "first", now + 300_000);
+    now -= 60_000;
+    expect([state.get("bans", "k"), state.add("failures", "k", now + 60_000)]).toEqual(["60", 4]);
+    now -= day;
+    expect(state.get("bans", "k")).toBeUndefined();
+    expect(state.add("failures", "k", now + 60_000)).toBe(1);
+    expect(state.claim("jti", "k", "second", now + 300_000)).toMatchObject({ holder: "first" });
+  });
+
   it("does not count on what is no count", () => {
     const state = new MemoryState({ now: () => 0 });
     state.put("calls", "k", "text", 1000);

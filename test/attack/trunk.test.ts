@@ -137,11 +137,16 @@ describe("a trunk that answers with a Contact", () => {
     },
   );
 
-  it("with an endless alias does not have the page's requests end Kamailio", async () => {
-    const { call, ok } = await answered(`<sip:x@y;q=${"1".repeat(1_500)};alias=203.0.113.7~5060~5>`);
-    alice.send(withinCall(call, ok, "INFO"));
-    await alice.waitFor((text) => isReply(text, 481, "INFO"));
+  it("with the alias of another leg gets the page's requests itself, and an endless one ends nothing", async () => {
+    const bob = await legs.registered("bob", port++);
+    for (const alias of [`${announcedHost}~${port - 1}~5`, `${"1".repeat(1_500)}~5060~5`]) {
+      const { call, ok } = await answered(`<sip:x@${place(trunk)};alias=${alias}>`);
+      const info = withinCall(call, ok, "INFO");
+      alice.send(info);
+      await trunk.waitFor((text) => text.startsWith("INFO ") && header(text, "Call-ID") === header(info, "Call-ID"));
+    }
     await alive();
+    expect(bob.received().filter((text) => !text.startsWith("SIP/2.0 "))).toEqual([]);
   });
 });
 

@@ -80,6 +80,22 @@ describe("a trunk in a call of its own", () => {
     expect(header(again, "X-Ctx")).toBe("7");
   });
 
+  it("that is a proxy with aliases of its own gets the page's requests as it has asked for them", async () => {
+    const here = `${trunk.host}:${trunk.port}`;
+    const call = callOf("alice", "+1900", { trunk: `sip:${here}`, caller: "+3225887000" });
+    alice.send(call.invite);
+    const invite = await trunk.waitFor((message) => message.startsWith("INVITE "));
+    const contact = "<sip:phone@10.9.9.9;alias=127.0.0.7~9~1>";
+    const own = `Record-Route: <sip:${here};lr>`;
+    const answer = reply(invite, { status: "200 OK", tag: "trunk", contact });
+    trunk.send(answer.replace(/^Record-Route:/m, `${own}\r\nRecord-Route:`), kamailio.udp);
+    const ok = await alice.waitFor((message) => isReply(message, 200, "INVITE"));
+    alice.send(withinCall(call, ok, "BYE"));
+    const bye = await trunk.waitFor((message) => message.startsWith("BYE "));
+    expect(bye.split("\r\n", 1)[0]).toBe("BYE sip:phone@10.9.9.9;alias=127.0.0.7~9~1 SIP/2.0");
+    expect(header(bye, "Route")).toBe(`<sip:${here};lr>`);
+  });
+
   it("cannot have Kamailio send to a host that it names", async () => {
     const { theirs } = await answered();
     const elsewhere = await openUdpSink("127.0.0.7");

@@ -119,6 +119,28 @@ describe.each([
     await cancelled(ringing, cancel);
   });
 
+  it("cannot cancel it either by an INVITE of its own under the same branch, which Kamailio takes for the caller's", async () => {
+    const ringing = await ring(await scene.user("alice"), await scene.user("bob"));
+    const { caller, callee, callId, fromTag, sent } = ringing;
+    const thief = await scene.user("mallory", domain);
+    const branch = /branch=([^;\r]*)/.exec(sent)![1]!;
+    const same = { branch, viaHost: `${caller.name}.invalid`, callId, fromTag, cseq: 1 };
+    let invite = "";
+    const edit = (text: string): string => {
+      invite = text;
+      return text;
+    };
+    void thief.prove("INVITE", `sip:nobody@${domain}`, same, {}, edit).catch(() => {});
+    await scene.kamailio.waitFor(
+      (one) => one.method === "INVITE" && one.header("Call-ID") === callId && one.raw.includes(`:${thief.address}|`),
+    );
+    expect(header(invite, "CSeq")).toBe(header(sent, "CSeq"));
+    expect(status(await exchange(thief, cancelOf(invite)))).toBe(481);
+    expect(methods(await scene.arrived(callId, thief))).toEqual(["INVITE", "INVITE", "CANCEL"]);
+    expect(callee.client.received.filter((text) => text.startsWith("CANCEL "))).toEqual([]);
+    await cancelled(ringing, cancelOf(sent));
+  });
+
   it.each(["PRACK", "UPDATE", "INVITE", "INFO", "BYE"])("cannot send %s while it rings", async (method) => {
     const ringing = await ring(await scene.user("alice"), await scene.user("bob"));
     const { caller, callee, callId, fromTag, invite, sent } = ringing;

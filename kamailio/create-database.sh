@@ -14,6 +14,12 @@ if ! command -v sqlite3 >/dev/null; then
 	echo "sqlite3 is missing: apt install sqlite3" >&2
 	exit 1
 fi
+for schema in standard usrloc dialog; do
+	if [ ! -r "$schemas/$schema-create.sql" ]; then
+		echo "$schemas/$schema-create.sql is missing: apt install kamailio-sqlite-modules, or name its folder in KAMAILIO_SCHEMAS" >&2
+		exit 1
+	fi
+done
 umask 077
 # Write-ahead logging: readers and the several processes of Kamailio do not wait for each other.
 {

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
@@ -117,6 +117,9 @@ describe("kamailio/", () => {
     createDatabase(join(dir, "ours"));
     expect(tables(join(dir, "script"))).toEqual(tables(join(dir, "ours")));
     expect(spawnSync(join(root, "kamailio/create-database.sh"), [join(dir, "script")]).status).toBe(1);
+    const lacking = { env: { ...process.env, KAMAILIO_SCHEMAS: dir } };
+    expect(spawnSync(join(root, "kamailio/create-database.sh"), [join(dir, "empty")], lacking).status).toBe(1);
+    expect(existsSync(join(dir, "empty"))).toBe(false);
     rmSync(dir, { recursive: true });
   });
 

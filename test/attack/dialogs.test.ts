@@ -14,7 +14,7 @@ import { chainSecret } from "../helpers/gateway.ts";
 import type { Seen } from "../helpers/kamailio.ts";
 import { answer, code, status, unique } from "../helpers/raw-client.ts";
 import { header, isReply, recordRoutes, reply, request, tagOf, uriOf } from "../helpers/raw-sip.ts";
-import { Scene, type User } from "../helpers/scene.ts";
+import { Scene, User } from "../helpers/scene.ts";
 import { openUdpSink, type UdpSink } from "../helpers/udp-sink.ts";
 import { grant, openUpstream, withHeaders } from "../helpers/upstream-client.ts";
 
@@ -164,6 +164,35 @@ describe.each([
     expect(seen.flatMap(({ status: one }) => one ?? [])).toEqual([180]);
     ringing.callee.client.send(reply(ringing.invite, { status: "486 Busy Here", tag: "rings" }));
     expect(status(await ringing.final)).toBe(486);
+  });
+});
+
+describe("the caller's credential on another connection", () => {
+  /** Somebody who has it, registered there. */
+  async function again({ address, given }: User): Promise<User> {
+    const user = new User(await scene.connect(), address, given);
+    const more = { contact: `<sip:x@elsewhere.invalid;transport=ws>`, viaHost: "elsewhere.invalid" };
+    expect(status(await user.client.register(address, given, more))).toBe(200);
+    return user;
+  }
+
+  it.each(["BYE", "INVITE", "INFO", "UPDATE"])("is not the call's: no %s in it", async (method) => {
+    const call = await standing();
+    const other = await again(call.caller);
+    const refused = await exchange(other, call.fromCaller(method));
+    expect([status(refused), code(refused)]).toEqual(unknown);
+    expect(methods(await scene.arrived(call.callId, other))).toEqual(alreadyThere);
+    await goesOn(call, method === "INVITE" ? "INFO" : method);
+  });
+
+  it("cancels nothing", async () => {
+    const ringing = await ring(await scene.user("alice"), await scene.user("bob"));
+    const cancel = cancelOf(ringing.sent);
+    const other = await again(ringing.caller);
+    const refused = await exchange(other, cancel);
+    expect([status(refused), code(refused)]).toEqual(unknown);
+    expect(methods(await scene.arrived(ringing.callId, other))).toEqual(["INVITE"]);
+    await cancelled(ringing, cancel);
   });
 });
 

@@ -253,19 +253,29 @@ describe("a flood of", () => {
     user.client.reset();
   }, 30_000);
 
-  it.each<[string, () => Buffer]>([
-    ["fragments of one byte", () => inFrames(Buffer.alloc(60_000, "x"), 1)],
-    [
-      "empty fragments without end",
-      () => {
-        const more = frame(of(opcodes.continuation, { fin: false }));
-        return Buffer.concat([frame(of(opcodes.binary, { fin: false })), ...Array.from({ length: 2_000 }, () => more)]);
-      },
-    ],
-  ])("%s closes with 1008", async (_, make) => {
-    const user = await scene.user("mallory");
-    user.client.write(make());
+  const begin = frame(of(opcodes.binary, { fin: false }));
+  const empty = (count: number): Buffer =>
+    Buffer.concat(Array.from({ length: count }, () => frame(of(opcodes.continuation, { fin: false }))));
+  const piece = (payload: Buffer, fin: boolean): Buffer => frame(of(opcodes.continuation, { payload, fin }));
+
+  it.each<[string, (right: Buffer) => Buffer]>([
+    ["fragments of one byte", (right) => inFrames(Buffer.concat([right, Buffer.alloc(59_000, "x")]), 1)],
+    ["empty fragments before a message", (right) => Buffer.concat([begin, empty(2_000), piece(right, true)])],
+    ["empty fragments behind one", (right) => Buffer.concat([begin, piece(right, false), empty(2_000)])],
+  ])("%s closes with 1008, and Kamailio has nothing of it", async (_, make) => {
+    const [user, neighbour] = [await scene.user("mallory"), await scene.user("alice")];
+    const { bytes, callId } = await ready(user);
+    user.client.write(make(bytes));
     expect((await user.client.closed).code).toBe(1008);
+    expect(await scene.arrived(callId)).toEqual([]);
+    expect(status(await neighbour.prove("OPTIONS", "sip:acme.example"))).toBe(200);
+  });
+
+  it("twin: a message behind some empty fragments comes", async () => {
+    const user = await scene.user("alice");
+    const { bytes, callId } = await ready(user);
+    user.client.write(Buffer.concat([begin, empty(500), piece(bytes, true)]));
+    await scene.came(callId, "MESSAGE");
   });
 
   it("single bytes of one long frame closes with 1008", async () => {

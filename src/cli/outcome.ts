@@ -27,9 +27,9 @@ export function print(data: unknown): void {
   process.stdout.write(`${JSON.stringify(data)}\n`);
 }
 
-/** Words, on stderr. */
+/** Words, on stderr: what they repeat of a far end or a file's name is fit for a terminal. */
 export function say(words: string): void {
-  process.stderr.write(`${words}\n`);
+  process.stderr.write(`${words.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "?")}\n`);
 }
 
 export function sayFaults(file: string, faults: readonly Fault[]): void {

@@ -159,7 +159,7 @@ describe("the customer's clockSkew", () => {
     bob.given = exchanged(bob.address, { ttl: 100 });
     for (const ask of Object.values(ways)) expect(status(await ask())).toBe(200);
     const long = await scene.connect(
-      { path: `/?access_token=${accessToken(gateway, alice.address, { ttl: 310 })}` },
+      { path: `/?access_token=${accessToken(gateway, alice.address, { ttl: 400 })}` },
       gateway,
     );
     expect((await long.closed).reason).toMatch(/^credential-ttl/);

@@ -64,7 +64,7 @@ async function reload(file: string, running: Running, watch: Watch, log: Log): P
     return;
   }
   try {
-    for (const key of running.reload(loaded.config)) log.warn({ key }, "needs a restart to change");
+    for (const setting of running.reload(loaded.config)) log.warn({ setting }, "needs a restart to change");
     log.info({ customers: loaded.config.customers.length }, "reloaded");
   } catch (error) {
     log.error({ reason: error instanceof Error ? error.message : "unknown" }, "reload refused");

@@ -53,7 +53,8 @@ function members(pairs: Iterable<readonly [unknown, unknown]>, depth: number, bu
   for (const [name, value] of pairs) {
     if (--budget.left < 0) break;
     const key = String(name);
-    result[key] = isSecretKey(key) && value !== undefined && value !== null ? hidden : copy(value, depth + 1, budget);
+    const isHidden = isSecretKey(key) && value !== undefined && value !== null && !isCount(key, value);
+    result[key] = isHidden ? hidden : copy(value, depth + 1, budget);
   }
   return result;
 }
@@ -70,6 +71,9 @@ function errorMembers(error: Error): [string, unknown][] {
   const cause = error.cause === undefined ? [] : [["cause", error.cause] as [string, unknown]];
   return [["type", error.name], ["message", error.message], ["stack", error.stack], ...cause, ...own];
 }
+
+/** How many keys, not which. */
+const isCount = (key: string, value: unknown): boolean => key === "keys" && typeof value === "number";
 
 /** The few keys that log lines have, judged once. */
 const judged = new Map<string, boolean>();

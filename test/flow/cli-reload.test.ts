@@ -35,6 +35,7 @@ interface Line {
   readonly msg: string;
   readonly path?: string;
   readonly line?: number;
+  readonly setting?: string;
 }
 
 /** `postern serve`, its log line by line as it comes. */
@@ -108,6 +109,17 @@ describe("postern serve, its config changed", () => {
     const client = await RawClient.connect(served.url);
     expect(status(await registered(client))).toBe(200);
     client.close();
+    served.signal("SIGINT");
+    expect(await served.ended).toBe(0);
+  });
+
+  it("names what needs a restart", async () => {
+    const served = await serve();
+    folder.write("postern.yaml", config().replace("http://127.0.0.1:0", "http://127.0.0.2:0"));
+    await served.said("needs a restart to change").toBe(1);
+    expect(served.log.find(({ msg }) => msg === "needs a restart to change")).toMatchObject({
+      setting: "admin.listen",
+    });
     served.signal("SIGINT");
     expect(await served.ended).toBe(0);
   });

@@ -144,6 +144,12 @@ describe("a line", () => {
     );
   });
 
+  it("says how many keys there are, and not which", () => {
+    expect(logged((log) => log.info({ keys: 3 }, "said"))).toContain('"keys":3');
+    expect(logged((log) => log.info({ keys: [3] }, "said"))).toContain('"keys":"[redacted]"');
+    expect(logged((log) => log.info({ key: 3 }, "said"))).toContain('"key":"[redacted]"');
+  });
+
   it("is not written below the level", () => {
     const { log, lines } = keeping("warn");
     log.info("quiet");

@@ -6,30 +6,32 @@ import { request } from "../helpers/raw-sip.ts";
 import { inSeconds, Scene, User } from "../helpers/scene.ts";
 import { signToken } from "../helpers/tokens.ts";
 
-const often = "the-jwt-secret-of-acme-in-tests-0123";
-const once = "the-jwt-secret-for-single-use-012345";
-const acme = `\
+/** Each customer has secrets of its own. */
+const secretOf = (kid: string, customer: string): string => `the-jwt-secret-of-${customer}-for-${kid}-0123456789`;
+const keysOf = (customer: string): string => `\
     keys:
-      - { id: often, alg: HS256, secret: ${often} }
-      - { id: once, alg: HS256, secret: ${once}, singleUse: true }
+      - { id: often, alg: HS256, secret: ${secretOf("often", customer)} }
+      - { id: once, alg: HS256, secret: ${secretOf("once", customer)}, singleUse: true }
 `;
 const gateway = "  limits: { failuresPerMinute: 0 }";
 let scene: Scene;
 
 beforeAll(async () => {
-  scene = await Scene.open({ acme, globex: acme, gateway, more: withExchange });
+  scene = await Scene.open({ acme: keysOf("acme"), globex: keysOf("globex"), gateway, more: withExchange });
 });
-afterAll(() => scene.close());
+afterAll(() => scene?.close());
 
 const someone = (): string => `alice${unique().replace("-", ".")}@acme.example`;
 
 /** Of a key whose tokens serve once, by their jti. */
-const token = (sub: string, claims: Record<string, unknown> = {}, kid = "once"): Promise<string> =>
-  signToken(
+const token = (sub: string, claims: Record<string, unknown> = {}, kid = "once"): Promise<string> => {
+  const customer = sub.endsWith("@globex.example") ? "globex" : "acme";
+  return signToken(
     { alg: "HS256", kid },
     { sub, exp: inSeconds(250), jti: unique(), ...claims },
-    kid === "once" ? once : often,
+    secretOf(kid, customer),
   );
+};
 
 const options = (user: User, extra: readonly string[] = []) => user.parts("OPTIONS", `sip:${user.domain}`, { extra });
 const bearer = (shown: string): string[] => [`Authorization: Bearer ${shown}`];

@@ -17,7 +17,7 @@ async function run(script: string, stderr: number | "pipe"): Promise<Ended> {
   const begin = `import { createLog } from ${JSON.stringify(module)}; const log = createLog();`;
   const child = spawn(process.execPath, ["--input-type=module", "--eval", begin + script], {
     stdio: ["ignore", "pipe", stderr],
-    timeout: 20_000,
+    timeout: 8_000,
     killSignal: "SIGKILL",
   });
   const texts = { said: "", logged: "" };

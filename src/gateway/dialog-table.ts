@@ -95,6 +95,9 @@ export class DialogTable {
     }
     if (!sameUri(request.message.from.uri, dialog.localUri)) return unknown("From is not the dialog's own");
     if (!sameRoutes(request.message, dialog.routes)) return unknown("Route is not the dialog's route set");
+    // The far end would refuse it (RFC 3261 §12.2.2), and Kamailio take the call for over all the same.
+    if (request.method === "BYE" && request.message.cseq <= dialog.localCseq)
+      return unknown("CSeq of BYE does not rise");
     return { kind: "dialog", dialog };
   }
 
@@ -125,10 +128,17 @@ export class DialogTable {
     if (success && refreshesTarget.has(response.method)) refresh(dialog, targetOf(response));
     if (!inside && success) dialog.confirmed = true;
     if (success && dialog.method !== "INVITE") dialog.until = this.#clock.now() + subscription;
-    const over = (response.method === "BYE" && response.status >= 200) || (inside && response.status === 481);
-    if (over) this.#dialogs.delete(dialogKey(dialog.callId, dialog.localTag, dialog.remoteTag));
-    // The far end of a 408 may live: the client is to send BYE (RFC 3261 §12.2.1.2), and that BYE must pass.
-    else if (inside && response.status === 408) this.endSoon(dialog);
+    // What made it ends with a 481 inside; a call does not, for whoever calls can have one said (RFC 5057 §5.2).
+    if (inside && response.status === 481 && dialog.method !== "INVITE") this.end(dialog);
+  }
+
+  end(dialog: Dialog): void {
+    this.#dialogs.delete(dialogKey(dialog.callId, dialog.localTag, dialog.remoteTag));
+  }
+
+  /** What was to end it has ended nothing. */
+  goesOn(dialog: Dialog): void {
+    if (dialog.method === "INVITE") dialog.until = forever;
   }
 
   /** What ends a dialog may itself never be answered. */

@@ -153,6 +153,7 @@ export class Dialogs {
     const dialog = transaction.dialog ?? this.#learnAsCaller(response, transaction);
     if (dialog) this.#dialogs.progress(dialog, response, contactOf, transaction.dialog !== undefined);
     if (response.status < 200) return true;
+    if (dialog && response.method === "BYE") this.#hungUp(dialog, response.status);
     if (response.status >= 300) this.#endEarly(transaction);
     if (response.method === "INVITE") transaction.until = this.#clock.now() + linger;
     else this.#client.delete(key);
@@ -218,6 +219,7 @@ export class Dialogs {
     if (dialog) this.#dialogs.progress(dialog, response, () => transaction.contact, transaction.dialog !== undefined);
     if (response.status >= 300) this.#endEarlyCallee(transaction);
     if (response.status >= 200) {
+      if (dialog && response.method === "BYE") this.#dialogs.end(dialog);
       // A 2xx to INVITE is sent again by the client until its ACK comes (RFC 3261 §13.3.1.4).
       if (response.method === "INVITE") transaction.until = this.#clock.now() + linger;
       else this.#server.delete(key);
@@ -306,6 +308,12 @@ export class Dialogs {
       toTrunk: transaction.toTrunk,
     };
     return this.#dialogs.add(response, learned);
+  }
+
+  /** Any other answer to the client's BYE may come from who was on the way: the far end goes on, and its call is counted. */
+  #hungUp(dialog: Dialog, status: number): void {
+    if (status < 300 || status === 408 || status === 481) this.#dialogs.end(dialog);
+    else this.#dialogs.goesOn(dialog);
   }
 
   #mayFork(forks: ReadonlySet<string>, tag: string): boolean {

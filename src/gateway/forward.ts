@@ -35,6 +35,8 @@ export interface Outgoing {
   readonly capSeconds: number | undefined;
 }
 
+/** To hang up demands nothing: a far end would refuse it (420) and go on, while Kamailio takes the call for over. */
+const demands = new Set(["require", "proxy-require"]);
 const anonymous = new Set(["REGISTER", "ACK", "CANCEL"]);
 
 /** The request as Kamailio gets it: our fields directly after the start line, forbidden ones gone, the rest as sent. */
@@ -53,8 +55,9 @@ export function rewriteRequest(outgoing: Outgoing): Buffer {
   );
 }
 
-function isRemoved(header: Header, { inDialog, credentials, passHeaders }: Outgoing): boolean {
+function isRemoved(header: Header, { request, inDialog, credentials, passHeaders }: Outgoing): boolean {
   const { name } = header;
+  if (request.method === "BYE" && demands.has(name)) return true;
   if (isUntrusted(name) || name === "record-route" || name === "path") return true;
   if (name === "route" && !inDialog) return true;
   if (isNarrowed(name, passHeaders)) return true;

@@ -2,10 +2,12 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
+import { responseTo } from "../helpers/dialog.ts";
 import { chainSecret, globexSecret, startGateway, type TestGateway } from "../helpers/gateway.ts";
 import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
 import { code, credential, RawClient, status, unique } from "../helpers/raw-client.ts";
 import { header, recordRoutes, request, tagOf, uriOf } from "../helpers/raw-sip.ts";
+import { Scene } from "../helpers/scene.ts";
 import { startTrunk, type Trunk } from "../helpers/trunk.ts";
 
 let kamailio: Kamailio;
@@ -214,6 +216,30 @@ describe("calls above the customer's limit", () => {
     expect(bob.received.filter((message) => message.startsWith("INVITE "))).toEqual([]);
     client.socket.terminate();
     bob.close();
+  });
+});
+
+describe("a call that stands though its caller says that it is over", () => {
+  it.each<[string, (bye: string) => string, number]>([
+    ["a BYE that goes nowhere", (bye) => bye.replace("Max-Forwards: 70", "Max-Forwards: 0"), 483],
+    ["a BYE with a number that does not rise", (bye) => bye.replace(/^CSeq: \d+/m, "CSeq: 1"), 481],
+  ])("counts, and is ended when the caller is gone: %s", async (_, spoil, answered) => {
+    const scene = await Scene.open({ trunk: "answer", acme: "    limits: { calls: 1 }" });
+    const alice = await scene.user("alice");
+    const parts = alice.parts("INVITE", "sip:+3225887001@acme.example");
+    const ok = await alice.client.prove(parts, alice.given);
+    expect(status(ok)).toBe(200);
+    const place = { uri: uriOf(header(ok, "Contact")), toTag: tagOf(header(ok, "To")) };
+    const inside = { ...parts, ...place, routes: recordRoutes(ok).reverse() };
+    alice.client.send(request({ ...inside, method: "ACK", cseq: 2 }));
+    const spoilt = spoil(request({ ...inside, method: "BYE", cseq: 3 }));
+    alice.client.send(spoilt);
+    expect(status(await responseTo(alice, spoilt))).toBe(answered);
+    const second = await alice.prove("INVITE", "sip:+3225887002@acme.example");
+    expect([status(second), code(second)]).toEqual([503, "limit-reached"]);
+    alice.client.close();
+    await scene.trunk.waitFor((message) => message.startsWith("BYE "));
+    await scene.close();
   });
 });
 

@@ -91,8 +91,9 @@ const respond = (text: string): string | undefined => {
 };
 const inside = (parts: Parts & { readonly uri?: string } = {}): string =>
   request({ method: "BYE", branch: "b", cseq: 2, toTag: "b1", uri: target, ...parts });
+/** A BYE of inside() has a number above all that were sent. */
 const judge = (text: string): string => {
-  const judged = table.judgeInDialog(readOf(text));
+  const judged = table.judgeInDialog(readOf(text.replace("CSeq: 2 BYE", "CSeq: 99 BYE")));
   return judged.kind === "dialog" ? "dialog" : judged.sentence;
 };
 /** Sends a request inside the dialog, as the connection does after judging it. */
@@ -523,13 +524,31 @@ describe("the remote target", () => {
 describe("the end of a dialog", () => {
   const bye = { method: "BYE", fromTag: "b1", toTag: "a1", contact: undefined };
 
-  it.each([200, 404, 481, 500])("comes with a %i to the client's BYE", (status) => {
+  it.each([200, 408, 481])("comes with a %i to the client's BYE", (status) => {
     call();
     sendInside(inside());
     expect(table.size).toBe(1);
     receive(answer(status, { method: "BYE", branch: "b", cseq: 2, toTag: "b1", contact: undefined }));
     expect(table.size).toBe(0);
     expect(table.calls).toBe(0);
+  });
+
+  it.each([404, 420, 483, 500, 503])("does not come with a %i to the client's BYE, nor later by itself", (status) => {
+    call();
+    sendInside(inside());
+    receive(answer(status, { method: "BYE", branch: "b", cseq: 2, toTag: "b1", contact: undefined }));
+    now += 33_000;
+    expect([table.size, table.calls]).toEqual([1, 1]);
+    expect(table.unfinished().byes).toMatchObject([{ cseq: 3 }]);
+    sendInside(inside({ branch: "c", cseq: 3 }));
+    receive(answer(200, { method: "BYE", branch: "c", cseq: 3, toTag: "b1", contact: undefined }));
+    expect([table.size, table.calls]).toEqual([0, 0]);
+  });
+
+  it("does not come with a BYE whose CSeq is not above the client's last: that is none", () => {
+    call({ cseq: 5 });
+    for (const cseq of [1, 5]) expect(judge(inside({ cseq }))).toMatch(/CSeq/);
+    expect(judge(inside({ cseq: 6 }))).toBe("dialog");
   });
 
   it("does not come with a provisional answer to BYE", () => {
@@ -578,27 +597,33 @@ describe("the end of a dialog", () => {
     expect(table.live).toBe(false);
   });
 
-  it.each(["INVITE", "UPDATE", "INFO"])("comes with a 481 to %s inside it", (method) => {
+  it.each([
+    ["INVITE", 481],
+    ["UPDATE", 481],
+    ["INFO", 481],
+    ["NOTIFY", 481],
+    ["INFO", 408],
+  ])("does not come with what answers %s by %i: the client is to hang up then", (method, status) => {
     call();
     sendInside(inside({ method }));
-    receive(answer(481, { method, branch: "b", cseq: 2, toTag: "b1", contact: undefined }));
-    expect(table.size).toBe(0);
+    receive(answer(status, { method, branch: "b", cseq: 2, toTag: "b1", contact: undefined }));
+    now += 33_000;
+    expect([table.size, table.calls]).toEqual([1, 1]);
+    expect(judge(inside({ branch: "c", cseq: 3 }))).toBe("dialog");
   });
 
-  it("comes 32 seconds after a 408 inside it, for the client is to hang up first", () => {
-    call();
-    sendInside(inside({ method: "INFO" }));
-    receive(answer(408, { method: "INFO", branch: "b", cseq: 2, toTag: "b1", contact: undefined }));
-    expect(judge(inside({ branch: "c" }))).toBe("dialog");
-    now += 32_000;
-    expect(judge(inside({ branch: "c" }))).not.toBe("dialog");
-    expect(table.live).toBe(false);
-  });
-
-  it("comes with the client's own 481", () => {
+  it("does not come with the client's own 481", () => {
     call();
     deliver(incoming({ ...bye, method: "INFO" }));
     respond(ours(481, { ...bye, method: "INFO" }));
+    expect(table.calls).toBe(1);
+  });
+
+  it("comes with a 481 where SUBSCRIBE made it", () => {
+    send(request({ method: "SUBSCRIBE" }));
+    receive(answer(202, { method: "SUBSCRIBE", toTag: "b1" }));
+    sendInside(inside({ method: "SUBSCRIBE" }));
+    receive(answer(481, { method: "SUBSCRIBE", branch: "b", cseq: 2, toTag: "b1", contact: undefined }));
     expect(table.size).toBe(0);
   });
 

@@ -71,6 +71,14 @@ describe("rewriteRequest", () => {
     expect(rewrite(sip({ extra }))).toBe(withOurs(sip({ extra })));
   });
 
+  it("removes from BYE what it demands of the far end, and leaves that in others", () => {
+    const extra = ["Require: nobody-knows", "X-A: b", "proxy-require : x"];
+    const said = sip({ method: "BYE", extra });
+    expect(rewrite(said, { inDialog: true })).toBe(withOurs(sip({ method: "BYE", extra: ["X-A: b"] })));
+    const invite = sip({ method: "INVITE", extra });
+    expect(rewrite(invite, { inDialog: true })).toBe(withOurs(invite));
+  });
+
   it("removes Record-Route and Path, and Route outside a dialog", () => {
     const extra = ["Record-Route: <sip:a;lr>", "path:\r\n <sip:b;lr>", "PATH: <sip:c>"];
     const route = ["Route: <sip:r;lr>", "ROUTE : <sip:q;lr>"];

@@ -33,7 +33,9 @@ install_packages() (
 
 fresh || install_packages
 PATH=$root/node_modules/.bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin
-export PATH
+# As deploy/systemd/postern.service has it: Node reads it before any script can set it.
+UV_THREADPOOL_SIZE=${UV_THREADPOOL_SIZE:-8}
+export PATH UV_THREADPOOL_SIZE
 major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null) || major=0
 [ "$major" -ge 24 ] || fail "no Node package exists for this machine: install Node 24 or later"
 [ $servers = no ] || sh "$root/scripts/servers.sh" "$servers" </dev/null

@@ -1,5 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -58,6 +67,13 @@ describe("run.sh", () => {
     const words = "console.log(JSON.stringify(process.argv.slice(2)), process.cwd() === import.meta.dirname);";
     const ran = sh([clone(), script(`${words}\nprocess.exitCode = 7;`), "a b", "", "--with-servers"]);
     expect(ran).toMatchObject({ status: 7, stdout: '["a b","","--with-servers"] true\n' });
+  });
+
+  it("gives Node as many threads as the unit does", () => {
+    const unit = readFileSync(join(repository, "deploy/systemd/postern.service"), "utf8");
+    const threads = script("console.log(`UV_THREADPOOL_SIZE=${process.env.UV_THREADPOOL_SIZE}`);");
+    const { stdout } = sh([clone(), threads]);
+    expect(unit).toContain(`Environment=${stdout}`);
   });
 
   it("prefers the package's Node to the machine's", () => {

@@ -72,7 +72,7 @@ describe("run.sh", () => {
   it("gives Node as many threads as the unit does", () => {
     const unit = readFileSync(join(repository, "deploy/systemd/postern.service"), "utf8");
     const threads = script("console.log(`UV_THREADPOOL_SIZE=${process.env.UV_THREADPOOL_SIZE}`);");
-    const { stdout } = sh([clone(), threads]);
+    const { stdout } = sh(["-c", `unset UV_THREADPOOL_SIZE; exec sh "${clone()}" "${threads}"`]);
     expect(unit).toContain(`Environment=${stdout}`);
   });
 

@@ -3,7 +3,14 @@ import type { WebSocket } from "ws";
 import { seconds } from "../core/clock.ts";
 import type { Refusal } from "../core/errors.ts";
 import type { Identity } from "../core/identity.ts";
-import { authorize, contactRefusal, methodRefusal, type RightsContext, referenceRefusal } from "../policy/authorize.ts";
+import {
+  authorize,
+  contactRefusal,
+  methodRefusal,
+  permissionRefusal,
+  type RightsContext,
+  referenceRefusal,
+} from "../policy/authorize.ts";
 import type { Header, Message } from "../sip/message.ts";
 import { type ReplyHead, replyHead } from "../sip/reply.ts";
 import type { Request } from "../sip/request.ts";
@@ -264,7 +271,9 @@ export class Connection implements Guest, ClientEnd, Drainable {
     const { request } = asked;
     const identity = this.#visitor.identity!;
     const method = request.method === "NOTIFY" ? undefined : methodRefusal(identity, request.method);
-    const refusal = method ?? contactRefusal(request) ?? referenceRefusal(identity, request, this.#rights());
+    const permission = beginsAnew(request) ? permissionRefusal(identity) : undefined;
+    const refusal =
+      method ?? permission ?? contactRefusal(request) ?? referenceRefusal(identity, request, this.#rights());
     if (refusal) return this.#refuse(asked, refusal);
     if (!this.#leg!.dialogs.hasRoom("")) return this.#refuse(asked, refusals.tableFull);
     return this.#forward(asked, { inside: true, dialog });

@@ -62,8 +62,8 @@ export function methodRefusal({ customer, narrowing }: Identity, method: string)
   return refuse("method-denied", "this credential is not good for this method: get one that names it");
 }
 
-/** Under a credential with permissions everything outside a dialog needs the right to start a call. */
-function permissionRefusal({ narrowing: { permissions } }: Identity): Refusal | undefined {
+/** Under a credential with permissions everything outside a dialog needs the right to start a call, and what starts one inside. */
+export function permissionRefusal({ narrowing: { permissions } }: Identity): Refusal | undefined {
   if (!permissions || permissions.includes("*") || permissions.includes("CreateConference")) return undefined;
   return refuse(
     "permission-missing",

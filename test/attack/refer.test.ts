@@ -72,6 +72,18 @@ describe("REFER inside one's own call", () => {
     expect(await bye(3)).toBe(200);
   });
 
+  it("needs the permission to start a call, as what is outside a call does", async () => {
+    const { user, callId, refer, refused, bye } = await caller({ permissions: ["*"] });
+    const claims = { sub: user.address, exp: inSeconds(250), permissions: ["TerminateConference"] };
+    const lesser = `Authorization: Bearer ${await signToken({ alg: "HS256" }, claims, secret)}`;
+    const options = user.parts("OPTIONS", "sip:acme.example", { extra: [lesser] });
+    expect(code(await user.client.ask(options))).toBe("permission-missing");
+    refer(2, "+3225887002", [lesser]);
+    expect(code(await refused(2))).toBe("permission-missing");
+    expect(await refers(callId)).toEqual([]);
+    expect(await bye(3)).toBe(200);
+  });
+
   it("needs a credential that still stands, and the rights of today", async () => {
     const { callId, refer, refused, token } = await caller();
     const other = `${secret}-another`;

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
 import { responseTo } from "../helpers/dialog.ts";
 import { chainSecret, globexSecret, startGateway, type TestGateway } from "../helpers/gateway.ts";
@@ -225,6 +225,7 @@ describe("a call that stands though its caller says that it is over", () => {
     ["a BYE with a number that does not rise", (bye) => bye.replace(/^CSeq: \d+/m, "CSeq: 1"), 481],
   ])("counts, and is ended when the caller is gone: %s", async (_, spoil, answered) => {
     const scene = await Scene.open({ trunk: "answer", acme: "    limits: { calls: 1 }" });
+    onTestFinished(() => scene.close());
     const alice = await scene.user("alice");
     const parts = alice.parts("INVITE", "sip:+3225887001@acme.example");
     const ok = await alice.client.prove(parts, alice.given);
@@ -239,7 +240,6 @@ describe("a call that stands though its caller says that it is over", () => {
     expect([status(second), code(second)]).toEqual([503, "limit-reached"]);
     alice.client.close();
     await scene.trunk.waitFor((message) => message.startsWith("BYE "));
-    await scene.close();
   });
 });
 

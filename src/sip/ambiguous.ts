@@ -29,12 +29,17 @@ function inHeader(header: Header, message: Message): string | undefined {
       return header.valueEnd < header.end - 2 ? "white space after the Call-ID: leave it out" : undefined;
     case "expires":
       return message.isRequest && !isSeconds(message.value(header)) ? "Expires is not a number of seconds" : undefined;
+    case "retry-after":
+      // At any other it stops reading header fields.
+      return isRetryAfter(message.value(header)) ? undefined : "Retry-After is not a number of seconds";
     case "refer-to":
       return isPlainAddress(header, message) ? undefined : "Refer-To cannot be read, or not by everybody";
     default:
       return undefined;
   }
 }
+
+const isRetryAfter = (text: string): boolean => isSeconds(/^(\d+)(?:[ \t;(].*)?$/.exec(text)?.[1] ?? "");
 
 /** As in From and To, it cannot read every fold, nor an escape in a parameter. */
 function isPlainAddress(header: Header, message: Message): boolean {

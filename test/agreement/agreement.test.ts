@@ -23,7 +23,9 @@ describe("what Postern lets through is read the same by Kamailio, with our trust
     const tally = await search(arena, seed, count, seeds);
     process.stderr.write(`parser agreement, seed ${seed}: ${tally.line}\n`);
     const least: string[] = [];
-    for (const text of tally.examples(5)) least.push(await described(arena, await shrink(arena, text)));
+    for (const { what, text } of tally.examples(5)) {
+      least.push(`${what}: ${await described(arena, await shrink(arena, text))}`);
+    }
     expect(least.join("\n")).toBe("");
     expect(tally.sent).toBe(count);
     expect(tally.compared).toBeGreaterThanOrEqual(0.3 * count);

@@ -61,4 +61,6 @@ export const extra: fc.Arbitrary<Field[]> = any(
   ["Accept", "*/*"],
   ["Unknown-Thing", 'a:b;c="d" ,,; \xff'],
   ["N", "one-letter"],
+  ["Subject", "s".repeat(8_000)],
+  ["Allow", new Array<string>(500).fill("INVITE").join(", ")],
 ).map(([name, value]) => [{ name: name!, value: value! }]);

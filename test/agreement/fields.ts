@@ -61,6 +61,7 @@ const display = any(
   '"" ',
   "a*.!%_+`'~- ",
   '"semi;colon" ',
+  `"${"d".repeat(1_500)}" `,
 );
 
 const params = any(
@@ -123,7 +124,10 @@ export const to = (uri: fc.Arbitrary<string> = otherUri, tag = ""): fc.Arbitrary
 
 export const callId = (id = "SLOT-NR@agreement"): fc.Arbitrary<Field> =>
   id.startsWith("SLOT")
-    ? fieldOf("Call-ID", any(id, "SLOT-NR", 'a<b>"c"SLOT-NR', "SLOT-NR{}[]/?", "SLOT-NR:;,@x.example"))
+    ? fieldOf(
+        "Call-ID",
+        any(id, "SLOT-NR", 'a<b>"c"SLOT-NR', "SLOT-NR{}[]/?", "SLOT-NR:;,@x.example", `SLOT-NR${"i".repeat(240)}`),
+      )
     : fieldOf("Call-ID", fc.constant(id));
 
 export const cseq = (method: string, number = any("1", "2", "007", "2147483647", "0")): fc.Arbitrary<Field> =>
@@ -131,7 +135,12 @@ export const cseq = (method: string, number = any("1", "2", "007", "2147483647",
 
 const viaStart = mostly("SIP/2.0/WS ", "SIP/2.0/WSS ", "SIP / 2.0 / WS ", "SIP/2.0/TCP ", "SIP/2.0/WS\t");
 const viaParams = mostly("", ";rport", ";received=192.0.2.7", ";x=y", ';x="a,b"', ";ttl=1;maddr=192.0.2.1", ";alias");
-const branch = mostly(";branch=z9hG4bKSLOT-NR", " ; branch = z9hG4bKSLOT-NR", ";BRANCH=z9hG4bKSLOT-NR");
+const branch = mostly(
+  ";branch=z9hG4bKSLOT-NR",
+  " ; branch = z9hG4bKSLOT-NR",
+  ";BRANCH=z9hG4bKSLOT-NR",
+  `;branch=z9hG4bKSLOT-NR${"b".repeat(230)}`,
+);
 const lowerVia = any(
   "SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bKx",
   "SIP/2.0/TCP [2001:db8::9]:5060;branch=z9hG4bKy;received=[2001:db8::9]",
@@ -175,6 +184,7 @@ const contactParams = often(
   ";reg-id=1",
   ';x="a,b"',
   ';methods="INVITE,BYE"',
+  `;x="${"p".repeat(2_000)}"`,
 );
 
 /** No Contact, or one to three, in one field or several. */

@@ -20,16 +20,16 @@ async function one(seed: number, count: number, seeds: Seeds): Promise<Tally> {
   const arena = await Arena.open();
   try {
     const tally = await search(arena, seed, count, seeds);
-    for (const text of tally.examples(mostShrunk)) await report(arena, text);
+    for (const { what, text } of tally.examples(mostShrunk)) await report(arena, what, text);
     return tally;
   } finally {
     await arena.close();
   }
 }
 
-async function report(arena: Arena, text: string): Promise<void> {
+async function report(arena: Arena, what: string, text: string): Promise<void> {
   const least = await shrink(arena, text);
-  console.log(`${writeCase(least)}\n${await describe(arena, least)}`);
+  console.log(`${what}: ${writeCase(least)}\n${await describe(arena, least)}`);
 }
 
 // Else Kamailio would outlive it.

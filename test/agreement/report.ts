@@ -10,6 +10,7 @@ export interface Report {
   believed: ReadonlyMap<string, string> | undefined;
 }
 
+const mark = " AGREEMENT ";
 const plain = new Set([
   "port",
   "status",
@@ -30,7 +31,9 @@ export class Reports {
   /** Of those that the shipped routes took. */
   readonly #ports = new Map<string, number>();
   readonly #waiting = new Map<string, (port: number) => void>();
+  /** Of a line, and of a report in several lines. */
   #rest = "";
+  #report = "";
 
   constructor(stream: Readable) {
     stream.on("data", (text: string | Buffer) => this.#take(String(text)));
@@ -57,14 +60,20 @@ export class Reports {
     const lines = (this.#rest + text).split("\n");
     this.#rest = lines.pop() ?? "";
     for (const line of lines) {
-      const found = / AGREEMENT (parsed|believes) (\S+) (.*)$/.exec(line);
-      if (!found) continue;
-      const [, kind, md5 = "", rest = ""] = found;
-      const values = fields(rest);
-      const port = Number(values.get("port"));
-      if (kind === "parsed") this.#parsed(port, md5, values);
-      else this.#believed(port, md5, values);
+      const at = line.indexOf(mark);
+      if (at < 0) continue;
+      this.#report += line.slice(at + mark.length);
+      if (this.#report.endsWith(" .")) this.#whole(this.#report.slice(0, -2));
     }
+  }
+
+  #whole(report: string): void {
+    this.#report = "";
+    const [kind, md5 = "", ...pairs] = report.split(" ");
+    const values = fields(pairs);
+    const port = Number(values.get("port"));
+    if (kind === "parsed") this.#parsed(port, md5, values);
+    else this.#believed(port, md5, values);
   }
 
   #parsed(port: number, md5: string, parsed: ReadonlyMap<string, string>): void {
@@ -82,9 +91,9 @@ export class Reports {
   }
 }
 
-function fields(text: string): ReadonlyMap<string, string> {
+function fields(pairs: readonly string[]): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
-  for (const pair of text.split(" ")) {
+  for (const pair of pairs) {
     const equals = pair.indexOf("=");
     const [name, value] = [pair.slice(0, equals), pair.slice(equals + 1)];
     found.set(name, plain.has(name) ? value : Buffer.from(value, "hex").toString("latin1"));

@@ -31,8 +31,8 @@ export class Tally {
   }
 
   /** Of as many kinds of disagreement as there are, the first of each. */
-  examples(most: number): string[] {
-    return [...this.disagreements.values()].slice(0, most).map(([text = ""]) => text);
+  examples(most: number): { readonly what: string; readonly text: string }[] {
+    return [...this.disagreements].slice(0, most).map(([what, [text = ""]]) => ({ what, text }));
   }
 
   add(other: Tally): void {

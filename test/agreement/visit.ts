@@ -83,6 +83,7 @@ export class Visit implements Watcher {
     const answer = await this.#take((message) => header(message, "Call-ID") === callId);
     const taken = answer !== undefined && isReply(answer, 486, "OPTIONS") && last.forwarded;
     if (taken) await within(this.#arena.reports.taken(md5(taken)));
+    else await (await Visit.open(this.#arena)).close(); // else not all that Kamailio said has come yet
     match(this.#trips, this.#arena.reports.on(this.#leg.port).slice(this.#leg.before));
     return trips;
   }

@@ -69,6 +69,16 @@ describe("what Kamailio reads otherwise, or closes a leg over", () => {
     expect(found({ Expires: expires })).toBe("nothing"),
   );
 
+  it.each(["", "x", "9493*0", "60,5", "-1", "4294967296"])("is a Retry-After of %j", (value) => {
+    expect(found({ "Retry-After": value })).toBe("Retry-After is not a number of seconds");
+    expect(found({ "retry-after": value }, "SIP/2.0 486 Busy Here")).toBe("Retry-After is not a number of seconds");
+  });
+
+  it.each(["0060", "18000;duration=3600", "120 (I'm in a meeting)", "60\r\n (x)"])(
+    "is not a Retry-After of %j",
+    (value) => expect(found({ "Retry-After": value })).toBe("nothing"),
+  );
+
   it.each([
     "th: 0",
     '<si"am>',

@@ -24,8 +24,10 @@ export interface IntakeParts {
 }
 
 const maxQueued = 1000;
-/** Messages after a close that its answer may stand behind; who sends more is not read until it is cut off. */
-const mostTooLate = 20;
+/** Bytes after a close that its answer may stand behind; who sends more is not read until it is cut off. */
+const mostTooLate = 20_480;
+/** What each of them counts at least. */
+const leastTooLate = 1_024;
 
 const atOnce: Required<IntakeParts>["inTurn"] = (work) => work();
 
@@ -35,7 +37,7 @@ export class Intake {
   readonly #rate: MessageRate;
   readonly #queue: Incoming[] = [];
   #busy = false;
-  /** Came after the close. */
+  /** Bytes that came after the close, until there were too many. */
   #tooLate = 0;
 
   constructor(parts: IntakeParts) {
@@ -51,17 +53,20 @@ export class Intake {
   }
 
   #receive(bytes: Buffer, binary: boolean): void {
-    const rate = this.#count();
+    const rate = this.#count(bytes.length);
     if (rate === "flood") return;
     this.#queue.push({ bytes, binary, over: rate === "over" });
     if (!this.#busy) void this.#work();
   }
 
   /** Control frames are messages too: each costs a look, and a ping an answer. */
-  #count(): "ok" | "over" | "flood" {
+  #count(bytes = 0): "ok" | "over" | "flood" {
     const { socket, inlet, messagesPerSecond, flood } = this.#parts;
     if (socket.readyState !== socket.OPEN) {
-      if (++this.#tooLate === mostTooLate) inlet.hold();
+      if (this.#tooLate < mostTooLate) {
+        this.#tooLate += Math.max(bytes, leastTooLate);
+        if (this.#tooLate >= mostTooLate) inlet.hold();
+      }
       return "flood";
     }
     const rate = this.#queue.length >= maxQueued ? "flood" : this.#rate.take(messagesPerSecond());

@@ -33,12 +33,12 @@ function bench() {
       throw error;
     },
   });
-  const send = (at: number): void => {
-    const bytes = Buffer.alloc(4);
+  const send = (at: number, length = 4): void => {
+    const bytes = Buffer.alloc(length);
     bytes.writeUInt32BE(at);
     socket.emit("message", bytes, true);
   };
-  return { handled, seen, intake, send, done: done.resolve };
+  return { socket, handled, seen, intake, send, done: done.resolve };
 }
 
 describe("messages that come while one waits", () => {
@@ -65,5 +65,20 @@ describe("messages that come while one waits", () => {
     done();
     await new Promise(setImmediate);
     expect(handled).toEqual([0]);
+  });
+});
+
+describe("messages that come after the connection was told to go", () => {
+  it.each([
+    ["are read as far as a close may stand behind them", 20, 1_000, 19],
+    ["count a kilobyte each, however short they are", 20, 4, 19],
+    ["count by their bytes: a large one is the last that is read", 3, 30_000, 0],
+  ])("%s", (_, count, length, read) => {
+    const { socket, seen, handled, send } = bench();
+    socket.readyState = 2;
+    for (let at = 0; at < read; at++) send(at, length);
+    expect(seen.holds).toBe(0);
+    for (let at = read; at < count; at++) send(at, length);
+    expect([handled, seen]).toEqual([[], { floods: 0, holds: 1 }]);
   });
 });

@@ -13,9 +13,9 @@ export function bindingFault(got: Message, believed: ReadonlyMap<string, string>
   if (got.method !== "REGISTER") return undefined;
   const contacts = readContacts(got);
   const [text, now] = [believed.get("bindings") ?? "", Number(believed.get("now"))];
-  // Kamailio keeps nothing of a `*` that is not to end now.
-  if (contacts === undefined || contacts === "*")
-    return text === "" || text === "refused" ? undefined : differ("", text);
+  // The client is told: of a `*` that is not to end now, of a reg-id that is none.
+  if (text === "refused") return undefined;
+  if (contacts === undefined || contacts === "*") return text === "" ? undefined : differ("", text);
   const wanted = contacts.map(({ address: { uri, params } }) => ({
     uri,
     seconds: secondsOf(got, params),

@@ -46,8 +46,9 @@ function seen({ parsed }: Report, isRequest: boolean): Fields {
   const again: Fields = {
     contacts: star ? "*" : sortedLines(unfolded(fields.contacts)),
     "contact.uris": sortedLines(fields["contact.uris"] ?? ""),
-    cseq: String(Number(fields.cseq)),
-    "uri.port": fields["uri.port"] ? String(Number(fields["uri.port"])) : "",
+    cseq: withoutZeros(fields.cseq),
+    length: withoutZeros(fields.length),
+    "uri.port": withoutZeros(fields["uri.port"]),
     "uri.params": (fields["uri.params"] ?? "").split(";").map(withSmallName).join(";"),
     ...Object.fromEntries(counted.map((name, at) => [`count of ${name}`, numbers[at] ?? ""])),
   };

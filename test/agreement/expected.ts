@@ -40,10 +40,11 @@ export function read(sent: Message, request: Request | undefined): Fields {
     cseq: String(sent.cseq),
     ...viaFields(sent),
     body: String(sent.bytes.length - sent.bodyStart),
+    length: sent.header("content-length") ? String(Number(one(sent, "content-length"))) : "<null>",
     maxforwards: one(sent, "max-forwards"),
     replaces: one(sent, "replaces"),
     ...(request && requestUri(request)),
-    ...(sent.header("refer-to") && { referto: uriIn(one(sent, "refer-to")) }),
+    referto: sent.header("refer-to") ? uriIn(one(sent, "refer-to")) : "",
     ...contactUris(sent),
   };
 }

@@ -18,7 +18,7 @@ export interface Trip {
 
 export function newTrip(bytes: Buffer): Trip {
   const { kind } = parse(bytes, 30_000);
-  const silently = kind === "dropped" || kind === "keep-alive";
+  const silently = kind === "dropped" || kind === "keep-alive" || kind === "noise";
   return { bytes, handled: silently, verdict: "", forwarded: undefined, surplus: 0, report: undefined };
 }
 

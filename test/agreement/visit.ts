@@ -83,7 +83,7 @@ export class Visit implements Watcher {
     const answer = await this.#take((message) => header(message, "Call-ID") === callId);
     const taken = answer !== undefined && isReply(answer, 486, "OPTIONS") && last.forwarded;
     if (taken) await within(this.#arena.reports.taken(md5(taken)));
-    else await (await Visit.open(this.#arena)).close(); // else not all that Kamailio said has come yet
+    else await this.#ending();
     match(this.#trips, this.#arena.reports.on(this.#leg.port).slice(this.#leg.before));
     return trips;
   }
@@ -145,6 +145,13 @@ export class Visit implements Watcher {
       [slots.farVia, farVia],
     ];
     return undefined;
+  }
+
+  /** What the gateway says in the place of a client that is gone is no surplus; and not all that Kamailio said has come yet. */
+  async #ending(): Promise<void> {
+    this.#arena.unwatch(this.#port);
+    for (const trip of this.#trips) trip.surplus = 0;
+    await (await Visit.open(this.#arena)).close();
   }
 
   #expect(trips: readonly Trip[]): void {

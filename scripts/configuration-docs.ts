@@ -13,6 +13,8 @@ export const atRestart: readonly string[] = [
   "admin.listen",
   "hep",
   "store",
+  "storeKey",
+  "storeKeyBefore",
   "state",
 ];
 
@@ -170,7 +172,7 @@ export function page(): string {
     const rows = within.filter((key) => key.path !== top).map((key) => row(key, parsed));
     return `## ${top}\n\n${meanings[top] ?? ""}\n\n${head}\n${rows.join("\n")}\n`;
   });
-  const rest = `## store, state\n\n${head}\n${alone.map((key) => row(key, parsed)).join("\n")}\n`;
+  const rest = `## store, storeKey, storeKeyBefore, state\n\n${head}\n${alone.map((key) => row(key, parsed)).join("\n")}\n`;
   return [introduction, ...parts, rest].join("\n");
 }
 

@@ -53,7 +53,10 @@ export const meanings: Readonly<Record<string, string>> = {
   "hep.url": "`udp://host:port`; 9060 is usual.",
   "hep.captureId": "Which capture agent this gateway is.",
   "hep.authKey": "The collector's key, if it wants one.",
-  store: "Where customers are kept: `sqlite:PATH` or `postgres://…`.",
+  store:
+    "Where customers are kept beside those declared here: `sqlite:PATH`; `postgres://…` is not available yet. Default: `sqlite:./postern.db`, which is made only by the first `postern customer add`.",
+  storeKey: "What secrets in the store are sealed under. Default: a key made beside it, `postern.db.key`.",
+  storeKeyBefore: "The one before, while it changes: at the next start everything is sealed anew under `storeKey`.",
   state: "What several gateways share: `memory` (nothing); `redis://…` is not available yet.",
   drain: "How the gateway stops at SIGTERM.",
   "drain.seconds": "Longest time that calls may go on; TimeoutStopSec of systemd must be longer.",

@@ -4,11 +4,15 @@ import type { Clock } from "./core/clock.ts";
 import { Customers } from "./core/customers.ts";
 import { Chain } from "./gateway/chain.ts";
 import { trustedNetworks } from "./gateway/source.ts";
+import { claimKey, claimsOf, type Owners, ownersIn } from "./store/claims.ts";
+import type { StoredCustomer } from "./store/judge.ts";
+import type { StoredChange } from "./store/stored.ts";
 
 /** What follows from a config. */
 interface Derived {
   readonly config: Config;
-  readonly customers: Customers;
+  /** What stored customers cannot have. */
+  readonly owners: Owners;
   readonly domains: ReadonlySet<string>;
   readonly chain: Chain;
   readonly keys: OwnKeys;
@@ -22,6 +26,8 @@ const bound: Readonly<Record<string, (of: Config) => unknown>> = {
   "admin.listen": (of) => of.admin.listen,
   hep: (of) => JSON.stringify(of.hep),
   store: (of) => of.store,
+  storeKey: (of) => of.storeKeys[0],
+  storeKeyBefore: (of) => of.storeKeys[1],
   state: (of) => of.state,
 };
 
@@ -34,10 +40,17 @@ export class Live {
   /** Kept over reloads, so that access tokens are. */
   readonly #instead = nobodysSecret();
   #derived: Derived;
+  #customers: Customers;
+  /** By id. */
+  readonly #stored: Map<string, StoredCustomer>;
 
-  constructor(config: Config, clock: Clock) {
+  /** stored: customers beside those of the config. Throws where one has what the config gives to another. */
+  constructor(config: Config, clock: Clock, stored: readonly StoredCustomer[] = []) {
     this.#clock = clock;
     this.#derived = derive(config, clock, this.#instead);
+    this.#stored = new Map(stored.map((one) => [one.customer.id, one]));
+    this.#mustNotClash(this.#derived.owners);
+    this.#customers = new Customers([...config.customers, ...stored.map(({ customer }) => customer)]);
     this.gatewayUrl = config.gateway.listen;
   }
 
@@ -46,7 +59,12 @@ export class Live {
   }
 
   get customers(): Customers {
-    return this.#derived.customers;
+    return this.#customers;
+  }
+
+  /** Of one user; 0: no limit. */
+  connectionsPerUser(customer: string): number {
+    return this.#stored.get(customer)?.connectionsPerUser ?? this.config.connectionsPerUser.get(customer) ?? 0;
   }
 
   get domains(): ReadonlySet<string> {
@@ -72,21 +90,53 @@ export class Live {
   }
 
   /**
-   * Another config is in force. prove: looks whether it can be, and throws if not; then nothing has changed. Returns the
-   * keys whose change needs a restart.
+   * Another config is in force. prove: looks whether it can be, and throws if not; then nothing has changed, nor where a
+   * stored customer has what it gives to another. Returns the keys whose change needs a restart.
    */
   replace(config: Config, prove: () => void): string[] {
     const before = this.config;
     const next = derive(config, this.#clock, this.#instead);
+    this.#mustNotClash(next.owners);
     prove();
     this.#derived = next;
+    this.#customers = this.#customers.change(
+      config.customers,
+      before.customers.map(({ id }) => id),
+    );
     return Object.keys(bound).filter((key) => bound[key]!(before) !== bound[key]!(config));
+  }
+
+  /** The store has changed. Returns those that are left out, for the config gives what they have to another. */
+  changeStored({ put, gone }: Pick<StoredChange, "put" | "gone">): { readonly id: string; readonly reason: string }[] {
+    const left = put.flatMap(({ customer }) => clashes(customer, this.#derived.owners).slice(0, 1));
+    const out = new Set(left.map(({ id }) => id));
+    const fit = put.filter(({ customer }) => !out.has(customer.id));
+    const ended = [...gone, ...out].filter((id) => this.#stored.delete(id));
+    for (const one of fit) this.#stored.set(one.customer.id, one);
+    this.#customers = this.#customers.change(
+      fit.map(({ customer }) => customer),
+      ended,
+    );
+    return left;
+  }
+
+  #mustNotClash(owners: Owners): void {
+    for (const { customer } of this.#stored.values()) {
+      const [clash] = clashes(customer, owners);
+      if (clash) throw new Error(`the stored customer ${clash.id} cannot stand beside this config: ${clash.reason}`);
+    }
   }
 }
 
+const clashes = (customer: StoredCustomer["customer"], owners: Owners): { id: string; reason: string }[] =>
+  claimsOf(customer).flatMap((claim) => {
+    const owner = owners.get(claimKey(claim));
+    return owner === undefined ? [] : [{ id: customer.id, reason: `${claim.path} is taken: ${owner}` }];
+  });
+
 const derive = (config: Config, clock: Clock, instead: string): Derived => ({
   config,
-  customers: new Customers(config.customers),
+  owners: ownersIn(config),
   domains: new Set(config.gateway.domains),
   chain: new Chain(config.chain, clock),
   keys: new OwnKeys({ chain: config.chain.secrets, exchange: config.exchange?.secret ?? instead }),

@@ -20,6 +20,8 @@ import { Sources } from "./gateway/source.ts";
 import { Strangers } from "./gateway/strangers.ts";
 import { Live } from "./live.ts";
 import { composeProving, type Proving } from "./proving.ts";
+import type { StoredCustomer } from "./store/judge.ts";
+import { type StoredChange, StoredCustomers } from "./store/stored.ts";
 import { Homer } from "./telemetry/homer.ts";
 import { LagWatch } from "./telemetry/lag.ts";
 import type { Log } from "./telemetry/log.ts";
@@ -49,7 +51,9 @@ export interface Running {
 
 /** Compose everything from a checked config and listen. Rejects, with nothing left open, where a port is taken. */
 export async function start(config: Config, { log, clock = systemClock }: StartOptions): Promise<Running> {
-  const live = new Live(config, clock);
+  const stored = new StoredCustomers(config, log);
+  const customers = await stored.load();
+  const live = await compare(config, clock, customers, stored);
   const proving = prove(live, clock, log);
   const announcements = new Announcements(clock);
   const legs = new Legs(announcements);
@@ -70,9 +74,10 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
   const http = await publicHttp(publicOptions(parts, sources));
   const { listen, tls, proxyProtocol } = config.gateway;
   const gateway = await openGateway({ listen, tls, http, sources, proxyProtocol }, context).catch((error: unknown) =>
-    abandon(admin, proving, error),
+    abandon(admin, proving, stored, error),
   );
   live.gatewayUrl = gateway.url;
+  stored.follow((change) => takeUp(change, live, gateway, log));
   health.start();
   overload.start();
   void homer?.open();
@@ -88,6 +93,7 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
       live.draining = true;
       health.stop();
       overload.stop();
+      await stored.close();
       await gateway.close();
       await admin.close();
       proving.close();
@@ -162,7 +168,7 @@ function compose({ live, health, proving, legs, log, clock, metrics, trace, over
     gatewayDomains: () => live.domains,
     allowMissingOrigin: () => live.config.gateway.allowMissingOrigin,
     limits: () => live.config.gateway.limits,
-    connectionsPerUser: (customer) => live.config.connectionsPerUser.get(customer) ?? 0,
+    connectionsPerUser: (customer) => live.connectionsPerUser(customer),
     draining: () => live.draining,
     overloaded: () => overload.now,
     memoryShort: () => overload.isShort("memory"),
@@ -232,7 +238,31 @@ function reload(config: Config, live: Live, gateway: Gateway, proving: Proving):
   return restart;
 }
 
-async function abandon(admin: Admin, proving: Proving, error: unknown): Promise<never> {
+/** Whoever stands on what was taken from its customer is sent away; what is new is in force for all others. */
+function takeUp(change: StoredChange, live: Live, gateway: Gateway, log: Log): void {
+  const left = live.changeStored(change);
+  for (const { id, reason } of left) log.error({ customer: id, reason }, "stored customer left out");
+  gateway.dismissRevoked();
+  const { revision, put, gone } = change;
+  log.info({ revision, changed: put.length - left.length, removed: gone.length }, "stored customers changed");
+}
+
+async function compare(
+  config: Config,
+  clock: Clock,
+  customers: readonly StoredCustomer[],
+  stored: StoredCustomers,
+): Promise<Live> {
+  try {
+    return new Live(config, clock, customers);
+  } catch (error) {
+    await stored.close();
+    throw error;
+  }
+}
+
+async function abandon(admin: Admin, proving: Proving, stored: StoredCustomers, error: unknown): Promise<never> {
+  await stored.close();
   proving.close();
   await admin.close();
   throw error;

@@ -66,7 +66,7 @@ export function composeProving(parts: ProvingParts): Proving {
   });
   const access = new AccessTokenAuthenticator({ customers, clock, keys, remote: keySets, issuer: publicUrl });
   const password = new PasswordAuthenticator({ customers, clock });
-  keySets.want(keySetsOf(config()));
+  keySets.want(keySetsOf(customers()));
   keySets.start();
   return {
     state,
@@ -79,7 +79,7 @@ export function composeProving(parts: ProvingParts): Proving {
     managers: new ManagementAuthenticator({ customers, operators: () => config().admin.operators, state, clock }),
     follow: () => {
       tokens.forgetAll();
-      keySets.want(keySetsOf(config()));
+      keySets.want(keySetsOf(customers()));
     },
     close: () => {
       keySets.stop();
@@ -90,7 +90,7 @@ export function composeProving(parts: ProvingParts): Proving {
 }
 
 /** Where customers keep their key sets. */
-function keySetsOf({ customers }: Config): ReadonlySet<string> {
-  const sources = customers.flatMap(({ keys }) => keys.map(({ source }) => source));
+function keySetsOf({ all }: Customers): ReadonlySet<string> {
+  const sources = all.flatMap(({ keys }) => keys.map(({ source }) => source));
   return new Set(sources.flatMap((source) => (source.kind === "remote" ? [source.uri] : [])));
 }

@@ -21,6 +21,10 @@ export function stillProves(customer: Customer, identity: Identity, now: number,
   return customer.secrets.some((secret) => same(secret, provedBy) && inWindow(secret, now));
 }
 
+/** The very secret or key that proved it is the customer's yet, whatever its window says. */
+export const stillHas = (customer: Customer, { provedBy }: Identity): boolean =>
+  (isSecret(provedBy) ? customer.secrets : customer.keys).some((one) => same(one, provedBy));
+
 export const isSecret = (provedBy: Identity["provedBy"]): provedBy is Secret => "algorithm" in provedBy;
 
 /** A key that its set does not have any more, or not for this, proves nothing, nor what was made of its word. */

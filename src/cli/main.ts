@@ -3,11 +3,13 @@ import { Command, CommanderError } from "commander";
 import { version } from "../telemetry/version.ts";
 import { registerCheck } from "./check.ts";
 import { registerClient } from "./client.ts";
+import { registerCustomer } from "./customer.ts";
 import { registerDoctor } from "./doctor.ts";
 import { registerHealth } from "./health.ts";
 import { registerInit } from "./init.ts";
 import { registerLadder } from "./ladder.ts";
 import { registerMint } from "./mint.ts";
+import { registerSecret } from "./secret.ts";
 import { registerServe } from "./serve.ts";
 import { registerVerify } from "./verify.ts";
 
@@ -29,6 +31,8 @@ function postern(): Command {
     registerMint,
     registerVerify,
     registerClient,
+    registerCustomer,
+    registerSecret,
   ])
     register(program);
   return program;

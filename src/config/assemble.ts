@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Customer, Secret, VerificationKey } from "../core/identity.ts";
 import type { ParsedCustomer } from "./customer.ts";
-import type { Parsed } from "./schema.ts";
+import { defaultStore, type Parsed } from "./schema.ts";
 import type { Config } from "./types.ts";
 
 /** The config as the program sees it: paths made absolute, what only the checks needed left out, all of it frozen. */
@@ -22,7 +22,12 @@ export function assemble(parsed: Parsed, folder: string): Config {
     ...(turn?.secret !== undefined && { turn: { ...turn, secret: turn.secret } }),
     admin: parsed.admin,
     ...(hep && { hep }),
-    store: parsed.store.replace(/^sqlite:(?!:memory:)(.*)$/, (_all, path: string) => `sqlite:${resolve(folder, path)}`),
+    store: (parsed.store ?? defaultStore).replace(
+      /^sqlite:(.*)$/,
+      (_all, path: string) => `sqlite:${resolve(folder, path)}`,
+    ),
+    storeNamed: parsed.store !== undefined,
+    storeKeys: [parsed.storeKey, parsed.storeKeyBefore].filter((key) => key !== undefined),
     state: parsed.state,
     drain: parsed.drain,
     customers: parsed.customers.map(customerOf),
@@ -40,7 +45,8 @@ const perUser = (customers: readonly ParsedCustomer[]): ReadonlyMap<string, numb
       .map(({ id, limits }) => [id, limits.connectionsPerUser]),
   );
 
-function customerOf(parsed: ParsedCustomer): Customer {
+/** As the program sees it. */
+export function customerOf(parsed: ParsedCustomer): Customer {
   const { permissionUrl: _url, trunk, trunk2, callerId, secrets, keys, limits, ...rest } = parsed;
   const { connectionsPerUser: _kept, ...ofAll } = limits;
   return {

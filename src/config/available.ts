@@ -1,17 +1,17 @@
 import { collect, isMapValue } from "./collect.ts";
 import type { Value } from "./walk.ts";
 
-/** Keys that are checked but do nothing yet, but for the values named. An entry leaves this table when its part is built. */
-const notBuilt: Readonly<Record<string, readonly string[]>> = {
-  store: [],
-  state: ["memory"],
-  "customers[].permissionUrl": [],
+/** Keys that are checked but do nothing yet, but for such values. An entry leaves this table when its part is built. */
+const notBuilt: Readonly<Record<string, (value: string) => boolean>> = {
+  store: (value) => !value.startsWith("postgres"),
+  state: (value) => value === "memory",
+  "customers[].permissionUrl": () => false,
 };
 
 /** Those of them that a file sets to something, each once, as it stands in the table. */
 export const notAvailable = (root: Value): string[] =>
   Object.entries(notBuilt)
-    .filter(([key, built]) => collect(root, key).some(({ value }) => says(value) && !built.includes(String(value))))
+    .filter(([key, built]) => collect(root, key).some(({ value }) => says(value) && !built(String(value))))
     .map(([key]) => key);
 
 /** An empty list, an empty map and what is switched off say nothing. */

@@ -13,6 +13,8 @@ const fromFiles: readonly string[] = [
   "turn.secret",
   "admin.operators[].secret",
   "hep.authKey",
+  "storeKey",
+  "storeKeyBefore",
   "customers[].secrets[].secret",
   "customers[].keys[].secret",
   "customers[].keys[].pem",

@@ -28,6 +28,23 @@ const rules: readonly Rule[] = [
   windowsRule,
   keysRule,
   callOutRule,
+  storeKeyRule,
+];
+
+/** What the customers of a root must agree on, whatever else is in it. */
+export function checkCustomers(root: Value, faults: Faults): void {
+  for (const rule of ofCustomers) rule(root, faults);
+}
+
+const ofCustomers: readonly Rule[] = [
+  secretsDifferRule,
+  uniqueRule,
+  numbersRule,
+  inboundRule,
+  trunksRule,
+  windowsRule,
+  keysRule,
+  callOutRule,
 ];
 
 function listenRule(root: Value, faults: Faults): void {
@@ -63,6 +80,11 @@ function chainRule(root: Value, faults: Faults): void {
   }
 }
 
+function storeKeyRule(root: Value, faults: Faults): void {
+  if (at(root, ["storeKeyBefore"]) === undefined || at(root, ["storeKey"]) !== undefined) return;
+  faults.add(["storeKeyBefore"], "is the key before storeKey: set storeKey too");
+}
+
 function turnRule(root: Value, faults: Faults): void {
   if (collect(root, "turn.urls[]").length === 0 || at(root, ["turn", "secret"]) !== undefined) return;
   faults.add(["turn", "secret"], "is required where turn.urls has entries");
@@ -78,6 +100,7 @@ function secretsDifferRule(root: Value, faults: Faults): void {
     ["exchange.secret"],
     ["turn.secret"],
     ["admin.operators[].secret"],
+    ["storeKey", "storeKeyBefore"],
     ["customers[].secrets[].secret", "customers[].keys[].secret", "customers[].apiKeys[].secret"],
   ];
   const owners = new Map<string, { whose: string; path: Path }>();
@@ -151,7 +174,8 @@ function inboundRule(root: Value, faults: Faults): void {
   }
 }
 
-const inboundKey = (number: string): string => number.replace(/^(?:\+|00)/, "");
+/** A number without what may stand before it. */
+export const inboundKey = (number: string): string => number.replace(/^(?:\+|00)/, "");
 
 function trunksRule(root: Value, faults: Faults): void {
   for (const { path, value } of collect(root, "customers[]")) {

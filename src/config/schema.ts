@@ -95,7 +95,8 @@ const hep = map({
   ).optional(),
 });
 
-const databases = /^(sqlite:[^?#\n]+|postgres(ql)?:\/\/\S+)$/;
+const databases = /^(sqlite:(?!:memory:)[^?#\n]+|postgres(ql)?:\/\/\S+)$/;
+export const defaultStore = "sqlite:./postern.db";
 
 /** The whole of a config file, value by value; what several values must agree on is in rules.ts. */
 export const schema = map({
@@ -106,9 +107,9 @@ export const schema = map({
   turn: turn.optional(),
   admin: admin.prefault({}),
   hep: hep.optional(),
-  store: text((value) => databases.test(value), "is no store: write sqlite:PATH or postgres://…").default(
-    "sqlite:./postern.db",
-  ),
+  store: text((value) => databases.test(value), "is no store: write sqlite:PATH or postgres://…").optional(),
+  storeKey: secret.optional(),
+  storeKeyBefore: secret.optional(),
   state: text((value) => /^(memory|rediss?:\/\/\S+)$/.test(value), "is no state: write memory or redis://…").default(
     "memory",
   ),

@@ -59,6 +59,10 @@ export interface Config {
   readonly hep?: { readonly url: string; readonly captureId: number; readonly authKey?: string | undefined };
   /** `sqlite:<absolute path>` or `postgres://…`. */
   readonly store: string;
+  /** The file says where it is: then it is made at the first start. */
+  readonly storeNamed: boolean;
+  /** What secrets in it are sealed under, newest first; none: a key file beside it. */
+  readonly storeKeys: readonly string[];
   /** `memory` or `redis://…`. */
   readonly state: string;
   readonly drain: { readonly seconds: number };

@@ -6,53 +6,106 @@ export interface Recipient {
   readonly user: string;
 }
 
+/** Entries of a map still belong to a customer only while they lead to it. */
+class Index {
+  readonly byDomain = new Map<string, Customer>();
+  readonly byId = new Map<string, Customer>();
+  readonly exactNumbers = new Map<string, Customer>();
+  readonly prefixes = new Map<string, Customer>();
+  readonly inbound = new Map<string, Recipient>();
+  readonly origins = new OriginSet();
+  /** How many customers have so many secrets. */
+  readonly #tally: number[] = [];
+
+  get mostSecrets(): number {
+    return Math.max(1, this.#tally.length - 1);
+  }
+
+  add(customer: Customer): void {
+    this.byId.set(customer.id, customer);
+    for (const domain of customer.domains) this.byDomain.set(domain, customer);
+    for (const pattern of customer.numbers) {
+      const { digits, prefix } = parsePattern(pattern);
+      (prefix ? this.prefixes : this.exactNumbers).set(digits, customer);
+    }
+    for (const [number, user] of Object.entries(customer.inbound)) this.inbound.set(number, { customer, user });
+    this.origins.add(customer.origins);
+    this.#count(customer, 1);
+  }
+
+  remove(customer: Customer): void {
+    drop(this.byId, customer.id, customer);
+    for (const domain of customer.domains) drop(this.byDomain, domain, customer);
+    for (const pattern of customer.numbers) {
+      const { digits, prefix } = parsePattern(pattern);
+      drop(prefix ? this.prefixes : this.exactNumbers, digits, customer);
+    }
+    for (const number of Object.keys(customer.inbound)) {
+      if (this.inbound.get(number)?.customer === customer) this.inbound.delete(number);
+    }
+    this.origins.remove(customer.origins);
+    this.#count(customer, -1);
+  }
+
+  #count({ secrets: { length } }: Customer, by: 1 | -1): void {
+    while (this.#tally.length <= length) this.#tally.push(0);
+    this.#tally[length]! += by;
+    while (this.#tally.at(-1) === 0) this.#tally.pop();
+  }
+}
+
+function drop(map: Map<string, Customer>, key: string, owner: Customer): void {
+  if (map.get(key) === owner) map.delete(key);
+}
+
 /** The customers as the data path asks for them: each question is a few map look-ups, however many there are. */
 export class Customers {
-  readonly all: readonly Customer[];
-  /** Most secrets any customer has: a refused proof always costs that many, so that its price tells nothing. */
-  readonly mostSecrets: number;
-  readonly #byDomain = new Map<string, Customer>();
-  readonly #byId = new Map<string, Customer>();
-  readonly #exactNumbers = new Map<string, Customer>();
-  readonly #prefixes = new Map<string, Customer>();
-  readonly #inbound = new Map<string, Recipient>();
-  readonly #origins = new OriginSet();
+  readonly #index: Index;
 
-  constructor(all: readonly Customer[]) {
-    this.all = all;
-    let most = 1;
-    for (const customer of all) {
-      this.#byId.set(customer.id, customer);
-      for (const domain of customer.domains) this.#byDomain.set(domain, customer);
-      for (const pattern of customer.numbers) {
-        const { digits, prefix } = parsePattern(pattern);
-        (prefix ? this.#prefixes : this.#exactNumbers).set(digits, customer);
-      }
-      for (const [number, user] of Object.entries(customer.inbound)) this.#inbound.set(number, { customer, user });
-      this.#origins.add(customer.origins);
-      most = Math.max(most, customer.secrets.length);
+  constructor(all: readonly Customer[], index = new Index()) {
+    this.#index = index;
+    for (const customer of all) index.add(customer);
+  }
+
+  /**
+   * Others in the place of those that have their ids, and some that are no more. It costs what is changed, however many there
+   * are: the object before it answers anew as well, and another one is returned so that a change can be seen.
+   */
+  change(put: readonly Customer[], gone: readonly string[]): Customers {
+    for (const id of [...gone, ...put.map((customer) => customer.id)]) {
+      const before = this.#index.byId.get(id);
+      if (before) this.#index.remove(before);
     }
-    this.mostSecrets = most;
+    return new Customers(put, this.#index);
+  }
+
+  get all(): readonly Customer[] {
+    return [...this.#index.byId.values()];
+  }
+
+  /** Most secrets any customer has: a refused proof always costs that many, so that its price tells nothing. */
+  get mostSecrets(): number {
+    return this.#index.mostSecrets;
   }
 
   /** domain: lower case. */
   byDomain(domain: string): Customer | undefined {
-    return this.#byDomain.get(domain);
+    return this.#index.byDomain.get(domain);
   }
 
   byId(id: string): Customer | undefined {
-    return this.#byId.get(id);
+    return this.#index.byId.get(id);
   }
 
   /** Whose number it is: the exact entry, else the longest prefix. number: digits, with or without a leading `+`. */
   ownerOf(number: string): Customer | undefined {
     for (const spelling of spellings(number)) {
-      const exact = this.#exactNumbers.get(spelling);
+      const exact = this.#index.exactNumbers.get(spelling);
       if (exact) return exact;
     }
     for (let length = number.length; length >= 0; length--) {
       for (const spelling of spellings(number.slice(0, length))) {
-        const owner = this.#prefixes.get(spelling);
+        const owner = this.#index.prefixes.get(spelling);
         if (owner) return owner;
       }
     }
@@ -63,7 +116,7 @@ export class Customers {
   recipientOf(number: string): Recipient | undefined {
     const written = number.startsWith("00") ? [`+${number.slice(2)}`, number] : spellings(number);
     for (const spelling of written) {
-      const recipient = this.#inbound.get(spelling);
+      const recipient = this.#index.inbound.get(spelling);
       if (recipient) return recipient;
     }
     return undefined;
@@ -71,7 +124,7 @@ export class Customers {
 
   /** Whether any customer at all would take a page of this origin. */
   someoneAllows(origin: string): boolean {
-    return this.#origins.allows(origin);
+    return this.#index.origins.allows(origin);
   }
 }
 
@@ -98,21 +151,35 @@ const maxOrigin = 300;
 
 /** Origins, exact or `scheme://*.host` (any depth of subdomain, as in CSP host sources; never the host itself). */
 export class OriginSet {
-  readonly #exact = new Set<string>();
-  readonly #wildcards = new Set<string>();
-  #any = false;
+  /** How many want each. */
+  readonly #exact = new Map<string, number>();
+  readonly #wildcards = new Map<string, number>();
+  #any = 0;
 
   /** An empty list allows any origin. */
   add(origins: readonly string[]): void {
-    if (origins.length === 0) this.#any = true;
+    this.#count(origins, 1);
+  }
+
+  /** What was added before. */
+  remove(origins: readonly string[]): void {
+    this.#count(origins, -1);
+  }
+
+  #count(origins: readonly string[], by: 1 | -1): void {
+    if (origins.length === 0) this.#any += by;
     for (const origin of origins) {
-      if (origin.includes("://*.")) this.#wildcards.add(origin.replace("://*.", "://."));
-      else this.#exact.add(origin);
+      const wildcard = origin.includes("://*.");
+      const map = wildcard ? this.#wildcards : this.#exact;
+      const key = wildcard ? origin.replace("://*.", "://.") : origin;
+      const count = (map.get(key) ?? 0) + by;
+      if (count > 0) map.set(key, count);
+      else map.delete(key);
     }
   }
 
   allows(origin: string): boolean {
-    if (this.#any || this.#exact.has(origin)) return true;
+    if (this.#any > 0 || this.#exact.has(origin)) return true;
     const authority = origin.indexOf("://") + 3;
     if (authority < 3 || origin.length > maxOrigin) return false;
     const scheme = origin.slice(0, authority);

@@ -159,6 +159,11 @@ export class Connection implements Guest, ClientEnd, Drainable {
     if (this.#socket.readyState === this.#socket.OPEN) this.#close(refusals.draining);
   }
 
+  /** What proved it was taken from its customer: its calls end with it. */
+  dismissRevoked(): void {
+    if (this.#socket.readyState === this.#socket.OPEN && this.#visitor.revoked) this.#close(refusals.revoked);
+  }
+
   makeRoom(): void {
     this.#close(refusals.crowded);
   }

@@ -27,6 +27,8 @@ export interface Gateway {
   readonly url: string;
   /** Certificate and key files were replaced, or others are to be used. Throws where they cannot be used. */
   useTls(files: TlsFiles): void;
+  /** Stored customers were changed: whoever stands on a secret or key that is gone is closed with 4403. */
+  dismissRevoked(): void;
   /** Refuses what is new, lets calls end for so many seconds, and dismisses everybody. */
   drain(seconds: number): Promise<void>;
   close(): Promise<void>;
@@ -75,6 +77,9 @@ export async function openGateway(options: GatewayOptions, context: Context): Pr
     url,
     useTls: (files) => {
       if (server instanceof TlsServer) server.setSecureContext(read(files));
+    },
+    dismissRevoked: () => {
+      for (const connection of hall.connections) connection.dismissRevoked();
     },
     drain: (seconds) => drain({ connections: hall.connections, seconds, random: Math.random }),
     close: async () => {

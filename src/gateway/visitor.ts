@@ -1,4 +1,4 @@
-import { stillProves } from "../auth/evidence.ts";
+import { stillHas, stillProves } from "../auth/evidence.ts";
 import { Nonces } from "../auth/nonce.ts";
 import { type Awaitable, after } from "../core/awaitable.ts";
 import { seconds } from "../core/clock.ts";
@@ -77,6 +77,14 @@ export class Visitor {
     const stands = proves && !this.#originRefusal(customer);
     const present = same ? customer : identity.customer;
     this.#identity = { ...identity, customer: present, expiry: stands ? identity.expiry : 0 };
+  }
+
+  /** The customer has no more what proved it; an ended window is no revocation. */
+  get revoked(): boolean {
+    const { identity } = this;
+    if (!identity) return false;
+    const customer = this.#parts.context.customers().byDomain(identity.domain);
+    return customer?.id !== identity.customer.id || !stillHas(customer, identity);
   }
 
   /** The credential of the latest proof still stands and a request under it was accepted. */

@@ -37,11 +37,11 @@ describe("postern", () => {
 
 describe("postern check", () => {
   const bad = folder.write("bad.yaml", "upstream: { urls: [] }\nchain: { secret: short }\nextra: 1\n");
-  const good = folder.write("good.yaml", `${least}store: sqlite:./customers.db\n`);
+  const good = folder.write("good.yaml", `${least}state: redis://127.0.0.1\n`);
 
   it("says ok on stderr, exit 0, and what is not available yet", async () => {
     const { exit, stdout, stderr } = await postern(["check", "-c", good]);
-    expect({ exit, stdout, stderr }).toEqual({ exit: 0, stdout: "", stderr: "not available yet: store\nok\n" });
+    expect({ exit, stdout, stderr }).toEqual({ exit: 0, stdout: "", stderr: "not available yet: state\nok\n" });
   });
 
   it("prints every fault with file, line and path, exit 2", async () => {
@@ -59,7 +59,7 @@ describe("postern check", () => {
     expect([exit, stderr]).toEqual([2, ""]);
     expect(JSON.parse(stdout)).toMatchObject({ ok: false, faults: [{ line: 1, path: "upstream.urls" }, {}, {}] });
     const fine = await postern(["check", "-c", good, "--json"]);
-    expect([fine.exit, JSON.parse(fine.stdout)]).toEqual([0, { ok: true, faults: [], notAvailable: ["store"] }]);
+    expect([fine.exit, JSON.parse(fine.stdout)]).toEqual([0, { ok: true, faults: [], notAvailable: ["state"] }]);
   });
 
   it("looks for postern.yaml where it stands, and expands from the environment", async () => {

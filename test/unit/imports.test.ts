@@ -18,7 +18,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   exchange: ["core", "auth", "policy", "callout", "telemetry", "store/port.ts", "state/port.ts"],
   api: ["core", "exchange", "auth", "telemetry", "store/port.ts", "state/port.ts"],
   portal: ["core", "api", "telemetry", "store/port.ts"],
-  store: ["core", "telemetry", "store/port.ts"],
+  store: ["core", "config", "telemetry", "store/port.ts"],
   state: ["core", "telemetry", "state/port.ts"],
   client: ["core"],
   config: ["core", "sip", "auth", "telemetry", "callout/address.ts"],
@@ -26,7 +26,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   doctor: ["core", "gateway", "config.ts"],
   cli: ["*"],
   "main.ts": ["*"],
-  "live.ts": ["core", "auth", "gateway", "config.ts"],
+  "live.ts": ["core", "auth", "gateway", "config.ts", "store"],
   "proving.ts": [
     "core",
     "auth",

@@ -177,3 +177,66 @@ describe("OriginSet", () => {
     }
   });
 });
+
+describe("customers that change", () => {
+  const acme = customer({ numbers: ["+32*", "+3225"], inbound: { "+3225": "x" }, origins: ["https://*.acme.example"] });
+  const globex = customer({ id: "globex", domains: ["globex.example"], origins: ["https://globex.example"] });
+  const secrets = ["a", "b", "c"].map((id) => ({ id, secret: `${id}-secret-of-the-test`, algorithm: "sha1" as const }));
+
+  it("answer with what was put and without what is gone, and are another object", () => {
+    const before = new Customers([acme]);
+    const after = before.change([globex], ["acme"]);
+    expect(after).not.toBe(before);
+    expect(after.all).toEqual([globex]);
+    expect([after.byId("acme"), after.byDomain("acme.example"), after.ownerOf("+3225"), after.ownerOf("+329")]).toEqual(
+      [...Array.from({ length: 4 }, () => undefined)],
+    );
+    expect(after.recipientOf("+3225")).toBeUndefined();
+    expect(after.someoneAllows("https://www.acme.example")).toBe(false);
+    expect(after.someoneAllows("https://globex.example")).toBe(true);
+    expect(after.byDomain("globex.example")).toBe(globex);
+  });
+
+  it("keep for the next owner what passes to it in the same change, whichever comes first", () => {
+    const heir = customer({ id: "heir", domains: ["acme.example"], numbers: ["+32*"], inbound: { "+3225": "y" } });
+    for (const gone of [["acme"], []]) {
+      const left = customer({ domains: [] });
+      const after = new Customers([acme]).change(gone.length > 0 ? [heir] : [heir, left], gone);
+      expect([after.byDomain("acme.example"), after.ownerOf("+3225"), after.recipientOf("+3225")?.customer]).toEqual([
+        heir,
+        heir,
+        heir,
+      ]);
+    }
+    const late = new Customers([acme]).change([heir], []).change([], ["acme"]);
+    expect([late.byDomain("acme.example"), late.ownerOf("+329")]).toEqual([heir, heir]);
+  });
+
+  it("let an origin go with the last that wants it, and any origin with the last that takes all", () => {
+    const open = customer({ id: "open", domains: [], origins: [] });
+    const twin = customer({ id: "twin", domains: [], origins: ["https://globex.example"] });
+    const customers = new Customers([globex, twin, open]).change([], ["globex"]);
+    expect(customers.someoneAllows("https://evil.example")).toBe(true);
+    const closed = customers.change([], ["open"]);
+    expect(closed.someoneAllows("https://evil.example")).toBe(false);
+    expect(closed.someoneAllows("https://globex.example")).toBe(true);
+    expect(closed.change([], ["twin"]).someoneAllows("https://globex.example")).toBe(false);
+  });
+
+  it("know the most secrets that one of them has, up and down", () => {
+    const customers = new Customers([acme]).change([{ ...globex, secrets }], []);
+    expect(customers.mostSecrets).toBe(3);
+    expect(customers.change([{ ...globex, secrets: [] }], []).mostSecrets).toBe(1);
+    expect(customers.change([], ["acme", "globex"]).mostSecrets).toBe(1);
+  });
+
+  it("cost what is changed, not how many there are", () => {
+    const many = Array.from({ length: 100_000 }, (_, at) => customer({ id: `c${at}`, domains: [`c${at}.example`] }));
+    let customers = new Customers(many);
+    const spent = cpuMs(() => {
+      for (let at = 0; at < 1_000; at++) customers = customers.change([{ ...many[at]!, maxTtl: 60 }], []);
+    });
+    expect(customers.byId("c999")?.maxTtl).toBe(60);
+    expect(spent).toBeLessThan(2_000);
+  });
+});

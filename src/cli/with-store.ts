@@ -1,0 +1,94 @@
+import type { Fault } from "../config/types.ts";
+import type { Config } from "../config.ts";
+import type { Surroundings } from "../store/judge.ts";
+import type { Item, Store, Written } from "../store/port.ts";
+import type { SealKeys } from "../store/seal.ts";
+import { need } from "./config-file.ts";
+import { failure, print, say, usage } from "./outcome.ts";
+
+/** Commands on the store itself, whether a gateway runs or not. */
+export interface Bench {
+  readonly config: Config;
+  readonly store: Store;
+  readonly keys: SealKeys;
+  /** Of the config: what stored customers must agree with. */
+  readonly surroundings: Surroundings;
+}
+
+interface Wanted {
+  readonly config: string;
+  /** The store is made where it is not there. */
+  readonly make: boolean;
+}
+
+/** Undefined where there is no store and none is to be made. A store that cannot be used ends the command, exit 1. */
+export async function withStore<Result>(
+  { config: file, make }: Wanted,
+  work: (bench: Bench) => Promise<Result>,
+): Promise<Result | undefined> {
+  const { config } = await need(file);
+  const [{ isAvailable, openStore }, { ownersIn }] = await Promise.all([
+    import("../store/open.ts"),
+    import("../store/claims.ts"),
+  ]);
+  if (!isAvailable(config)) return usage("store: postgres://… is not available yet: use sqlite:PATH");
+  const opened = await openStore(config, { make }).catch((error: unknown) => failure(sentence(error)));
+  if (!opened) return undefined;
+  const callbackNetworks = config.exchange?.callbackNetworks ?? [];
+  try {
+    return await work({ config, ...opened, surroundings: { owners: ownersIn(config), callbackNetworks } });
+  } finally {
+    await opened.store.close();
+  }
+}
+
+const sentence = (error: unknown): string => (error instanceof Error ? error.message : "the store failed");
+
+/** The item of a stored customer. Ends the command, exit 1, where there is none, or it cannot be read. */
+export async function itemOf(id: string, { store, config }: Bench): Promise<{ item: Item; revision: number }> {
+  const record = await store.get(id);
+  if (record?.kind === "stored") return record;
+  if (record?.kind === "unreadable") return failure(`customer ${shown(id)} cannot be read: ${record.sentence}`);
+  return noSuch(id, config);
+}
+
+export function noSuch(id: string, { customers }: Pick<Config, "customers">): never {
+  const declared = customers.some((customer) => customer.id === id);
+  return failure(
+    declared
+      ? `customer ${id} is declared in the config file: change it there`
+      : `there is no customer ${shown(id)} in the store`,
+  );
+}
+
+/** What was typed goes to a terminal again only where it can be an id. */
+export const shown = (id: string): string => (/^[A-Za-z0-9_.-]{1,64}$/.test(id) ? id : "of that name");
+
+/** Ends the command, exit 1, with every fault; as JSON where asked for. */
+export function refused(faults: readonly Fault[], json: boolean, file?: string): never {
+  if (json)
+    print({
+      ok: false,
+      faults: faults.map(({ path, line, message }) => (file ? { line, path, message } : { path, message })),
+    });
+  else
+    for (const { path, line, message } of faults)
+      say(`${file ? `${file}:${line}: ` : ""}${path ? `${path}: ` : ""}${message}`);
+  return failure(
+    faults.length === 1 ? "refused: nothing was changed" : `refused, with ${faults.length} faults: nothing was changed`,
+  );
+}
+
+/** Its revision; ends the command, exit 1, where nothing was written. */
+export function mustBeWritten(written: Written): number {
+  switch (written.kind) {
+    case "written":
+      return written.revision;
+    case "stale":
+      return failure(`customer ${written.id} was changed by somebody else just now: look at it and try again`);
+    case "taken":
+      return failure(`a ${written.claim} was given to customer ${written.owner} just now: nothing was changed`);
+    case "unavailable":
+      return failure(`${written.sentence}: nothing was changed`);
+  }
+}

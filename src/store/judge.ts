@@ -1,0 +1,99 @@
+import { customerOf } from "../config/assemble.ts";
+import { customer as schema } from "../config/customer.ts";
+import { Faults } from "../config/faults.ts";
+import { report } from "../config/issues.ts";
+import { checkCustomers } from "../config/rules.ts";
+import type { Fault } from "../config/types.ts";
+import type { Value } from "../config/walk.ts";
+import type { Customer } from "../core/identity.ts";
+import { claimKey, claimsOf, type Owners, type PlacedClaim } from "./claims.ts";
+import type { Item, Store } from "./port.ts";
+
+/** An item, and the line of the file it came from. */
+export interface Candidate {
+  readonly item: Item;
+  readonly line: number;
+}
+
+/** What a candidate must agree with beside the others and the store. */
+export interface Surroundings {
+  readonly owners: Owners;
+  readonly callbackNetworks: readonly string[];
+}
+
+/** Everything that is wrong with customers to be stored, each path relative to its customer. */
+export async function judge(
+  candidates: readonly Candidate[],
+  { owners, callbackNetworks }: Surroundings,
+  store: Pick<Store, "taken"> | undefined,
+): Promise<readonly Fault[]> {
+  const faults = new Faults();
+  const items = candidates.map(({ item }) => item);
+  const root = { exchange: { callbackNetworks }, customers: items } as unknown as Value;
+  for (const [at, { item, line }] of candidates.entries()) {
+    faults.place(["customers", at], line);
+    forYamlAlone(item, ["customers", at], faults);
+    const parsed = schema.safeParse(item);
+    for (const issue of parsed.error?.issues ?? []) {
+      report({ ...issue, path: ["customers", at, ...issue.path] }, root, faults);
+    }
+  }
+  checkCustomers(root, faults);
+  const found = faults.list().map((fault) => ({ ...fault, path: relative(fault.path) }));
+  const taken = await takenOf(candidates, owners, store);
+  const known = new Set(found.map(({ line, path }) => `${line} ${path}`));
+  return [...found, ...taken.filter(({ line, path }) => !known.has(`${line} ${path}`))];
+}
+
+/** `file:` and `${}` would be taken for what they name by whoever knows them from the config. */
+function forYamlAlone(value: unknown, path: readonly (string | number)[], faults: Faults): void {
+  if (typeof value === "string") {
+    if (value.includes("${")) faults.add(path, "holds ${, which is for the config file alone: write the value itself");
+    if (value.startsWith("file:"))
+      faults.add(path, "begins with file:, which is for the config file alone: write the value itself");
+  } else if (typeof value === "object" && value !== null) {
+    for (const [key, member] of Object.entries(value)) {
+      forYamlAlone(member, [...path, Array.isArray(value) ? Number(key) : key], faults);
+    }
+  }
+}
+
+const relative = (path: string): string => path.replace(/^customers\[\d+\]\.?/, "");
+
+/** What others have, in the config and in the store; what a customer of the same id has there is its own. */
+async function takenOf(
+  candidates: readonly Candidate[],
+  owners: Owners,
+  store: Pick<Store, "taken"> | undefined,
+): Promise<Fault[]> {
+  const wanted = candidates.flatMap(({ item, line }) => claimsOf(item).map((claim) => ({ claim, line, item })));
+  const stored = new Map<number, string>();
+  for (const { claim, owner } of (await store?.taken(wanted.map(({ claim: { kind, value } }) => ({ kind, value })))) ??
+    []) {
+    stored.set(claim, owner);
+  }
+  return wanted.flatMap(({ claim, line, item }, at) => {
+    const owner = stored.get(at);
+    const told =
+      owners.get(claimKey(claim)) ??
+      (owner !== undefined && owner !== item.id ? `customer ${owner} has it` : undefined);
+    return told === undefined ? [] : [{ path: claim.path, line, message: sentence(claim, told) }];
+  });
+}
+
+const sentence = ({ kind }: PlacedClaim, owner: string): string =>
+  kind === "secret" ? `must differ: ${owner}` : `is taken: ${owner}`;
+
+/** A stored customer as the program sees it. */
+export interface StoredCustomer {
+  readonly customer: Customer;
+  /** Legs of one user at once; 0: no limit. */
+  readonly connectionsPerUser: number;
+}
+
+/** Undefined for what this version's schema does not take. */
+export function readItem(item: Item): StoredCustomer | undefined {
+  const parsed = schema.safeParse(item);
+  if (!parsed.success) return undefined;
+  return { customer: customerOf(parsed.data), connectionsPerUser: parsed.data.limits.connectionsPerUser };
+}

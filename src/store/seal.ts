@@ -1,0 +1,71 @@
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
+
+const ivBytes = 12;
+const tagBytes = 16;
+const form = /^sealed:([0-9a-f]{16}):([A-Za-z0-9_-]{38,})$/;
+
+interface Key {
+  readonly id: string;
+  /** AES-256-GCM. */
+  readonly sealing: Buffer;
+  /** HMAC-SHA-256: tells two secrets apart without keeping them. */
+  readonly naming: Buffer;
+}
+
+/** What secrets are sealed under in the store. */
+export class SealKeys {
+  readonly #keys: readonly Key[];
+
+  /** texts: newest first; what is sealed is sealed under the first. */
+  constructor(texts: readonly string[]) {
+    if (texts.length === 0) throw new RangeError("a store needs a key");
+    this.#keys = texts.map((text) => {
+      const [sealing, naming] = [derive(text, "postern store seal 1"), derive(text, "postern store name 1")];
+      return { id: createHmac("sha256", naming).update("id").digest("hex").slice(0, 16), sealing, naming };
+    });
+  }
+
+  get id(): string {
+    return this.#keys[0]!.id;
+  }
+
+  has(id: string): boolean {
+    return this.#keys.some((key) => key.id === id);
+  }
+
+  /** bound: where it belongs; elsewhere it does not open. */
+  seal(text: string, bound: readonly string[]): string {
+    const { id, sealing } = this.#keys[0]!;
+    const iv = randomBytes(ivBytes);
+    const cipher = createCipheriv("aes-256-gcm", sealing, iv, { authTagLength: tagBytes });
+    cipher.setAAD(Buffer.from(JSON.stringify(bound)));
+    const bytes = Buffer.concat([iv, cipher.update(text, "utf8"), cipher.final(), cipher.getAuthTag()]);
+    return `sealed:${id}:${bytes.toString("base64url")}`;
+  }
+
+  /** Undefined for what was not sealed under one of the keys, or for another place. */
+  open(sealed: string, bound: readonly string[]): string | undefined {
+    const [, id, text = ""] = form.exec(sealed) ?? [];
+    const key = this.#keys.find((one) => one.id === id);
+    if (!key) return undefined;
+    const bytes = Buffer.from(text, "base64url");
+    const iv = bytes.subarray(0, ivBytes);
+    const decipher = createDecipheriv("aes-256-gcm", key.sealing, iv, { authTagLength: tagBytes });
+    decipher.setAAD(Buffer.from(JSON.stringify(bound)));
+    decipher.setAuthTag(bytes.subarray(-tagBytes));
+    try {
+      return decipher.update(bytes.subarray(ivBytes, -tagBytes), undefined, "utf8") + decipher.final("utf8");
+    } catch {
+      return undefined; // the one way in which the tag says no
+    }
+  }
+
+  /** The same for the same secret, and nothing that leads back to it. */
+  name(secret: string): string {
+    return createHmac("sha256", this.#keys[0]!.naming).update(secret).digest("base64url");
+  }
+}
+
+export const isSealed = (text: string): boolean => text.startsWith("sealed:");
+
+const derive = (text: string, info: string): Buffer => Buffer.from(hkdfSync("sha256", text, "", info, 32));

@@ -1,0 +1,227 @@
+import { closeSync, existsSync, openSync, statSync } from "node:fs";
+import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
+import { mapSecrets } from "./item-secrets.ts";
+import type { Changes, Claim, Edit, Item, Position, StoredRecord, Taken, Written } from "./port.ts";
+import type { SealKeys } from "./seal.ts";
+import { sentenceOf } from "./sqlite-fault.ts";
+import { migrate } from "./sqlite-schema.ts";
+
+/** Records of one answer: the reader has other things to do between two. */
+const page = 500;
+/** Milliseconds that a change waits for another process's. */
+const patience = 2_000;
+const gone = "is not where it was opened: put its file back, or restart to use the one that is there now";
+
+type Row = Readonly<Record<string, SQLOutputValue>>;
+
+/** A store in one SQLite file, as the one thread that has it open sees it: every call waits for the disk. */
+export class SqliteFile {
+  readonly #path: string;
+  readonly #keys: SealKeys;
+  readonly #db: DatabaseSync;
+  readonly #inode: bigint;
+  readonly #statements = new Map<string, StatementSync>();
+  #dataVersion: number;
+
+  /** Made where it is not there. Throws a sentence where it cannot be used. */
+  constructor(path: string, keys: SealKeys) {
+    this.#path = path;
+    this.#keys = keys;
+    // SQLite would make it readable for everybody that umask allows; its other files get the mode of this one.
+    if (!existsSync(path)) closeSync(openSync(path, "a", 0o600));
+    this.#db = new DatabaseSync(path, { timeout: patience, enableDoubleQuotedStringLiterals: false });
+    try {
+      migrate(this.#db);
+      this.#db.exec(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF",
+      );
+      this.#agreeOnKey();
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+    this.#inode = inodeOf(path) ?? 0n;
+    this.#dataVersion = this.#readDataVersion();
+  }
+
+  /** Whether another process has changed it since the last look. Throws where it cannot be read. */
+  isChanged(): boolean {
+    this.#mustBeThere();
+    const version = this.#readDataVersion();
+    const changed = version !== this.#dataVersion;
+    this.#dataVersion = version;
+    return changed;
+  }
+
+  changes({ revision, id }: Position): Changes {
+    const rows = this.#all(
+      "SELECT id, revision, item FROM customers WHERE (revision, id) > (?, ?) ORDER BY revision, id LIMIT ?",
+      [revision, id, page],
+    );
+    const last = rows.at(-1);
+    return {
+      records: rows.map((row) => this.#recordOf(row)),
+      position: last ? { revision: Number(last.revision), id: String(last.id) } : { revision, id },
+      more: rows.length === page,
+    };
+  }
+
+  get(id: string): StoredRecord | undefined {
+    const [row] = this.#all("SELECT id, revision, item FROM customers WHERE id = ? AND item IS NOT NULL", [id]);
+    return row && this.#recordOf(row);
+  }
+
+  list(after: string, limit: number): StoredRecord[] {
+    const sql = "SELECT id, revision, item FROM customers WHERE id > ? AND item IS NOT NULL ORDER BY id LIMIT ?";
+    return this.#all(sql, [after, Math.min(limit, page)]).map((row) => this.#recordOf(row));
+  }
+
+  taken(claims: readonly Claim[]): Taken[] {
+    return claims.flatMap((claim, index) => {
+      const owner = this.#ownerOf(claim);
+      return owner === undefined ? [] : [{ claim: index, owner }];
+    });
+  }
+
+  write(edits: readonly Edit[]): Written {
+    try {
+      this.#mustBeThere();
+      this.#db.exec("BEGIN IMMEDIATE");
+    } catch (error) {
+      return { kind: "unavailable", sentence: sentenceOf(error) };
+    }
+    try {
+      const written = this.#writeAll(edits);
+      this.#db.exec(written.kind === "written" ? "COMMIT" : "ROLLBACK");
+      return written;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      return { kind: "unavailable", sentence: sentenceOf(error) };
+    }
+  }
+
+  close(): void {
+    // Closing removes the write-ahead log by its name, which is another database's where the file was replaced.
+    if (inodeOf(this.#path) === this.#inode) this.#db.close();
+  }
+
+  #writeAll(edits: readonly Edit[]): Written {
+    for (const { id, expected } of edits) {
+      if (expected !== undefined && this.#revisionOf(id) !== expected) return { kind: "stale", id };
+    }
+    const revision = Number(this.#all("SELECT value FROM meta WHERE name = 'revision'", [])[0]?.value) + 1;
+    this.#run("UPDATE meta SET value = ? WHERE name = 'revision'", [String(revision)]);
+    for (const { id } of edits) this.#run("DELETE FROM claims WHERE customer = ?", [id]);
+    for (const [index, edit] of edits.entries()) {
+      const item = edit.kind === "put" ? JSON.stringify(this.#sealed(edit.id, edit.item)) : null;
+      for (const claim of edit.kind === "put" ? edit.claims : []) {
+        const owner = this.#ownerOf(claim);
+        if (owner !== undefined && owner !== edit.id) return { kind: "taken", edit: index, claim: claim.kind, owner };
+        this.#claim(claim, edit.id);
+      }
+      const sql = "INSERT INTO customers VALUES (?1, ?2, ?3) ON CONFLICT (id) DO UPDATE SET revision = ?2, item = ?3";
+      this.#run(sql, [edit.id, revision, item]);
+    }
+    return { kind: "written", revision };
+  }
+
+  #claim(claim: Claim, customer: string): void {
+    this.#run("INSERT OR IGNORE INTO claims VALUES (?, ?, ?)", [claim.kind, this.#nameOf(claim), customer]);
+  }
+
+  /** A secret is not kept beside what it is sealed in. */
+  #nameOf({ kind, value }: Claim): string {
+    return kind === "secret" ? this.#keys.name(value) : value;
+  }
+
+  #ownerOf(claim: Claim): string | undefined {
+    const sql = "SELECT customer FROM claims WHERE kind = ? AND value = ?";
+    const [row] = this.#all(sql, [claim.kind, this.#nameOf(claim)]);
+    return row && String(row.customer);
+  }
+
+  #revisionOf(id: string): number {
+    const [row] = this.#all("SELECT revision FROM customers WHERE id = ? AND item IS NOT NULL", [id]);
+    return Number(row?.revision ?? 0);
+  }
+
+  #recordOf({ id, revision, item }: Row): StoredRecord {
+    const who = { id: String(id), revision: Number(revision) };
+    if (item === null) return { kind: "removed", ...who };
+    const opened = this.#opened(who.id, String(item));
+    return opened ? { kind: "stored", ...who, item: opened } : { kind: "unreadable", ...who, sentence: foreign };
+  }
+
+  #sealed(customer: string, item: Item): Item {
+    return mapSecrets(item, (secret, list, id) => this.#keys.seal(secret, [customer, list, id]));
+  }
+
+  /** Undefined where a secret does not open: it was sealed under another key, or moved here from elsewhere. */
+  #opened(customer: string, text: string): Item | undefined {
+    let whole = true;
+    const item = mapSecrets(JSON.parse(text) as Item, (sealed, list, id) => {
+      const secret = this.#keys.open(sealed, [customer, list, id]);
+      whole &&= secret !== undefined;
+      return secret;
+    });
+    return whole ? item : undefined;
+  }
+
+  /** The first that opens it decides under which key; a newer one has everything sealed anew. */
+  #agreeOnKey(): void {
+    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      const [row] = this.#all("SELECT value FROM meta WHERE name = 'key'", []);
+      if (row !== undefined && !this.#keys.has(String(row.value))) throw new Error(sealedOtherwise);
+      if (row !== undefined && row.value !== this.#keys.id) this.#sealAnew();
+      this.#run("INSERT OR REPLACE INTO meta VALUES ('key', ?)", [this.#keys.id]);
+      this.#db.exec("COMMIT");
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  #sealAnew(): void {
+    this.#run("DELETE FROM claims WHERE kind = 'secret'", []);
+    const rows = this.#db.prepare("SELECT id, item FROM customers WHERE item IS NOT NULL").all();
+    for (const { id, item } of rows) {
+      const opened = this.#opened(String(id), String(item));
+      if (opened === undefined) throw new Error(`has a secret of ${String(id)} that no key opens`);
+      const sealed = JSON.stringify(this.#sealed(String(id), opened));
+      this.#run("UPDATE customers SET item = ? WHERE id = ?", [sealed, String(id)]);
+      mapSecrets(opened, (value) => {
+        this.#claim({ kind: "secret", value }, String(id));
+        return value;
+      });
+    }
+  }
+
+  #mustBeThere(): void {
+    if (inodeOf(this.#path) !== this.#inode) throw new Error(gone);
+  }
+
+  #readDataVersion(): number {
+    return Number(this.#all("PRAGMA data_version", [])[0]?.data_version);
+  }
+
+  #all(sql: string, values: readonly (string | number)[]): Row[] {
+    return this.#prepared(sql).all(...values);
+  }
+
+  #run(sql: string, values: readonly (string | number | null)[]): void {
+    this.#prepared(sql).run(...values);
+  }
+
+  /** Every text is a value of a statement, never a part of one. */
+  #prepared(sql: string): StatementSync {
+    const known = this.#statements.get(sql) ?? this.#db.prepare(sql);
+    this.#statements.set(sql, known);
+    return known;
+  }
+}
+
+const foreign = "a secret of it does not open: it was sealed under another key, or put there by hand";
+const sealedOtherwise = "is sealed under another key: set storeKey as it was, or as storeKeyBefore beside the new one";
+
+const inodeOf = (path: string): bigint | undefined => statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;

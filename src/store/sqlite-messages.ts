@@ -1,0 +1,29 @@
+import type { Claim, Edit, Position, StoreEvent } from "./port.ts";
+
+/** What the two threads of a SQLite store say to each other. */
+
+export interface Opening {
+  readonly path: string;
+  /** Newest first. */
+  readonly keys: readonly string[];
+}
+
+export type Call =
+  | { readonly name: "changes"; readonly since: Position }
+  | { readonly name: "get"; readonly id: string }
+  | { readonly name: "list"; readonly after: string; readonly limit: number }
+  | { readonly name: "taken"; readonly claims: readonly Claim[] }
+  | { readonly name: "write"; readonly edits: readonly Edit[] }
+  | { readonly name: "close" };
+
+export interface Asked {
+  readonly number: number;
+  readonly call: Call;
+}
+
+export type Told =
+  | { readonly kind: "opened" }
+  | { readonly kind: "unusable"; readonly sentence: string }
+  | { readonly kind: "answer"; readonly number: number; readonly value: unknown }
+  | { readonly kind: "failed"; readonly number: number; readonly sentence: string }
+  | { readonly kind: "event"; readonly event: StoreEvent };

@@ -1,0 +1,43 @@
+import type { DatabaseSync } from "node:sqlite";
+
+/** Each brings the schema one version further; none is ever changed once it was released. */
+const migrations: readonly string[] = [
+  `
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE customers (id TEXT PRIMARY KEY, revision INTEGER NOT NULL, item TEXT) STRICT, WITHOUT ROWID;
+  CREATE INDEX customers_by_revision ON customers (revision, id);
+  CREATE TABLE claims (
+    kind TEXT NOT NULL, value TEXT NOT NULL, customer TEXT NOT NULL, PRIMARY KEY (kind, value)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX claims_by_customer ON claims (customer);
+  INSERT INTO meta VALUES ('revision', '0');
+  `,
+];
+
+/** "PSTN": a database of another program is not taken for ours. */
+const application = 0x5053544e;
+
+/** Brings a database to this version's schema. Throws a sentence where it is a newer one's, or another program's. */
+export function migrate(db: DatabaseSync): void {
+  if (versionOf(db) === migrations.length && applicationOf(db) === application) return;
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    const version = versionOf(db);
+    const tables = Number(db.prepare("SELECT count(*) AS count FROM sqlite_schema").get()?.count);
+    if (tables > 0 && applicationOf(db) !== application) throw new Error("it is another program's database");
+    if (version > migrations.length) throw new Error(newer(version));
+    for (const step of migrations.slice(version)) db.exec(step);
+    db.exec(`PRAGMA user_version = ${migrations.length}`);
+    db.exec(`PRAGMA application_id = ${application}`);
+    db.exec("COMMIT");
+  } catch (error) {
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+const newer = (version: number): string =>
+  `its schema is version ${version} and this Postern knows ${migrations.length}: run the newer Postern that wrote it`;
+
+const versionOf = (db: DatabaseSync): number => Number(db.prepare("PRAGMA user_version").get()?.user_version);
+const applicationOf = (db: DatabaseSync): number => Number(db.prepare("PRAGMA application_id").get()?.application_id);

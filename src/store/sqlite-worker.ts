@@ -1,0 +1,78 @@
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { SealKeys } from "./seal.ts";
+import { sentenceOf } from "./sqlite-fault.ts";
+import { SqliteFile } from "./sqlite-file.ts";
+import type { Asked, Opening, Told } from "./sqlite-messages.ts";
+
+/** Milliseconds between looks at whether another process has changed the database. */
+const lookEvery = 200;
+
+/** The thread that waits for the disk, so that the data path does not. */
+function run(port: MessagePort, opening: Opening): void {
+  const tell = (told: Told): void => port.postMessage(told);
+  const file = open(opening, tell);
+  if (!file) {
+    port.close();
+    return;
+  }
+  const timer = watch(file, tell);
+  port.on("message", (asked: Asked) => {
+    tell(answer(asked, file));
+    if (asked.call.name !== "close") return;
+    clearInterval(timer);
+    port.close();
+  });
+  tell({ kind: "opened" });
+}
+
+function open({ path, keys }: Opening, tell: (told: Told) => void): SqliteFile | undefined {
+  try {
+    return new SqliteFile(path, new SealKeys(keys));
+  } catch (error) {
+    tell({ kind: "unusable", sentence: sentenceOf(error) });
+    return undefined;
+  }
+}
+
+/** Tells what other processes change, and when nothing can be read any more. */
+function watch(file: SqliteFile, tell: (told: Told) => void): NodeJS.Timeout {
+  let troubled = false;
+  const look = (): void => {
+    try {
+      if (file.isChanged()) tell({ kind: "event", event: { kind: "changed" } });
+      if (troubled) tell({ kind: "event", event: { kind: "well" } });
+      troubled = false;
+    } catch (error) {
+      if (!troubled) tell({ kind: "event", event: { kind: "troubled", sentence: sentenceOf(error) } });
+      troubled = true;
+    }
+  };
+  return setInterval(look, lookEvery);
+}
+
+function answer({ number, call }: Asked, file: SqliteFile): Told {
+  try {
+    return { kind: "answer", number, value: resultOf(call, file) };
+  } catch (error) {
+    return { kind: "failed", number, sentence: sentenceOf(error) };
+  }
+}
+
+function resultOf(call: Asked["call"], file: SqliteFile): unknown {
+  switch (call.name) {
+    case "changes":
+      return file.changes(call.since);
+    case "get":
+      return file.get(call.id);
+    case "list":
+      return file.list(call.after, call.limit);
+    case "taken":
+      return file.taken(call.claims);
+    case "write":
+      return file.write(call.edits);
+    case "close":
+      return file.close();
+  }
+}
+
+if (parentPort) run(parentPort, workerData as Opening);

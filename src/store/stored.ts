@@ -1,0 +1,136 @@
+import type { Log } from "../telemetry/log.ts";
+import { readItem, type StoredCustomer } from "./judge.ts";
+import { isAvailable, openStore, type StoreConfig } from "./open.ts";
+import { beginning, type Store, type StoredRecord, type StoreEvent } from "./port.ts";
+
+/** gone: ids. */
+export interface StoredChange {
+  /** Up to which the store has been read. */
+  readonly revision: number;
+  readonly put: readonly StoredCustomer[];
+  readonly gone: readonly string[];
+}
+
+/** Milliseconds between looks for a store that is not there yet. */
+const lookEvery = 500;
+/** Milliseconds until what could not be read is asked for again. */
+const again = 1_000;
+
+/** The customers of a store as this process has them in memory, and what becomes of them. */
+export class StoredCustomers {
+  readonly #config: StoreConfig;
+  readonly #log: Log;
+  #store: Store | undefined;
+  #position = beginning;
+  #apply: ((change: StoredChange) => void) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #reading: Promise<void> = Promise.resolve();
+  #wanted = false;
+  #closed = false;
+
+  constructor(config: StoreConfig, log: Log) {
+    this.#config = config;
+    this.#log = log;
+  }
+
+  /** All that there are; none where there is no store. Rejects with a sentence where it cannot be read. */
+  async load(): Promise<readonly StoredCustomer[]> {
+    if (!isAvailable(this.#config)) return [];
+    const opened = await openStore(this.#config, { make: this.#config.storeNamed });
+    if (!opened) return [];
+    this.#store = opened.store;
+    const all = new Map<string, StoredCustomer>();
+    const take = ({ put, gone }: StoredChange): void => {
+      for (const id of gone) all.delete(id);
+      for (const one of put) all.set(one.customer.id, one);
+    };
+    await this.#readAll(take).catch(async (error: unknown) => {
+      await this.close();
+      throw error;
+    });
+    this.#log.info({ customers: all.size, store: this.#config.store }, "store opened");
+    return [...all.values()];
+  }
+
+  /** Each change from now on, whoever makes it; in force when apply returns. */
+  follow(apply: (change: StoredChange) => void): void {
+    this.#apply = apply;
+    if (this.#store) this.#watch(this.#store);
+    else if (isAvailable(this.#config)) this.#timer = setInterval(() => void this.#lookForStore(), lookEvery).unref();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    await this.#reading;
+    clearTimeout(this.#retry);
+    await this.#store?.close();
+  }
+
+  /** The first `postern customer add` makes it. */
+  #lookForStore(): void {
+    this.#reading = this.#reading
+      .then(async () => {
+        if (this.#store || this.#closed) return;
+        const opened = await openStore(this.#config, { make: false });
+        if (!opened) return;
+        clearInterval(this.#timer);
+        this.#store = opened.store;
+        this.#watch(opened.store);
+      })
+      .catch((error: unknown) => this.#tell(error));
+  }
+
+  #watch(store: Store): void {
+    store.watch((event) => this.#hear(event));
+    this.#hear({ kind: "changed" });
+  }
+
+  #hear(event: StoreEvent): void {
+    if (event.kind === "troubled") this.#log.error({ reason: event.sentence }, "the store fails");
+    else if (event.kind === "well") this.#log.info("the store is well again");
+    if (event.kind !== "troubled") this.#catchUp();
+  }
+
+  /** One after the other; what is told meanwhile is read in one go, what could not be read is asked for again. */
+  #catchUp(): void {
+    if (this.#wanted) return;
+    this.#wanted = true;
+    const read = async (): Promise<void> => {
+      this.#wanted = false;
+      if (!this.#closed) await this.#readAll((change) => this.#apply?.(change));
+    };
+    this.#reading = this.#reading.then(read).catch((error: unknown) => {
+      this.#tell(error);
+      this.#retry = setTimeout(() => this.#catchUp(), again).unref();
+    });
+  }
+
+  async #readAll(take: (change: StoredChange) => void): Promise<void> {
+    for (let more = true; more && this.#store; ) {
+      const page = await this.#store.changes(this.#position);
+      if (page.records.length > 0) take(this.#changeOf(page.records, page.position.revision));
+      this.#position = page.position;
+      more = page.more;
+    }
+  }
+
+  #changeOf(records: readonly StoredRecord[], revision: number): StoredChange {
+    const put: StoredCustomer[] = [];
+    const gone: string[] = [];
+    for (const record of records) {
+      const read = record.kind === "stored" ? readItem(record.item) : undefined;
+      if (read?.customer.id === record.id) put.push(read);
+      else gone.push(record.id);
+      if (record.kind === "removed" || read?.customer.id === record.id) continue;
+      const reason = record.kind === "unreadable" ? record.sentence : "it is no customer that this version knows";
+      this.#log.error({ customer: record.id, reason }, "stored customer left out");
+    }
+    return { revision, put, gone };
+  }
+
+  #tell(error: unknown): void {
+    this.#log.error({ reason: error instanceof Error ? error.message : "unknown" }, "the store fails");
+  }
+}

@@ -1,0 +1,15 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { openSqlite } from "../../src/store/sqlite.ts";
+import { temporaryDir } from "../helpers/temporary.ts";
+import { describeStore } from "./store.ts";
+
+describeStore("SQLite", async () => {
+  const folder = temporaryDir("store");
+  const opening = { path: join(folder, "postern.db"), keys: ["the-key-of-this-store"] };
+  return {
+    store: await openSqlite(opening),
+    again: () => openSqlite(opening),
+    remove: () => rmSync(folder, { recursive: true }),
+  };
+});

@@ -1,0 +1,26 @@
+/** A process of its own that changes a store as fast as it can, until it is killed: `node store-writer.ts DATABASE KEY`. */
+import { claimsOf } from "../../src/store/claims.ts";
+import type { Edit } from "../../src/store/port.ts";
+import { openSqlite } from "../../src/store/sqlite.ts";
+
+const [, , path = "", key = ""] = process.argv;
+const store = await openSqlite({ path, keys: [key] });
+
+/** Two customers that hand a domain and a secret to each other: each change is of both. */
+function swapped(round: number): Edit[] {
+  return [0, 1].map((at) => {
+    const id = `c${at}`;
+    const mine = (at + round) % 2;
+    const secrets = [{ id: "k1", secret: `the-secret-of-number-${mine}` }];
+    const item = { id, domains: [`d${mine}.example`], secrets, maxTtl: round + 1 };
+    return { kind: "put", id, item, claims: claimsOf(item) };
+  });
+}
+
+const before = await store.get("c0");
+const first = before?.kind === "stored" ? Number(before.item.maxTtl) : 0;
+for (let round = first; ; round++) {
+  const written = await store.write(swapped(round));
+  if (written.kind !== "written") throw new Error(JSON.stringify(written));
+  process.stdout.write(`${written.revision}\n`);
+}

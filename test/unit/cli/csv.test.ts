@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+import { itemsOfCsv, readCsv } from "../../../src/cli/csv.ts";
+
+describe("a table in CSV", () => {
+  it.each([
+    [
+      "a,b\nc,d\n",
+      [
+        ["a", "b"],
+        ["c", "d"],
+      ],
+    ],
+    [
+      "a,b\r\nc,d",
+      [
+        ["a", "b"],
+        ["c", "d"],
+      ],
+    ],
+    ['"a,b","say ""x"""\n', [["a,b", 'say "x"']]],
+    [
+      "a,\n,b\n",
+      [
+        ["a", ""],
+        ["", "b"],
+      ],
+    ],
+    ["a\n\n\nb\n", [["a"], ["b"]]],
+    ["", []],
+  ])("%j", (text, rows) => {
+    const read = readCsv(text);
+    expect(typeof read === "string" ? read : read.map(({ cells }) => cells)).toEqual(rows);
+  });
+
+  it("knows the line on which each row begins, whatever is in the cells", () => {
+    const read = readCsv('a\n"b\nb"\nc\n');
+    expect(typeof read === "string" ? read : read.map(({ line }) => line)).toEqual([1, 2, 4]);
+  });
+
+  it.each(['a\n"b', 'a\nb"c\n', 'a\n"b"c\n'])("is refused where a quote stands wrong: %j", (text) => {
+    expect(readCsv(text)).toMatch(/^line 2: /);
+  });
+});
+
+describe("customers in CSV", () => {
+  it("are items as in the config: lists apart by blanks, limits, a first secret; an empty cell says nothing", () => {
+    const text = "\ufeffid,domains,maxTtl,calls,secret,trunk\nacme,a.example  b.example,60,5,the-secret-of-acme,\n";
+    expect(itemsOfCsv(text)).toEqual([
+      {
+        line: 2,
+        item: {
+          id: "acme",
+          domains: ["a.example", "b.example"],
+          maxTtl: 60,
+          limits: { calls: 5 },
+          secrets: [{ id: "k1", secret: "the-secret-of-acme" }],
+        },
+      },
+    ]);
+  });
+
+  it("keep what is no number for the schema to refuse", () => {
+    expect(itemsOfCsv("id,maxTtl\nacme,1e3\n")).toMatchObject([{ item: { maxTtl: "1e3" } }]);
+  });
+
+  it.each([
+    ["", "line 1: there is no line with the names of the columns"],
+    ["id,operator\n", "line 1: column 2 is no key of a customer that a table can hold"],
+    ["id,id\n", "line 1: a column stands twice"],
+    ["id,trunk\na\n", "line 2: has 1 cells where the first line has 2"],
+  ])("%j is refused", (text, sentence) => {
+    expect(itemsOfCsv(text)).toBe(sentence);
+  });
+});

@@ -1,5 +1,5 @@
 import type fc from "fast-check";
-import { any, type Field } from "./fields.ts";
+import { any, type Field } from "./spelling.ts";
 import { call, slots } from "./texts.ts";
 
 /** As Replaces and Join name the call that stands. */

@@ -4,11 +4,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { WebSocket } from "ws";
 import { header, headers, isReply, tagOf } from "../helpers/raw-sip.ts";
 import { type Arena, md5, type Watcher } from "./arena.ts";
+import { patience, within } from "./patience.ts";
 import { call, fence, incomingCall, invite, slots } from "./texts.ts";
 import { match, newTrip, type Trip } from "./trip.ts";
 
-/** Milliseconds after which nothing is expected to come any more, however busy the machine is. */
-const patience = 30_000;
 const attempts = 6;
 let fences = 0;
 
@@ -178,12 +177,4 @@ export class Visit implements Watcher {
       this.#look = undefined;
     });
   }
-}
-
-function within<T>(promise: Promise<T>, deadline = patience): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, deadline, undefined);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

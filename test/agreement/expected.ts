@@ -52,7 +52,8 @@ export function read(sent: Message, request: Request | undefined): Fields {
 /** What Kamailio must find in what it got: our own fields first and once each, and of the client's what may stay. */
 export function expected(sent: Message, got: Message): Fields {
   const added = addsExpires(sent) ? ["Expires"] : [];
-  const kept = sent.headers.filter((header) => stays(header, sent, got));
+  const credentials = credentialsOf(got);
+  const kept = sent.headers.filter((header) => stays(header, sent, credentials));
   const names = [...ours(sent), ...kept.map(({ start }) => writtenAt(start, sent)), ...added];
   const long = [...ours(sent), ...kept.map(({ name }) => name), ...added].map((name) => name.toLowerCase());
   const count = (name: string): number => long.filter((one) => one === name.toLowerCase()).length;
@@ -82,10 +83,17 @@ const ours = ({ isRequest, method }: Message): string[] => {
 
 const writtenAt = (start: number, sent: Message): string => /^[^\s:]*/.exec(sent.head.slice(start))![0];
 
-function stays({ name, start, end }: Header, sent: Message, got: Message): boolean {
+const isCredential = (name: string): boolean => name.endsWith("authorization");
+
+/** Whole fields, in order. */
+const credentialsOf = (got: Message): string[] =>
+  got.headers.filter(({ name }) => isCredential(name)).map(({ start, end }) => got.head.slice(start, end));
+
+/** credentials: of what went up, each of which is taken away when it is come to. */
+function stays({ name, start, end }: Header, sent: Message, credentials: string[]): boolean {
   if (untrusted.test(name)) return false;
   // Removed where it is ours: unit tests and test/attack/headers say when that is.
-  if (name.endsWith("authorization")) return got.head.includes(sent.head.slice(start, end));
+  if (isCredential(name)) return credentials[0] === sent.head.slice(start, end) && credentials.shift() !== undefined;
   if (!sent.isRequest && /^(?:www|proxy)-authenticate$/.test(name)) return false;
   if (!sent.isRequest) return name !== "contact" || sent.status < 300 || sent.status > 399;
   if (sent.method === "BYE" && /^(?:proxy-)?require$/.test(name)) return false;

@@ -56,10 +56,14 @@ const isSeconds = (text: string): boolean => /^\d{1,10}$/.test(text) && Number(t
 /** The letters with which it lets no transport begin. */
 const strangeTransport = /^SIP[ \t]*\/[ \t]*2\.0[ \t]*\/[ \t]*[CDILP02]/i;
 
+const plainlyQuoted = /"[^",\\]*"/g;
+
 /** It reads every Via, not the topmost alone; within quotes it stops at a comma, and at a backslash it gives up. */
 function inVia(header: Header, message: Message): string | undefined {
   const value = message.value(header);
-  if (value.includes('"')) return "a quoted string in Via: leave it out";
+  if (value.includes('"') && value.replace(plainlyQuoted, "").includes('"')) {
+    return "a comma or a backslash within quotes in Via: leave it out";
+  }
   const alone = !value.includes(",");
   if (alone && strangeTransport.test(value)) return "the transport in Via is none";
   // The topmost has been read.

@@ -88,7 +88,16 @@ export const cseq = (method: string, number = any("1", "2", "007", "2147483647",
   fieldOf("CSeq", join(number, mostly(" ", "  ", "\t"), method));
 
 const viaStart = mostly("SIP/2.0/WS ", "SIP/2.0/WSS ", "SIP / 2.0 / WS ", "SIP/2.0/TCP ", "SIP/2.0/WS\t");
-const viaParams = mostly("", ";rport", ";received=192.0.2.7", ";x=y", ';x="a,b"', ";ttl=1;maddr=192.0.2.1", ";alias");
+const viaParams = mostly(
+  "",
+  ";rport",
+  ";received=192.0.2.7",
+  ";x=y",
+  ';x="a,b"',
+  ';x="a;b"',
+  ";ttl=1;maddr=192.0.2.1",
+  ";alias",
+);
 const branch = mostly(
   ";branch=z9hG4bKSLOT-NR",
   " ; branch = z9hG4bKSLOT-NR",
@@ -100,6 +109,7 @@ const lowerVia = any(
   "SIP/2.0/TCP [2001:db8::9]:5060;branch=z9hG4bKy;received=[2001:db8::9]",
   "SIP/2.0/WS evil.invalid;branch=z9hG4bKz",
   "SIP/2.0/UDP 192.0.2.9",
+  'SIP/2.0/UDP 192.0.2.9;x="<a>;b"',
 );
 
 /** One to three Vias, in one field or several. */

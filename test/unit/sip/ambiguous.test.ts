@@ -19,9 +19,12 @@ function found(fields: Readonly<Record<string, string>>, start = "OPTIONS sip:bo
 
 describe("what Kamailio reads otherwise, or closes a leg over", () => {
   it.each([
-    ['SIP/2.0/WS a.invalid;x="a,b";branch=z9hG4bK1', "a quoted string in Via: leave it out"],
-    ['SIP/2.0/WS a.invalid;branch=z9hG4bK1;x="a\\"b"', "a quoted string in Via: leave it out"],
-    ['SIP/2.0/WS a.invalid;branch=z9hG4bK1, SIP/2.0/UDP b.example;x="a"', "a quoted string in Via: leave it out"],
+    ['SIP/2.0/WS a.invalid;x="a,b";branch=z9hG4bK1', "a comma or a backslash within quotes in Via: leave it out"],
+    ['SIP/2.0/WS a.invalid;branch=z9hG4bK1;x="a\\"b"', "a comma or a backslash within quotes in Via: leave it out"],
+    [
+      'SIP/2.0/WS a.invalid;branch=z9hG4bK1, SIP/2.0/UDP b.example;x="a,b"',
+      "a comma or a backslash within quotes in Via: leave it out",
+    ],
     ["SIP/2.0/WS a.invalid;branch=z9hG4bK1, 2.0/UDP b.example", "a Via cannot be read"],
     ["SIP/2.0/WS a.invalid;branch=z9hG4bK1,", "a Via cannot be read"],
     ["SIP/2.0/lWS a.invalid;branch=z9hG4bK1", "the transport in Via is none"],
@@ -33,6 +36,7 @@ describe("what Kamailio reads otherwise, or closes a leg over", () => {
 
   it.each([
     "SIP/2.0/WS a.invalid;branch=z9hG4bK1;rport;x=y",
+    'SIP/2.0/WS a.invalid;branch=z9hG4bK1;x="a;b";y="", SIP/2.0/UDP b.example;x="<c>"',
     "SIP / 2.0 / UDP a.invalid : 5060 ; branch = z9hG4bK1 ,\r\n SIP/2.0/TCP [2001:db8::9];received=192.0.2.1",
     "SIP/2.0/WS a.invalid;branch=z9hG4bK1, SIP/2.0/UDP 192.0.2.9",
     "SIP/2.0/wss a.invalid;branch=z9hG4bK1, SIP/2.0/TLS-SCTP 192.0.2.9, SIP/2.0/UNKNOWN 192.0.2.9",

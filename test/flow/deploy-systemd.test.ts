@@ -68,6 +68,14 @@ describe("deploy/systemd/postern.service", () => {
     expect(of(readFileSync(`${root}/Dockerfile`, "utf8"))).toBe(of(unit));
   });
 
+  it("keeps V8's pauses short, as the image and the overload table do", () => {
+    const [option] = /--max-semi-space-size=\d+/.exec(setting(unit, "Environment=NODE_OPTIONS")) ?? [];
+    expect(option).toBeDefined();
+    for (const file of ["Dockerfile", "bench/overload/main.ts"]) {
+      expect(readFileSync(`${root}/${file}`, "utf8"), file).toContain(option);
+    }
+  });
+
   it("gives a drain the time that it has by default, and some to close", () => {
     const seconds = folder.config(least).drain.seconds;
     expect(Number(setting(unit, "TimeoutStopSec"))).toBeGreaterThanOrEqual(seconds + 20);

@@ -11,8 +11,8 @@ import type { StoredChange } from "./store/stored.ts";
 /** What follows from a config. */
 interface Derived {
   readonly config: Config;
-  /** What stored customers cannot have. */
-  readonly owners: Owners;
+  /** What stored customers cannot have; found when the first of them is there. */
+  readonly owners: () => Owners;
   readonly domains: ReadonlySet<string>;
   readonly chain: Chain;
   readonly keys: OwnKeys;
@@ -49,7 +49,7 @@ export class Live {
     this.#clock = clock;
     this.#derived = derive(config, clock, this.#instead);
     this.#stored = new Map(stored.map((one) => [one.customer.id, one]));
-    this.#mustNotClash(this.#derived.owners);
+    this.#mustNotClash(this.#derived);
     this.#customers = new Customers([...config.customers, ...stored.map(({ customer }) => customer)]);
     this.gatewayUrl = config.gateway.listen;
   }
@@ -96,7 +96,7 @@ export class Live {
   replace(config: Config, prove: () => void): string[] {
     const before = this.config;
     const next = derive(config, this.#clock, this.#instead);
-    this.#mustNotClash(next.owners);
+    this.#mustNotClash(next);
     prove();
     this.#derived = next;
     this.#customers = this.#customers.change(
@@ -108,7 +108,7 @@ export class Live {
 
   /** The store has changed. Returns those that are left out, for the config gives what they have to another. */
   changeStored({ put, gone }: Pick<StoredChange, "put" | "gone">): { readonly id: string; readonly reason: string }[] {
-    const left = put.flatMap(({ customer }) => clashes(customer, this.#derived.owners).slice(0, 1));
+    const left = put.flatMap(({ customer }) => clashes(customer, this.#derived.owners()).slice(0, 1));
     const out = new Set(left.map(({ id }) => id));
     const fit = put.filter(({ customer }) => !out.has(customer.id));
     const ended = [...gone, ...out].filter((id) => this.#stored.delete(id));
@@ -120,9 +120,9 @@ export class Live {
     return left;
   }
 
-  #mustNotClash(owners: Owners): void {
+  #mustNotClash({ owners }: Derived): void {
     for (const { customer } of this.#stored.values()) {
-      const [clash] = clashes(customer, owners);
+      const [clash] = clashes(customer, owners());
       if (clash) throw new Error(`the stored customer ${clash.id} cannot stand beside this config: ${clash.reason}`);
     }
   }
@@ -134,9 +134,17 @@ const clashes = (customer: StoredCustomer["customer"], owners: Owners): { id: st
     return owner === undefined ? [] : [{ id: customer.id, reason: `${claim.path} is taken: ${owner}` }];
   });
 
+function once<T>(find: () => T): () => T {
+  let found: T | undefined;
+  return () => {
+    found ??= find();
+    return found;
+  };
+}
+
 const derive = (config: Config, clock: Clock, instead: string): Derived => ({
   config,
-  owners: ownersIn(config),
+  owners: once(() => ownersIn(config)),
   domains: new Set(config.gateway.domains),
   chain: new Chain(config.chain, clock),
   keys: new OwnKeys({ chain: config.chain.secrets, exchange: config.exchange?.secret ?? instead }),

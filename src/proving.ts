@@ -90,7 +90,7 @@ export function composeProving(parts: ProvingParts): Proving {
 }
 
 /** Where customers keep their key sets. */
-function keySetsOf({ all }: Customers): ReadonlySet<string> {
-  const sources = all.flatMap(({ keys }) => keys.map(({ source }) => source));
+function keySetsOf({ keyed }: Customers): ReadonlySet<string> {
+  const sources = [...keyed].flatMap(({ keys }) => keys.map(({ source }) => source));
   return new Set(sources.flatMap((source) => (source.kind === "remote" ? [source.uri] : [])));
 }

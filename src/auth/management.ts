@@ -67,7 +67,7 @@ export class ManagementAuthenticator {
 
   #candidate({ iss, ist }: Claims): { readonly manager: Manager; readonly secret: string } | undefined {
     if (ist === "project") {
-      const owner = keysOf(this.#parts.customers()).get(iss);
+      const owner = this.#parts.customers().byApiKey(iss);
       const manager = owner && { kind: "customer" as const, customer: owner.customer, apiKey: iss };
       return manager && { manager, secret: owner.secret };
     }
@@ -188,23 +188,4 @@ function timeFault({ iat, exp }: Claims, now: number): Refusal | undefined {
   // Milliseconds: in a double, exp - iat of two stamps with fractions is off by some nanoseconds.
   if (Math.round((exp - iat) * 1000) <= longestLife * 1000) return undefined;
   return refuse("credential-ttl", `the token lives too long: exp must be at most ${longestLife} s after iat`);
-}
-
-interface Owner {
-  readonly customer: Customer;
-  readonly secret: string;
-}
-
-const indexes = new WeakMap<Customers, ReadonlyMap<string, Owner>>();
-
-/** One look-up, however many customers there are. */
-function keysOf(customers: Customers): ReadonlyMap<string, Owner> {
-  const known = indexes.get(customers);
-  if (known) return known;
-  const owners = customers.all.flatMap((customer) =>
-    customer.apiKeys.map(({ id, secret }) => [id, { customer, secret }] as const),
-  );
-  const index = new Map(owners);
-  indexes.set(customers, index);
-  return index;
 }

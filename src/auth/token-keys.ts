@@ -90,11 +90,12 @@ export class TokenKeys {
   /** Counted anew when some set is another one. */
   #measure(customers: Customers): Measured["byAlgorithm"] {
     const known = this.#measured.get(customers);
-    if (known === undefined) this.#keySets.want(new Set(customers.all.flatMap(({ keys }) => keys.flatMap(uriOf))));
+    if (known === undefined)
+      this.#keySets.want(new Set([...customers.keyed].flatMap(({ keys }) => keys.flatMap(uriOf))));
     const { generation } = this.#keySets;
     if (known?.generation === generation) return known.byAlgorithm;
     const byAlgorithm = new Map<JwtAlgorithm, Measure>();
-    for (const customer of customers.all) this.#count(customer, byAlgorithm);
+    for (const customer of customers.keyed) this.#count(customer, byAlgorithm);
     this.#measured.set(customers, { generation, byAlgorithm });
     return byAlgorithm;
   }

@@ -7,7 +7,7 @@ import type { Config } from "../config.ts";
 import type { Clock } from "../core/clock.ts";
 import { Customers } from "../core/customers.ts";
 import type { Code } from "../core/errors.ts";
-import { address, type Identity } from "../core/identity.ts";
+import { address, type Customer, type Identity } from "../core/identity.ts";
 import type { JsonObject } from "../core/strict-json.ts";
 import { composeProving, type Proving } from "../proving.ts";
 import { createLog } from "../telemetry/log.ts";
@@ -32,9 +32,9 @@ interface Verdict {
   close(): void;
 }
 
-/** The gateway's own proving, over a config and nothing that runs. */
-export function openVerdict(config: Config, clock: Clock): Verdict {
-  const customers = new Customers(config.customers);
+/** The gateway's own proving, over a config, what the store has beside it, and nothing that runs. */
+export function openVerdict(config: Config, clock: Clock, stored: readonly Customer[] = []): Verdict {
+  const customers = new Customers([...config.customers, ...stored]);
   const keys = new OwnKeys({ chain: config.chain.secrets, exchange: config.exchange?.secret });
   const proving = composeProving({
     config: () => config,

@@ -1,6 +1,8 @@
 import type { Command } from "commander";
+import type { Config } from "../config.ts";
+import type { Customer } from "../core/identity.ts";
 import { configOption, need } from "./config-file.ts";
-import { print, say, usage } from "./outcome.ts";
+import { failure, print, say, usage } from "./outcome.ts";
 import { readSecret, secretSources } from "./secret-source.ts";
 import type { Judged } from "./verdict.ts";
 
@@ -37,14 +39,26 @@ async function judge(options: Options): Promise<Judged> {
   if (token === undefined && username === undefined) return usage("--password needs --username");
   if (token !== undefined && username !== undefined) return usage("--username goes with --password alone");
   const { config } = await need(options.config);
-  const { openVerdict } = await import("./verdict.ts");
-  const verdict = openVerdict(config, { now: () => Date.now() });
+  const [{ openVerdict }, stored] = await Promise.all([import("./verdict.ts"), storedCustomers(config)]);
+  const verdict = openVerdict(config, { now: () => Date.now() }, stored);
   try {
     if (token === undefined) return await verdict.ofPassword(username!, read.secret);
     return await verdict.ofToken(read.secret.replace(/^bearer +/i, ""));
   } finally {
     verdict.close();
   }
+}
+
+/** Of a store that is there; none is made. */
+async function storedCustomers(config: Config): Promise<Customer[]> {
+  const [{ StoredCustomers }, { createLog }] = await Promise.all([
+    import("../store/stored.ts"),
+    import("../telemetry/log.ts"),
+  ]);
+  const stored = new StoredCustomers({ ...config, storeNamed: false }, createLog({ level: "silent" }));
+  const all = await stored.load().catch((error: unknown) => failure(error instanceof Error ? error.message : "failed"));
+  await stored.close();
+  return all.map(({ customer }) => customer);
 }
 
 /** Always in the same order. */

@@ -6,6 +6,12 @@ export interface Recipient {
   readonly user: string;
 }
 
+/** Of whom an API key is. */
+export interface KeyOwner {
+  readonly customer: Customer;
+  readonly secret: string;
+}
+
 /** Entries of a map still belong to a customer only while they lead to it. */
 class Index {
   readonly byDomain = new Map<string, Customer>();
@@ -13,6 +19,8 @@ class Index {
   readonly exactNumbers = new Map<string, Customer>();
   readonly prefixes = new Map<string, Customer>();
   readonly inbound = new Map<string, Recipient>();
+  readonly byApiKey = new Map<string, KeyOwner>();
+  readonly keyed = new Set<Customer>();
   readonly origins = new OriginSet();
   /** How many customers have so many secrets. */
   readonly #tally: number[] = [];
@@ -29,6 +37,8 @@ class Index {
       (prefix ? this.prefixes : this.exactNumbers).set(digits, customer);
     }
     for (const [number, user] of Object.entries(customer.inbound)) this.inbound.set(number, { customer, user });
+    for (const { id, secret } of customer.apiKeys) this.byApiKey.set(id, { customer, secret });
+    if (customer.keys.length > 0) this.keyed.add(customer);
     this.origins.add(customer.origins);
     this.#count(customer, 1);
   }
@@ -43,6 +53,10 @@ class Index {
     for (const number of Object.keys(customer.inbound)) {
       if (this.inbound.get(number)?.customer === customer) this.inbound.delete(number);
     }
+    for (const { id } of customer.apiKeys) {
+      if (this.byApiKey.get(id)?.customer === customer) this.byApiKey.delete(id);
+    }
+    this.keyed.delete(customer);
     this.origins.remove(customer.origins);
     this.#count(customer, -1);
   }
@@ -83,6 +97,11 @@ export class Customers {
     return [...this.#index.byId.values()];
   }
 
+  /** Those that have keys for JWTs. */
+  get keyed(): ReadonlySet<Customer> {
+    return this.#index.keyed;
+  }
+
   /** Most secrets any customer has: a refused proof always costs that many, so that its price tells nothing. */
   get mostSecrets(): number {
     return this.#index.mostSecrets;
@@ -95,6 +114,10 @@ export class Customers {
 
   byId(id: string): Customer | undefined {
     return this.#index.byId.get(id);
+  }
+
+  byApiKey(id: string): KeyOwner | undefined {
+    return this.#index.byApiKey.get(id);
   }
 
   /** Whose number it is: the exact entry, else the longest prefix. number: digits, with or without a leading `+`. */

@@ -52,6 +52,14 @@ describe("a gateway without stored customers", () => {
     expect(status(answer)).toBe(200);
   });
 
+  it("is what verify knows too, once there are any", async () => {
+    const { folder } = await started();
+    const secret = await storeCustomer(folder, "initech");
+    const { username, password } = credential("alice@initech.example", { secret });
+    const judged = await onStore(folder, ["verify", "--username", username, "--password", "-", "--json"], password);
+    expect([judged.exit, judged.data]).toEqual([0, expect.objectContaining({ accepted: true, customer: "initech" })]);
+  });
+
   it("makes the file that the config names, for its owner alone", async () => {
     const { folder } = await started(named);
     expect(statSync(join(folder, "postern.db")).mode & 0o777).toBe(0o600);

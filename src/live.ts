@@ -4,7 +4,7 @@ import type { Clock } from "./core/clock.ts";
 import { Customers } from "./core/customers.ts";
 import { Chain } from "./gateway/chain.ts";
 import { trustedNetworks } from "./gateway/source.ts";
-import { claimKey, claimsOf, type Owners, ownersIn } from "./store/claims.ts";
+import { besides, clashOf, type Owners, ownersIn } from "./store/claims.ts";
 import type { StoredCustomer } from "./store/judge.ts";
 import type { StoredChange } from "./store/stored.ts";
 
@@ -43,12 +43,15 @@ export class Live {
   #customers: Customers;
   /** By id. */
   readonly #stored: Map<string, StoredCustomer>;
+  /** Those that the config leaves no room for. */
+  readonly #leftOut: Map<string, StoredCustomer>;
 
   /** stored: customers beside those of the config. Throws where one has what the config gives to another. */
   constructor(config: Config, clock: Clock, stored: readonly StoredCustomer[] = []) {
     this.#clock = clock;
     this.#derived = derive(config, clock, this.#instead);
     this.#stored = new Map(stored.map((one) => [one.customer.id, one]));
+    this.#leftOut = new Map();
     this.#mustNotClash(this.#derived);
     this.#customers = new Customers([...config.customers, ...stored.map(({ customer }) => customer)]);
     this.gatewayUrl = config.gateway.listen;
@@ -103,36 +106,45 @@ export class Live {
       config.customers,
       before.customers.map(({ id }) => id),
     );
+    this.changeStored({ put: [...this.#leftOut.values()], gone: [] });
     return Object.keys(bound).filter((key) => bound[key]!(before) !== bound[key]!(config));
   }
 
-  /** The store has changed. Returns those that are left out, for the config gives what they have to another. */
-  changeStored({ put, gone }: Pick<StoredChange, "put" | "gone">): { readonly id: string; readonly reason: string }[] {
-    const left = put.flatMap(({ customer }) => clashes(customer, this.#derived.owners()).slice(0, 1));
-    const out = new Set(left.map(({ id }) => id));
-    const fit = put.filter(({ customer }) => !out.has(customer.id));
-    const ended = [...gone, ...out].filter((id) => this.#stored.delete(id));
-    for (const one of fit) this.#stored.set(one.customer.id, one);
+  /** The store has changed. */
+  changeStored({ put, gone }: Pick<StoredChange, "put" | "gone">): StoredTakenUp {
+    const reasons = new Map(put.map(({ customer }) => [customer.id, clashOf(customer, this.#derived.owners())]));
+    const fit = put.filter(({ customer }) => reasons.get(customer.id) === undefined);
+    const touched = [...gone, ...reasons.keys()].filter((id) => this.#stored.delete(id));
+    for (const id of gone) this.#leftOut.delete(id);
+    for (const one of put) {
+      const { id } = one.customer;
+      const leftOut = reasons.get(id) !== undefined;
+      (leftOut ? this.#leftOut : this.#stored).set(id, one);
+      if (!leftOut) this.#leftOut.delete(id);
+    }
     this.#customers = this.#customers.change(
       fit.map(({ customer }) => customer),
-      ended,
+      touched,
     );
-    return left;
+    const leftOut = [...reasons].flatMap(([id, reason]) => (reason === undefined ? [] : [{ id, reason }]));
+    return { leftOut, touched: touched.length > 0 };
   }
 
   #mustNotClash({ owners }: Derived): void {
     for (const { customer } of this.#stored.values()) {
-      const [clash] = clashes(customer, owners());
-      if (clash) throw new Error(`the stored customer ${clash.id} cannot stand beside this config: ${clash.reason}`);
+      const clash = clashOf(customer, owners());
+      if (clash !== undefined) throw new Error(besides(customer.id, clash));
     }
   }
 }
 
-const clashes = (customer: StoredCustomer["customer"], owners: Owners): { id: string; reason: string }[] =>
-  claimsOf(customer).flatMap((claim) => {
-    const owner = owners.get(claimKey(claim));
-    return owner === undefined ? [] : [{ id: customer.id, reason: `${claim.path} is taken: ${owner}` }];
-  });
+/** What became of a change of the store. */
+export interface StoredTakenUp {
+  /** The config gives what they have to another. */
+  readonly leftOut: readonly { readonly id: string; readonly reason: string }[];
+  /** Somebody who was there before is another one, or gone. */
+  readonly touched: boolean;
+}
 
 function once<T>(find: () => T): () => T {
   let found: T | undefined;

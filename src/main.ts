@@ -240,11 +240,11 @@ function reload(config: Config, live: Live, gateway: Gateway, proving: Proving):
 
 /** Whoever stands on what was taken from its customer is sent away; what is new is in force for all others. */
 function takeUp(change: StoredChange, live: Live, gateway: Gateway, log: Log): void {
-  const left = live.changeStored(change);
-  for (const { id, reason } of left) log.error({ customer: id, reason }, "stored customer left out");
-  gateway.dismissRevoked();
+  const { leftOut, touched } = live.changeStored(change);
+  for (const { id, reason } of leftOut) log.error({ customer: id, reason }, "stored customer left out");
+  if (touched) gateway.dismissRevoked();
   const { revision, put, gone } = change;
-  log.info({ revision, changed: put.length - left.length, removed: gone.length }, "stored customers changed");
+  log.info({ revision, changed: put.length - leftOut.length, removed: gone.length }, "stored customers changed");
 }
 
 async function compare(

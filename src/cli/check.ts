@@ -1,6 +1,8 @@
 import type { Command } from "commander";
+import type { Config, Fault } from "../config.ts";
 import { configOption, load } from "./config-file.ts";
 import { print, say, sayFaults } from "./outcome.ts";
+import { readStored } from "./read-stored.ts";
 
 export function registerCheck(program: Command): void {
   program
@@ -14,7 +16,9 @@ export function registerCheck(program: Command): void {
 }
 
 async function check(file: string, json: boolean): Promise<number> {
-  const loaded = await load(file);
+  const read = await load(file);
+  const clashes = read.kind === "config" ? await clashesOf(read.config) : [];
+  const loaded = clashes.length > 0 ? ({ kind: "faults", faults: clashes } as const) : read;
   const ok = loaded.kind === "config";
   if (json) {
     print({ ok, faults: ok ? [] : loaded.faults, notAvailable: ok ? loaded.notAvailable : [] });
@@ -25,4 +29,17 @@ async function check(file: string, json: boolean): Promise<number> {
     sayFaults(file, loaded.faults);
   }
   return ok ? 0 : 2;
+}
+
+/** With customers of the store, where there is one that this user may read. */
+async function clashesOf(config: Config): Promise<Fault[]> {
+  const stored = await readStored(config);
+  if (stored.kind === "unusable") say(`not compared: ${stored.sentence}`);
+  if (stored.kind === "unusable" || stored.customers.length === 0) return [];
+  const { besides, clashOf, ownersIn } = await import("../store/claims.ts");
+  const owners = ownersIn(config);
+  return stored.customers.flatMap((customer) => {
+    const clash = clashOf(customer, owners);
+    return clash === undefined ? [] : [{ path: "customers", line: 1, message: besides(customer.id, clash) }];
+  });
 }

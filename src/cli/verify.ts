@@ -3,6 +3,7 @@ import type { Config } from "../config.ts";
 import type { Customer } from "../core/identity.ts";
 import { configOption, need } from "./config-file.ts";
 import { failure, print, say, usage } from "./outcome.ts";
+import { readStored } from "./read-stored.ts";
 import { readSecret, secretSources } from "./secret-source.ts";
 import type { Judged } from "./verdict.ts";
 
@@ -49,16 +50,9 @@ async function judge(options: Options): Promise<Judged> {
   }
 }
 
-/** Of a store that is there; none is made. */
-async function storedCustomers(config: Config): Promise<Customer[]> {
-  const [{ StoredCustomers }, { createLog }] = await Promise.all([
-    import("../store/stored.ts"),
-    import("../telemetry/log.ts"),
-  ]);
-  const stored = new StoredCustomers({ ...config, storeNamed: false }, createLog({ level: "silent" }));
-  const all = await stored.load().catch((error: unknown) => failure(error instanceof Error ? error.message : "failed"));
-  await stored.close();
-  return all.map(({ customer }) => customer);
+async function storedCustomers(config: Config): Promise<readonly Customer[]> {
+  const stored = await readStored(config);
+  return stored.kind === "customers" ? stored.customers : failure(stored.sentence);
 }
 
 /** Always in the same order. */

@@ -84,3 +84,15 @@ export function ownersIn(config: {
   }
   return owners;
 }
+
+/** Why a stored customer cannot stand beside a config; undefined where it can. */
+export function clashOf(customer: Claiming, owners: Owners): string | undefined {
+  for (const claim of claimsOf(customer)) {
+    const owner = owners.get(claimKey(claim));
+    if (owner !== undefined) return `${claim.path} is taken: ${owner}`;
+  }
+  return undefined;
+}
+
+export const besides = (id: string, clash: string): string =>
+  `the stored customer ${id} cannot stand beside this config: ${clash}`;

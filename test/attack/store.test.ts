@@ -5,10 +5,13 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ConfigFolder, least } from "../helpers/config-file.ts";
 import { Secrets } from "../helpers/secrets.ts";
 import { change, onStore, type Said } from "../helpers/stored.ts";
+
+// Most tests start several processes, one after the other.
+vi.setConfig({ testTimeout: 90_000 });
 
 let folder: ConfigFolder;
 let database: string;

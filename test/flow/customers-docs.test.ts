@@ -23,4 +23,4 @@ it("the commands of docs/customers.md work as they stand, one after the other", 
     { id: "globex", secrets: 1 },
     { id: "hooli", domains: ["hooli.example", "www.hooli.example"] },
   ]);
-});
+}, 90_000);

@@ -1,11 +1,15 @@
 import { existsSync, readFileSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { ConfigFolder, least } from "../helpers/config-file.ts";
 import { acmeSecret, chainSecret, type GatewaySettings, startGateway, type TestGateway } from "../helpers/gateway.ts";
 import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
 import { code, credential, RawClient, status } from "../helpers/raw-client.ts";
 import { change, onStore, storeCustomer } from "../helpers/stored.ts";
+
+// Most tests start several processes, one after the other.
+vi.setConfig({ testTimeout: 60_000 });
 
 let kamailio: Kamailio;
 let gateway: TestGateway | undefined;
@@ -132,6 +136,20 @@ describe("customers of the config and of the store", () => {
     );
     expect(running.change({ acme: '    callFrom: ["x@initech.example"]' })).toEqual([]);
     expect(status((await registered(secret)).answer)).toBe(200);
+  });
+
+  it("are compared by check, which names the clash and makes nothing", async () => {
+    const folder = new ConfigFolder();
+    folder.write("postern.yaml", least);
+    expect((await onStore(folder.path, ["check"])).exit).toBe(0);
+    expect(existsSync(join(folder.path, "postern.db"))).toBe(false);
+    await storeCustomer(folder.path, "initech");
+    expect((await onStore(folder.path, ["check"])).exit).toBe(0);
+    folder.write("postern.yaml", `${least}customers: [{ id: mine, domains: [initech.example] }]\n`);
+    const { exit, data } = await onStore(folder.path, ["check", "--json"]);
+    expect([exit, data]).toEqual([2, expect.objectContaining({ ok: false })]);
+    expect(JSON.stringify(data)).toContain("domains[0] is taken: customer mine of the config has it");
+    folder.remove();
   });
 
   it("are refused at a start that cannot have both", async () => {

@@ -43,7 +43,7 @@ function doctored(outcome: Passed, part: "parsed" | "believed", name: string, va
 }
 
 /** Not compared: which leg it was, and when; the body of Contact says no more than whether it is `*`. */
-const besides = new Set(["port", "now", "contact.body"]);
+const besides = new Set(["port", "before", "now", "contact.body"]);
 
 describe("the comparison", () => {
   it("finds nothing where both read the same", () => {

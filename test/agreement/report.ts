@@ -22,6 +22,7 @@ const plain = new Set([
   "user",
   "trunk",
   "caller",
+  "before",
   "now",
 ]);
 

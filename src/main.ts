@@ -52,7 +52,7 @@ export interface Running {
 /** Compose everything from a checked config and listen. Rejects, with nothing left open, where a port is taken. */
 export async function start(config: Config, { log, clock = systemClock }: StartOptions): Promise<Running> {
   const stored = new StoredCustomers(config, log);
-  const customers = await stored.load();
+  const customers = await stored.load({ renew: true });
   const live = await compare(config, clock, customers, stored);
   const proving = prove(live, clock, log);
   const announcements = new Announcements(clock);

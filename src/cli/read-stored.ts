@@ -13,7 +13,7 @@ export async function readStored(config: Config): Promise<StoredRead> {
   ]);
   const stored = new StoredCustomers({ ...config, storeNamed: false }, createLog({ level: "silent" }));
   try {
-    const all = await stored.load();
+    const all = await stored.load({ renew: false });
     await stored.close();
     return { kind: "customers", customers: all.map(({ customer }) => customer) };
   } catch (error) {

@@ -32,7 +32,7 @@ export async function withStore<Result>(
     import("../store/claims.ts"),
   ]);
   if (!isAvailable(config)) return usage("store: postgres://… is not available yet: use sqlite:PATH");
-  const opened = await openStore(config, { make }).catch((error: unknown) => failure(sentence(error)));
+  const opened = await openStore(config, { make, renew: false }).catch((error: unknown) => failure(sentence(error)));
   if (!opened) return undefined;
   const callbackNetworks = config.exchange?.callbackNetworks ?? [];
   try {

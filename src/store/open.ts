@@ -19,18 +19,22 @@ export interface OpenedStore {
   readonly keys: SealKeys;
 }
 
+export interface Wish {
+  /** Where it is not there. */
+  readonly make: boolean;
+  /** Everything is sealed under the newest key; other processes that do not have it can read no change any more. */
+  readonly renew: boolean;
+}
+
 export const isAvailable = ({ store }: StoreConfig): boolean => store.startsWith("sqlite:");
 
 /** Undefined where it is not there and is not to be made. Rejects with a sentence where it cannot be used. */
-export async function openStore(
-  config: StoreConfig,
-  { make }: { readonly make: boolean },
-): Promise<OpenedStore | undefined> {
+export async function openStore(config: StoreConfig, { make, renew }: Wish): Promise<OpenedStore | undefined> {
   const path = config.store.slice("sqlite:".length);
   const size = statSync(path, { throwIfNoEntry: false })?.size;
   if (size === undefined && !make) return undefined;
   const keys = keysFor(path, config.storeKeys, (size ?? 0) === 0);
-  return { store: await openSqlite({ path, keys }), keys: new SealKeys(keys) };
+  return { store: await openSqlite({ path, keys, renew }), keys: new SealKeys(keys) };
 }
 
 /** Newest first. A key that was made beside the store goes on opening what was sealed before the config had one. */

@@ -16,13 +16,11 @@ interface Key {
 export class SealKeys {
   readonly #keys: readonly Key[];
 
-  /** texts: newest first; what is sealed is sealed under the first. */
-  constructor(texts: readonly string[]) {
+  /** texts: newest first; what is sealed is sealed under the first, or under the one with this id. */
+  constructor(texts: readonly string[], first?: string) {
     if (texts.length === 0) throw new RangeError("a store needs a key");
-    this.#keys = texts.map((text) => {
-      const [sealing, naming] = [derive(text, "postern store seal 1"), derive(text, "postern store name 1")];
-      return { id: createHmac("sha256", naming).update("id").digest("hex").slice(0, 16), sealing, naming };
-    });
+    const keys = texts.map(keyOf);
+    this.#keys = [...keys.filter(({ id }) => id === first), ...keys.filter(({ id }) => id !== first)];
   }
 
   get id(): string {
@@ -67,5 +65,10 @@ export class SealKeys {
 }
 
 export const isSealed = (text: string): boolean => text.startsWith("sealed:");
+
+function keyOf(text: string): Key {
+  const [sealing, naming] = [derive(text, "postern store seal 1"), derive(text, "postern store name 1")];
+  return { id: createHmac("sha256", naming).update("id").digest("hex").slice(0, 16), sealing, naming };
+}
 
 const derive = (text: string, info: string): Buffer => Buffer.from(hkdfSync("sha256", text, "", info, 32));

@@ -2,8 +2,9 @@ import { closeSync, existsSync, openSync, statSync } from "node:fs";
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { mapSecrets } from "./item-secrets.ts";
 import type { Changes, Claim, Edit, Item, Position, StoredRecord, Taken, Written } from "./port.ts";
-import type { SealKeys } from "./seal.ts";
+import { SealKeys } from "./seal.ts";
 import { sentenceOf } from "./sqlite-fault.ts";
+import type { Opening } from "./sqlite-messages.ts";
 import { migrate } from "./sqlite-schema.ts";
 
 /** Records of one answer: the reader has other things to do between two. */
@@ -17,16 +18,16 @@ type Row = Readonly<Record<string, SQLOutputValue>>;
 /** A store in one SQLite file, as the one thread that has it open sees it: every call waits for the disk. */
 export class SqliteFile {
   readonly #path: string;
-  readonly #keys: SealKeys;
+  #keys: SealKeys;
   readonly #db: DatabaseSync;
   readonly #inode: bigint;
   readonly #statements = new Map<string, StatementSync>();
   #dataVersion: number;
 
   /** Made where it is not there. Throws a sentence where it cannot be used. */
-  constructor(path: string, keys: SealKeys) {
+  constructor({ path, keys, renew }: Opening) {
     this.#path = path;
-    this.#keys = keys;
+    this.#keys = new SealKeys(keys);
     // SQLite would make it readable for everybody that umask allows; its other files get the mode of this one.
     if (!existsSync(path)) closeSync(openSync(path, "a", 0o600));
     this.#db = new DatabaseSync(path, { timeout: patience, enableDoubleQuotedStringLiterals: false });
@@ -35,7 +36,7 @@ export class SqliteFile {
       this.#db.exec(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF",
       );
-      this.#agreeOnKey();
+      this.#agreeOnKey(keys, renew);
     } catch (error) {
       this.#db.close();
       throw error;
@@ -167,13 +168,16 @@ export class SqliteFile {
     return whole ? item : undefined;
   }
 
-  /** The first that opens it decides under which key; a newer one has everything sealed anew. */
-  #agreeOnKey(): void {
+  /** The first that opens it decides under which key; who may renew has everything sealed anew under a newer one. */
+  #agreeOnKey(texts: readonly string[], renew: boolean): void {
+    const newest = this.#keys;
     this.#db.exec("BEGIN IMMEDIATE");
     try {
       const [row] = this.#all("SELECT value FROM meta WHERE name = 'key'", []);
-      if (row !== undefined && !this.#keys.has(String(row.value))) throw new Error(sealedOtherwise);
-      if (row !== undefined && row.value !== this.#keys.id) this.#sealAnew();
+      const current = String(row?.value ?? newest.id);
+      if (!newest.has(current)) throw new Error(sealedOtherwise);
+      this.#keys = renew ? newest : new SealKeys(texts, current);
+      if (this.#keys.id !== current) this.#sealAnew();
       this.#run("INSERT OR REPLACE INTO meta VALUES ('key', ?)", [this.#keys.id]);
       this.#db.exec("COMMIT");
     } catch (error) {

@@ -6,6 +6,8 @@ export interface Opening {
   readonly path: string;
   /** Newest first. */
   readonly keys: readonly string[];
+  /** Where another key is the newest now, everything is sealed anew under it. */
+  readonly renew: boolean;
 }
 
 export type Call =

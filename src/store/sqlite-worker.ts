@@ -1,5 +1,4 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import { SealKeys } from "./seal.ts";
 import { sentenceOf } from "./sqlite-fault.ts";
 import { SqliteFile } from "./sqlite-file.ts";
 import type { Asked, Opening, Told } from "./sqlite-messages.ts";
@@ -25,9 +24,9 @@ function run(port: MessagePort, opening: Opening): void {
   tell({ kind: "opened" });
 }
 
-function open({ path, keys }: Opening, tell: (told: Told) => void): SqliteFile | undefined {
+function open(opening: Opening, tell: (told: Told) => void): SqliteFile | undefined {
   try {
-    return new SqliteFile(path, new SealKeys(keys));
+    return new SqliteFile(opening);
   } catch (error) {
     tell({ kind: "unusable", sentence: sentenceOf(error) });
     return undefined;

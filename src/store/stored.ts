@@ -1,6 +1,6 @@
 import type { Log } from "../telemetry/log.ts";
 import { readItem, type StoredCustomer } from "./judge.ts";
-import { isAvailable, openStore, type StoreConfig } from "./open.ts";
+import { isAvailable, openStore, type StoreConfig, type Wish } from "./open.ts";
 import { beginning, type Store, type StoredRecord, type StoreEvent } from "./port.ts";
 
 /** gone: ids. */
@@ -35,9 +35,9 @@ export class StoredCustomers {
   }
 
   /** All that there are; none where there is no store. Rejects with a sentence where it cannot be read. */
-  async load(): Promise<readonly StoredCustomer[]> {
+  async load({ renew }: Pick<Wish, "renew">): Promise<readonly StoredCustomer[]> {
     if (!isAvailable(this.#config)) return [];
-    const opened = await openStore(this.#config, { make: this.#config.storeNamed });
+    const opened = await openStore(this.#config, { make: this.#config.storeNamed, renew });
     if (!opened) return [];
     this.#store = opened.store;
     const all = new Map<string, StoredCustomer>();
@@ -73,7 +73,7 @@ export class StoredCustomers {
     this.#reading = this.#reading
       .then(async () => {
         if (this.#store || this.#closed) return;
-        const opened = await openStore(this.#config, { make: false });
+        const opened = await openStore(this.#config, { make: false, renew: true });
         if (!opened) return;
         clearInterval(this.#timer);
         this.#store = opened.store;

@@ -6,7 +6,7 @@ import { describeStore } from "./store.ts";
 
 describeStore("SQLite", async () => {
   const folder = temporaryDir("store");
-  const opening = { path: join(folder, "postern.db"), keys: ["the-key-of-this-store"] };
+  const opening = { path: join(folder, "postern.db"), keys: ["the-key-of-this-store"], renew: false };
   return {
     store: await openSqlite(opening),
     again: () => openSqlite(opening),

@@ -4,7 +4,7 @@ import type { Edit } from "../../src/store/port.ts";
 import { openSqlite } from "../../src/store/sqlite.ts";
 
 const [, , path = "", key = ""] = process.argv;
-const store = await openSqlite({ path, keys: [key] });
+const store = await openSqlite({ path, keys: [key], renew: false });
 
 /** Two customers that hand a domain and a secret to each other: each change is of both. */
 function swapped(round: number): Edit[] {

@@ -21,8 +21,9 @@ const [first, second] = ["the-first-key-of-the-store", "the-second-key-of-the-st
 async function opened<T>(
   keys: readonly string[],
   work: (store: NonNullable<Awaited<ReturnType<typeof openStore>>>["store"]) => Promise<T>,
+  renew = true,
 ): Promise<T> {
-  const found = await openStore({ store: `sqlite:${path}`, storeNamed: true, storeKeys: keys }, { make: true });
+  const found = await openStore({ store: `sqlite:${path}`, storeNamed: true, storeKeys: keys }, { make: true, renew });
   if (!found) throw new Error("it was not made");
   try {
     return await work(found.store);
@@ -79,6 +80,20 @@ describe("the key of a store", () => {
     expect(await opened([second], (store) => store.taken([claim!]))).toEqual([{ claim: 0, owner: "acme" }]);
   });
 
+  it("stays the one before for who only looks or changes something, until a gateway starts", async () => {
+    await fill([first]);
+    const other = { id: "globex", apiKeys: [{ id: "a", secret: "the-secret-of-globex-in-tests" }] };
+    const both = [item, { ...other, apiKeys: [{ id: "a", secret: item.secrets[0]!.secret }] }, other];
+    const written = await opened(
+      [second, first],
+      (store) =>
+        Promise.all(both.map((one) => store.write([{ kind: "put", id: one.id, item: one, claims: claimsOf(one) }]))),
+      false,
+    );
+    expect(written.map(({ kind }) => kind)).toEqual(["written", "taken", "written"]);
+    expect(await opened([first], (store) => store.list("", 9))).toMatchObject([{ item }, { item: other }]);
+  });
+
   it("moves from the file into the config, and the file may go", async () => {
     await fill([]);
     expect(await read([first])).toEqual(whole);
@@ -90,7 +105,7 @@ describe("the key of a store", () => {
 describe("a store", () => {
   it("is not made where it is only looked for", async () => {
     const config = { store: `sqlite:${path}`, storeNamed: false, storeKeys: [] };
-    expect(await openStore(config, { make: false })).toBeUndefined();
+    expect(await openStore(config, { make: false, renew: true })).toBeUndefined();
     expect(existsSync(path)).toBe(false);
     expect(existsSync(`${path}.key`)).toBe(false);
   });

@@ -31,6 +31,8 @@ export interface KamailioSettings {
   readonly localName?: "local.cfg" | "edge-local.cfg" | "direct-local.cfg";
   /** Further settings of local.cfg, by name: texts and whole numbers; true where only being defined counts. */
   readonly defines?: Readonly<Record<string, string | number | true>>;
+  /** A file of settings that is there already is kept: it has been changed since, by `postern rotate-chain`. */
+  readonly keepLocal?: true;
   /** Shared memory, megabytes; 256 by default, of which it takes what it uses: 100 KB a WebSocket. */
   readonly memory?: number;
   /** Further lines of local.cfg, for a configuration of its own. */
@@ -64,8 +66,10 @@ export function createDatabase(file: string, schemaDir = "/usr/share/kamailio/db
 export function prepareKamailio(settings: KamailioSettings): void {
   mkdirSync(settings.dir, { recursive: true });
   const local = join(settings.dir, settings.localName ?? "local.cfg");
-  writeFileSync(local, localConfig(settings), { mode: 0o600 });
-  chmodSync(local, 0o600);
+  if (!settings.keepLocal || !existsSync(local)) {
+    writeFileSync(local, localConfig(settings), { mode: 0o600 });
+    chmodSync(local, 0o600);
+  }
   if (settings.report) copyFileSync(settings.report, join(settings.dir, "test-report.cfg"));
   createDatabase(join(settings.dir, "kamailio.sqlite"));
 }

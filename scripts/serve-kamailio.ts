@@ -20,6 +20,7 @@ if (loaded.kind === "faults") {
   process.exit(2);
 }
 const { upstream, chain, admin } = loaded.config;
+const rpc = join(resolve(values.dir), "rpc.sock");
 const url = new URL(upstream.urls[0]!);
 const kamailio = await startKamailio({
   dir: resolve(values.dir),
@@ -28,7 +29,8 @@ const kamailio = await startKamailio({
   chainSecrets: chain.secrets.slice(0, 2),
   algorithm: chain.algorithm,
   proxyProtocol: upstream.proxyProtocol !== "off",
-  defines: { POSTERN_ADMIN: admin.listen },
+  // For `postern rotate-chain --kamailio .cache/kamailio/local.cfg`, where the path is short enough for a socket.
+  defines: { POSTERN_ADMIN: admin.listen, ...(rpc.length <= 100 && { RPC_SOCKET: rpc }) },
 });
 console.error(
   `kamailio at ${url.href} for the gateway and udp:${values.udp} for trunks; its data in ${join(values.dir)}`,

@@ -22,6 +22,8 @@ export interface KamailioOptions {
   readonly report?: boolean;
   /** A run directory of an earlier one, to go on with its database. */
   readonly dir?: string;
+  /** With dir: its local.cfg as it is there. */
+  readonly keepLocal?: true;
   readonly udpPort?: number;
   readonly wsPort?: number;
   /** Instead of kamailio/kamailio.cfg. */
@@ -92,6 +94,7 @@ export async function startKamailio(options: KamailioOptions): Promise<Kamailio>
     ...(options.configuration ? { configuration: options.configuration } : {}),
     ...(options.defines ? { defines: options.defines } : {}),
     ...(options.lines ? { lines: options.lines } : {}),
+    ...(options.keepLocal ? { keepLocal: true } : {}),
     ...(options.memory ? { memory: options.memory } : {}),
     ...(options.localName ? { localName: options.localName } : {}),
   });

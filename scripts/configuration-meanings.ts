@@ -31,7 +31,7 @@ export const meanings: Readonly<Record<string, string>> = {
   "upstream.proxyProtocol": "How Kamailio is told the browser's address: needs `tcp_accept_haproxy=yes` there.",
   chain: "What Kamailio believes: grants under this secret.",
   "chain.secret": "The same bytes as CHAIN_SECRET of Kamailio. This, or `chain.secrets`.",
-  "chain.secrets": "While rotating: newest first; grants are minted with the first.",
+  "chain.secrets": "While rotating: newest first; grants are minted with the first. `postern rotate-chain` writes it.",
   "chain.algorithm": "Of the grants' HMAC: CHAIN_ALGORITHM of Kamailio.",
   "chain.ttl": "Life of a grant, seconds: more than the clocks of both differ.",
   exchange: "The chain over HTTP: a customer's credential in, one of ours out.",

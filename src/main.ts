@@ -145,6 +145,7 @@ const readings = (live: Live, legs: Legs, health: Health, homer: Homer | undefin
   registrations: () => legs.sum((leg) => Number(leg.isRegistered)),
   upstreams: () => health.states,
   draining: () => live.draining,
+  chainSecrets: () => live.config.chain.secrets.length,
   short: (of) => overload.isShort(of),
   hep: () => homer?.counts,
 });

@@ -10,13 +10,16 @@ export function registerDoctor(program: Command): void {
       "look the config, this machine and Kamailio over: exit 0 if nothing failed, 1 if something did, 2 faults",
     )
     .option(...configOption)
+    .option("--kamailio <file>", "local.cfg of a Kamailio of this machine; may be given again", another, [])
     .option("--json", "print {ok, findings: [{check, state, found, advice}], faults}")
-    .action(async (options: { config: string; json?: true }) => {
-      process.exitCode = await doctor(options.config, options.json === true);
+    .action(async (options: { config: string; kamailio: string[]; json?: true }) => {
+      process.exitCode = await doctor(options.config, options.kamailio, options.json === true);
     });
 }
 
-async function doctor(file: string, json: boolean): Promise<number> {
+const another = (file: string, files: readonly string[]): string[] => [...files, file];
+
+async function doctor(file: string, localCfgs: readonly string[], json: boolean): Promise<number> {
   const loaded = await load(file);
   if (loaded.kind === "faults") {
     if (json) print({ ok: false, findings: [], faults: loaded.faults });
@@ -27,7 +30,7 @@ async function doctor(file: string, json: boolean): Promise<number> {
     import("../doctor/doctor.ts"),
     import("../doctor/system.ts"),
   ]);
-  const findings = await examine({ file, ...loaded }, thisSystem);
+  const findings = await examine({ file, localCfgs, ...loaded }, thisSystem);
   const ok = findings.every(({ state }) => state !== "fail");
   if (json) print({ ok, findings: findings.map(shape), faults: [] });
   else sayFindings(findings);

@@ -9,6 +9,7 @@ import { registerHealth } from "./health.ts";
 import { registerInit } from "./init.ts";
 import { registerLadder } from "./ladder.ts";
 import { registerMint } from "./mint.ts";
+import { registerRotateChain } from "./rotate-chain.ts";
 import { registerSecret } from "./secret.ts";
 import { registerServe } from "./serve.ts";
 import { registerVerify } from "./verify.ts";
@@ -29,6 +30,7 @@ function postern(): Command {
     registerHealth,
     registerLadder,
     registerMint,
+    registerRotateChain,
     registerVerify,
     registerClient,
     registerCustomer,

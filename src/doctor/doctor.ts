@@ -5,6 +5,7 @@ import { checkFamilies } from "./family.ts";
 import { type Finding, ok, type System, warn } from "./finding.ts";
 import { checkDescriptors, checkPorts } from "./limits.ts";
 import { checkListen } from "./listen.ts";
+import { checkRotation } from "./rotation.ts";
 import { checkTls } from "./tls.ts";
 import { checkUpstream } from "./upstream.ts";
 
@@ -16,10 +17,15 @@ export interface Patient {
   readonly files: readonly string[];
   /** Keys that are set and do nothing yet. */
   readonly notAvailable: readonly string[];
+  /** The files that the Kamailios of this machine start from, as far as they are named. */
+  readonly localCfgs: readonly string[];
 }
 
 /** Everything that can be looked at from outside, in the order of the list; the urls each for itself, at once. */
-export async function examine({ file, files, config, notAvailable }: Patient, system: System): Promise<Finding[]> {
+export async function examine(
+  { file, files, config, notAvailable, localCfgs }: Patient,
+  system: System,
+): Promise<Finding[]> {
   const urls = [...new Set(config.upstream.urls)];
   const [clock, ports, ...upstreams] = await Promise.all([
     checkClock(system),
@@ -37,6 +43,7 @@ export async function examine({ file, files, config, notAvailable }: Patient, sy
     ...checkFamilies(config),
     ...checkKeys(config),
     ...checkPublicUrl(config),
+    ...checkRotation(config, localCfgs, system),
     ...upstreams.flat(),
   ];
 }

@@ -14,6 +14,8 @@ export interface Readings {
   readonly calls: () => number;
   readonly registrations: () => number;
   readonly draining: () => boolean;
+  /** That are taken: more than one while the chain secret rotates. */
+  readonly chainSecrets: () => number;
   /** Whether time (the event loop is late) or memory is short. */
   readonly short: (of: "lag" | "memory") => boolean;
   /** Upstream url → whether it takes legs. */
@@ -94,7 +96,7 @@ export class Metrics {
     });
   }
 
-  #state({ legs, dialogs, calls, registrations, draining, short, upstreams }: Readings): void {
+  #state({ legs, dialogs, calls, registrations, draining, chainSecrets, short, upstreams }: Readings): void {
     this.#gauge("postern_connections", "Open WebSocket connections of clients.", ["state"], (gauge) => {
       const count = { silent: 0, unaccepted: 0, accepted: 0 };
       for (const { state } of this.connections) count[state]++;
@@ -105,6 +107,7 @@ export class Metrics {
     this.#number("postern_calls", "Calls that ring or stand.", calls);
     this.#number("postern_registrations", "Legs with a binding at upstream.", registrations);
     this.#number("postern_draining", "1 while no new connections and calls are taken.", () => Number(draining()));
+    this.#number("postern_chain_secrets", "Chain secrets that are taken.", chainSecrets);
     this.#gauge(
       "postern_overloaded",
       "1 while new connections are refused for this shortage.",

@@ -198,7 +198,7 @@ describe("the doctor and Kamailio's clock", () => {
   const withClock = async (wsUrl: string, seconds: number): Promise<readonly Finding[]> => {
     const config = folder.config(yaml({ urls: [wsUrl] }));
     const system = { ...thisSystem, now: () => Date.now() + seconds * 1000 };
-    return examine({ file: "postern.yaml", config, files: [], notAvailable: [] }, system);
+    return examine({ file: "postern.yaml", config, files: [], notAvailable: [], localCfgs: [] }, system);
   };
 
   it.each([

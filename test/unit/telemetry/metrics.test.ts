@@ -16,6 +16,7 @@ const metrics = new Metrics({
     calls: () => 3,
     registrations: () => 4,
     draining: () => true,
+    chainSecrets: () => 1,
     short: (of) => of === "memory",
     upstreams: () => new Map([["ws://127.0.0.1:5080", false]]),
     hep: () => ({ sent: 5, dropped: { queue: 6 } }),

@@ -72,17 +72,16 @@ describe("the upstream end of a leg", () => {
     const connected = once(server, "connection");
     await opened();
     const [, { socket }] = (await connected) as [WebSocket, IncomingMessage];
-    const local = `:${socket.remotePort?.toString(16).toUpperCase().padStart(4, "0")} `;
-    const mine = readFileSync("/proc/net/tcp", "latin1").split("\n");
-    const fields =
-      mine
-        .find((line) => line.trim().split(/\s+/)[1]?.endsWith(local.trim()))
-        ?.trim()
-        .split(/\s+/) ?? [];
-    // Which timer runs, and for how many ticks of a hundredth of a second: 02 is keep-alive.
-    const [timer, ticks = "0"] = (fields[5] ?? "").split(":");
-    expect(timer).toBe("02");
-    expect(Number.parseInt(ticks, 16)).toBeLessThanOrEqual(2_000);
+    const hex = (port = 0): string => `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+    const [own, far] = [hex(socket.remotePort), hex(socket.localPort)];
+    // Local and remote address, then which timer runs (02: keep-alive) and for how many ticks of a hundredth of a second.
+    const timer = (): string | undefined =>
+      readFileSync("/proc/net/tcp", "latin1")
+        .split("\n")
+        .map((line) => line.trim().split(/\s+/))
+        .find(([, local, remote]) => local?.endsWith(own) && remote?.endsWith(far))?.[5];
+    await expect.poll(timer, { timeout: 5_000 }).toMatch(/^02:/);
+    expect(Number.parseInt(timer()?.slice(3) ?? "", 16)).toBeLessThanOrEqual(2_000);
   });
 
   it("is closed within seconds though the far end does not answer the close", async () => {

@@ -64,12 +64,18 @@ function inVia(header: Header, message: Message): string | undefined {
   if (value.includes('"') && value.replace(plainlyQuoted, "").includes('"')) {
     return "a comma or a backslash within quotes in Via: leave it out";
   }
+  const top = message.header("via") === header;
+  // Kamailio adds its own to the answers, which nobody can read then (RFC 3261 §18.2.1: who gets a request adds it).
+  if (top && message.isRequest && hasReceived(value)) return "received in the topmost Via: leave it out";
   const alone = !value.includes(",");
   if (alone && strangeTransport.test(value)) return "the transport in Via is none";
   // The topmost has been read.
-  if (alone && message.header("via") === header) return undefined;
+  if (alone && top) return undefined;
   return value.split(",").every(isReadable) ? undefined : "a Via cannot be read";
 }
+
+const hasReceived = (value: string): boolean =>
+  /received/i.test(value) && viaParts(value.split(",", 1)[0]!.trim())?.params.has("received") !== false;
 
 function isReadable(text: string): boolean {
   const via = text.trim();

@@ -27,6 +27,8 @@ export type ReadRequest =
   | { readonly kind: "malformed"; readonly reason: string };
 
 const maxContacts = 10;
+/** RFC 3261 §8.1.1.5: the next one must be below 2^31 too, for it may be the gateway's own BYE. */
+const mostCSeq = 2 ** 31 - 2;
 const addressed = new Set(["sip", "sips", "tel"]);
 const malformed = (reason: string): ReadRequest => ({ kind: "malformed", reason });
 
@@ -45,6 +47,7 @@ export function readRequest(message: Message): ReadRequest {
     return malformed("From or To is no sip, sips or tel URI");
   const fromTag = message.from.params.get("tag");
   if (fromTag === undefined) return malformed("From has no tag");
+  if (message.cseq > mostCSeq) return malformed("CSeq is the highest there is: begin below it");
   const contacts = readContacts(message);
   if (contacts === undefined) return malformed("Contact cannot be read");
   if (message.method === "REGISTER" && !readableExpiry(message, contacts))

@@ -32,6 +32,14 @@ describe("what Kamailio reads otherwise, or closes a leg over", () => {
     ["SIP/2.0/WS a.invalid;branch=z9hG4bK1, SIP/2.0/0 b.example", "a Via cannot be read"],
   ])("is in Via: %s", (via, reason) => expect(found({ Via: via })).toBe(reason));
 
+  it.each([
+    "SIP/2.0/WS a.invalid;branch=z9hG4bK1;received=192.0.2.1;rport=5555",
+    "SIP/2.0/WS a.invalid;Received=192.0.2.1;branch=z9hG4bK1, SIP/2.0/UDP 192.0.2.9",
+  ])("is received in the topmost Via of a request, not of an answer: %s", (via) => {
+    expect(found({ Via: via })).toBe("received in the topmost Via: leave it out");
+    expect(found({ Via: via }, "SIP/2.0 200 OK")).toBe("nothing");
+  });
+
   it("is in a further Via", () => expect(found({ v: "SIP/2.0/UDP" })).toBe("a Via cannot be read"));
 
   it.each([
@@ -41,6 +49,9 @@ describe("what Kamailio reads otherwise, or closes a leg over", () => {
     "SIP/2.0/WS a.invalid;branch=z9hG4bK1, SIP/2.0/UDP 192.0.2.9",
     "SIP/2.0/wss a.invalid;branch=z9hG4bK1, SIP/2.0/TLS-SCTP 192.0.2.9, SIP/2.0/UNKNOWN 192.0.2.9",
   ])("is not in Via: %s", (via) => expect(found({ Via: via })).toBe("nothing"));
+
+  it("is not received in a branch or another parameter's name", () =>
+    expect(found({ Via: "SIP/2.0/WS a.invalid;branch=z9hG4bKreceived;x-received=1" })).toBe("nothing"));
 
   it.each(["1\r\n OPTIONS", "\r\n 1 OPTIONS"])("is a folded CSeq: %j", (cseq) =>
     expect(found({ CSeq: cseq })).toBe("CSeq is folded over lines: write it on one"),

@@ -36,6 +36,9 @@ describe("readRequest", () => {
     expect(readOf(sip()).contacts).toEqual([]);
   });
 
+  it("takes a CSeq that another can follow", () =>
+    expect(reasonOf({ fields: { CSeq: "2147483646 INVITE" } })).toBe("none"));
+
   it.each([
     ["the Request-URI", { uri: "sip:1479829425:bob@acme.example" }],
     ["From", { fields: { From: "<sip:1479829425:alice@acme.example>;tag=1" } }],
@@ -52,6 +55,7 @@ describe("readRequest", () => {
     ["a From that cannot be read", { fields: { From: "<sip:alice@>;tag=1" } }, /cannot be read as a URI/],
     ["a To that cannot be read", { fields: { To: "<alice>" } }, /cannot be read as a URI/],
     ["no From tag", { fields: { From: "<sip:alice@acme.example>" } }, /From has no tag/],
+    ["the last CSeq", { fields: { CSeq: "2147483647 INVITE" } }, /CSeq is the highest there is/],
     ["a From tag that is the URI's", { fields: { From: "<sip:alice@acme.example;tag=1>" } }, /From has no tag/],
     ["a To that is no address", { fields: { To: "<urn:service:sos>" } }, /no sip, sips or tel URI/],
     ["a From that is no address", { fields: { From: "<http://acme.example/>;tag=1" } }, /no sip, sips or tel URI/],

@@ -35,6 +35,14 @@ export class Room {
     else this.#counts.set(occupant.whose, left);
   }
 
+  /** Nobody stays. */
+  clear(): void {
+    for (const [key, occupant] of this.#occupants) {
+      this.leave(key);
+      occupant.leave();
+    }
+  }
+
   get #share(): number {
     return Math.max(1, Math.floor(this.#most() / Math.max(1, this.#counts.size)));
   }

@@ -83,9 +83,11 @@ export class Turnstile {
     this.#leave(keyOf(socket));
   }
 
-  /** Nobody waits any more. */
+  /** Nobody waits any more, or is waited for. */
   close(): void {
     clearTimeout(this.#timer);
+    this.#silent.clear();
+    for (let next = this.#next(); next; next = this.#next()) next.socket.destroy();
   }
 
   #listen(comer: Omit<Waiting, "said">): void {

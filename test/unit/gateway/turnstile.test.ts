@@ -197,11 +197,14 @@ describe("the turnstile", () => {
     expect([entered.length, gone(talkers)]).toEqual([100, 50]);
   });
 
-  it("lets nobody in any more once it is closed", () => {
-    const { speaks, entered, turnstile } = bench();
-    speaks("192.0.2.1");
+  it("lets nobody in any more once it is closed, and has none stay but who is inside", () => {
+    const { comes, speaks, entered, turnstile } = bench();
+    const inside = speaks("192.0.2.1");
+    milliseconds(2);
+    const [waiting, silent] = [speaks("192.0.2.1"), comes("192.0.2.1")];
     turnstile.close();
+    expect([inside.destroyed, waiting.destroyed, silent.destroyed]).toEqual([false, true, true]);
     milliseconds(100);
-    expect(entered).toEqual([]);
+    expect(entered).toEqual([inside]);
   });
 });

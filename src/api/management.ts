@@ -1,30 +1,15 @@
 import { randomUUID } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { ManagementAuthenticator, ManagementProof, Manager } from "../auth/management.ts";
-import type { Awaitable } from "../core/awaitable.ts";
-import type { CountedName } from "../core/counted.ts";
 import { codes, type Refusal, refuse } from "../core/errors.ts";
+import type { FailureCounts } from "../exchange/context.ts";
 import type { Log } from "../telemetry/log.ts";
 import { sameAddress } from "./addresses.ts";
 import { answer, refusal as problemOf } from "./http.ts";
 
-/** Failed proofs per address at the private port: those of what all gateways share. perMinute: 0 for no limit. */
-export interface FailureCount {
-  /** A proof, and what is asked before it and counted after it; crowded: where too many wait for theirs. */
-  inTurn<T>(
-    address: string,
-    kind: string,
-    perMinute: number,
-    work: () => Awaitable<T>,
-    crowded: () => Awaitable<T>,
-  ): Awaitable<T>;
-  isOver(address: string, names: readonly CountedName[], perMinute: number): Awaitable<boolean>;
-  add(address: string, names: readonly CountedName[], perMinute: number): Awaitable<void>;
-}
-
 export interface ManagementOptions {
   readonly authenticator: ManagementAuthenticator;
-  readonly failures: FailureCount;
+  readonly failures: FailureCounts;
   /** `limits.failuresPerMinute`. */
   readonly failuresPerMinute: () => number;
   readonly log: Log;

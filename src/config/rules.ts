@@ -14,28 +14,6 @@ export function checkRules(root: Value, faults: Faults): void {
 
 type Rule = (root: Value, faults: Faults) => void;
 
-const rules: readonly Rule[] = [
-  listenRule,
-  proxyRule,
-  chainRule,
-  turnRule,
-  secretsDifferRule,
-  uniqueRule,
-  gatewayDomainsRule,
-  numbersRule,
-  inboundRule,
-  trunksRule,
-  windowsRule,
-  keysRule,
-  callOutRule,
-  storeKeyRule,
-];
-
-/** What the customers of a root must agree on, whatever else is in it. */
-export function checkCustomers(root: Value, faults: Faults): void {
-  for (const rule of ofCustomers) rule(root, faults);
-}
-
 const ofCustomers: readonly Rule[] = [
   secretsDifferRule,
   uniqueRule,
@@ -46,6 +24,21 @@ const ofCustomers: readonly Rule[] = [
   keysRule,
   callOutRule,
 ];
+
+const rules: readonly Rule[] = [
+  listenRule,
+  proxyRule,
+  chainRule,
+  turnRule,
+  ...ofCustomers,
+  gatewayDomainsRule,
+  storeKeyRule,
+];
+
+/** What the customers of a root must agree on, whatever else is in it. */
+export function checkCustomers(root: Value, faults: Faults): void {
+  for (const rule of ofCustomers) rule(root, faults);
+}
 
 function listenRule(root: Value, faults: Faults): void {
   const path = ["gateway", "listen"];

@@ -103,6 +103,30 @@ export const meanings: Readonly<Record<string, string>> = {
   "customers[].limits.connections": "Legs at Kamailio at once.",
   "customers[].limits.connectionsPerUser":
     "Legs of one user at once; not where all visitors are one user. A page that lost its network may leave one for a minute.",
+  "customers[].limits.registrations": "Users registered at once.",
   "customers[].limits.calls": "Calls at once.",
+  "customers[].limits.callsPerMinute": "Calls begun within a minute.",
   "customers[].limits.callSeconds": "Longest call; then both ends get a BYE.",
+  "customers[].ceilings":
+    "Up to where its own API keys may raise the limit of that name; one that is not here: not at all.",
+  "customers[].ceilings.connections": "Of `limits.connections`.",
+  "customers[].ceilings.connectionsPerUser": "Of `limits.connectionsPerUser`.",
+  "customers[].ceilings.registrations": "Of `limits.registrations`.",
+  "customers[].ceilings.calls": "Of `limits.calls`.",
+  "customers[].ceilings.callsPerMinute": "Of `limits.callsPerMinute`.",
+  "customers[].ceilings.callSeconds": "Of `limits.callSeconds`.",
+  "customers[].ceilings.maxTtl": "Of `maxTtl`.",
+  "customers[].suspended":
+    "Nothing new is taken from its users. finish: calls may end by themselves; end: sockets are closed and calls end now.",
+  "customers[].revoked":
+    "Who or what is refused for a while; 1000 at most, each with one of user, credential, jti, handle.",
+  "customers[].revoked[].user": "A user part, or `user@domain`.",
+  "customers[].revoked[].credential": "Username of an ephemeral credential.",
+  "customers[].revoked[].jti": "Of a JWT.",
+  "customers[].revoked[].handle": "Of an exchanged credential, or its whole username.",
+  "customers[].revoked[].until": "Until then: ISO 8601 or Unix seconds.",
+  "customers[].revoked[].calls": "finish: calls may end by themselves; end: they end now.",
+  "customers[].webhook": "Where its call records are sent.",
+  "customers[].webhook.url": "`https://` URL; `http://` inside `exchange.callbackNetworks` only.",
+  "customers[].webhook.secret": "What they are signed with; at least 16 bytes, another than every other.",
 };

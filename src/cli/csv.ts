@@ -23,7 +23,14 @@ export function readCsv(text: string): { line: number; cells: string[] }[] | str
 const lists = new Set(["domains", "origins", "callFrom", "numbers", "dial", "methods", "passHeaders"]);
 const numbers = new Set(["maxTtl", "clockSkew"]);
 const texts = new Set(["id", "trunk", "trunk2", "callerId", "permissionUrl"]);
-const limits = new Set(["connections", "connectionsPerUser", "calls", "callSeconds"]);
+const limits = new Set([
+  "connections",
+  "connectionsPerUser",
+  "registrations",
+  "calls",
+  "callsPerMinute",
+  "callSeconds",
+]);
 
 /** Columns: the keys of a customer, limits by their own names, and `secret` with `algorithm` for a first secret, k1. */
 export function itemsOfCsv(text: string): Candidate[] | string {

@@ -93,7 +93,7 @@ const already = ({ line }: Candidate): Fault => ({
   message: "is there already: --replace takes its place",
 });
 
-const kept = ["secrets", "keys", "apiKeys"] as const;
+const kept = ["secrets", "keys", "apiKeys", "webhook"] as const;
 
 /** With its sealed secrets opened; where it takes another's place, with the secrets of that one if it says nothing of its own. */
 async function complete({ item, line }: Candidate, keys: SealKeys, store: Store | undefined): Promise<Candidate> {

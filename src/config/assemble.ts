@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type { Customer, Secret, VerificationKey } from "../core/identity.ts";
 import type { ParsedCustomer } from "./customer.ts";
+import { revocationOf } from "./revocation.ts";
 import { defaultStore, type Parsed } from "./schema.ts";
 import type { Config } from "./types.ts";
 
@@ -47,7 +48,8 @@ const perUser = (customers: readonly ParsedCustomer[]): ReadonlyMap<string, numb
 
 /** As the program sees it. */
 export function customerOf(parsed: ParsedCustomer): Customer {
-  const { permissionUrl: _url, trunk, trunk2, callerId, secrets, keys, limits, ...rest } = parsed;
+  const { permissionUrl: _url, trunk, trunk2, callerId, secrets, keys, limits, ...more } = parsed;
+  const { suspended, revoked, webhook, ...rest } = more;
   const { connectionsPerUser: _kept, ...ofAll } = limits;
   return {
     ...rest,
@@ -57,6 +59,9 @@ export function customerOf(parsed: ParsedCustomer): Customer {
     ...(trunk !== undefined && { trunk }),
     ...(trunk2 !== undefined && { trunk2 }),
     ...(callerId !== undefined && { callerId }),
+    ...(suspended !== undefined && { suspended }),
+    revoked: revoked.map(revocationOf),
+    ...(webhook && { webhook }),
   };
 }
 

@@ -5,13 +5,15 @@ import type { Faults } from "./faults.ts";
 import { isNetwork, isWebUrl } from "./fields.ts";
 import type { Value } from "./walk.ts";
 
+const called = ["customers[].keys[].jwksUri", "customers[].permissionUrl", "customers[].webhook.url"];
+
 /** What a call-out would refuse every time is told now; where a name leads is judged when it is called. */
 export function callOutRule(root: Value, faults: Faults): void {
   const networks = texts(root, "exchange.callbackNetworks[]")
     .map(({ value }) => value)
     .filter(isNetwork);
   const isAllowed = networksOf(networks);
-  for (const { path, value } of texts(root, "customers[].keys[].jwksUri", "customers[].permissionUrl")) {
+  for (const { path, value } of texts(root, ...called)) {
     if (!isWebUrl(value)) continue;
     const { protocol, hostname } = new URL(value);
     const host = hostname.replace(/^\[(.*)\]$/, "$1");

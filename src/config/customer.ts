@@ -2,11 +2,13 @@ import { z } from "zod";
 import { defaultMethods } from "../core/identity.ts";
 import * as is from "./fields.ts";
 import { verificationKey } from "./keys.ts";
+import { callsThen, revocation } from "./revocation.ts";
 import {
   domain,
   hash,
   id,
   instant,
+  largest,
   limit,
   list,
   lower,
@@ -45,6 +47,11 @@ const trunk = text(
   "is no trunk: write a SIP URI like sip:pbx.acme.example:5060, without password and headers",
 );
 
+const ceiling = whole(0, largest).optional();
+
+/** More would be looked through for each of a customer's requests. */
+const mostRevoked = 1000;
+
 export const customer = map({
   id: text(is.isCustomerId, "is no customer id: write up to 64 of a-z 0-9 _ . -, beginning with a letter or digit"),
   domains: list(domain),
@@ -69,9 +76,23 @@ export const customer = map({
   limits: map({
     connections: limit(1000),
     connectionsPerUser: limit(0),
+    registrations: limit(0),
     calls: limit(100),
+    callsPerMinute: limit(0),
     callSeconds: limit(14_400),
   }).prefault({}),
+  ceilings: map({
+    connections: ceiling,
+    connectionsPerUser: ceiling,
+    registrations: ceiling,
+    calls: ceiling,
+    callsPerMinute: ceiling,
+    callSeconds: ceiling,
+    maxTtl: whole(1, year).optional(),
+  }).prefault({}),
+  suspended: callsThen.optional(),
+  revoked: z.array(revocation).max(mostRevoked).default([]),
+  webhook: map({ url: webUrl, secret }).optional(),
 });
 
 export type ParsedCustomer = z.output<typeof customer>;

@@ -25,7 +25,7 @@ function sentenceOf(issue: z.core.$ZodIssue, value: unknown): string {
     case "too_small":
       return issue.origin === "array" ? "needs at least one entry" : `must be at least ${issue.minimum}`;
     case "too_big":
-      return `must be at most ${issue.maximum}`;
+      return issue.origin === "array" ? `has more than ${issue.maximum} entries` : `must be at most ${issue.maximum}`;
     case "invalid_key":
       return issue.issues[0]?.message ?? "is no key that may stand here";
     default:

@@ -19,6 +19,7 @@ const fromFiles: readonly string[] = [
   "customers[].keys[].secret",
   "customers[].keys[].pem",
   "customers[].apiKeys[].secret",
+  "customers[].webhook.secret",
 ];
 
 const largestSecret = 65_536;

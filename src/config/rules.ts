@@ -3,6 +3,7 @@ import { at, collect, isMapValue, texts } from "./collect.ts";
 import { type Faults, type Path, show } from "./faults.ts";
 import { keysRule } from "./key-fit.ts";
 import { isLoopback, parseListen } from "./listen.ts";
+import { revokedRule } from "./revocation.ts";
 import { defaultListen } from "./schema.ts";
 import { parseInstant } from "./values.ts";
 import type { Value } from "./walk.ts";
@@ -23,6 +24,7 @@ const ofCustomers: readonly Rule[] = [
   windowsRule,
   keysRule,
   callOutRule,
+  revokedRule,
 ];
 
 const rules: readonly Rule[] = [
@@ -94,7 +96,12 @@ function secretsDifferRule(root: Value, faults: Faults): void {
     ["turn.secret"],
     ["admin.operators[].secret"],
     ["storeKey", "storeKeyBefore"],
-    ["customers[].secrets[].secret", "customers[].keys[].secret", "customers[].apiKeys[].secret"],
+    [
+      "customers[].secrets[].secret",
+      "customers[].keys[].secret",
+      "customers[].apiKeys[].secret",
+      "customers[].webhook.secret",
+    ],
   ];
   const owners = new Map<string, { whose: string; path: Path }>();
   for (const [kind, patterns] of kinds.entries()) {

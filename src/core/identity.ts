@@ -47,6 +47,40 @@ export interface ApiKey {
   readonly secret: string;
 }
 
+/** Whether calls under way may go on, or end now, when who placed them loses the right to. */
+export type CallsThen = "finish" | "end";
+
+/** Who or what is refused for a while. */
+export interface Revocation {
+  /** user: a user part, or `user@domain`; credential: an ephemeral username; handle: an exchange handle, or the username that holds it. */
+  readonly kind: "user" | "credential" | "jti" | "handle";
+  readonly value: string;
+  /** Unix seconds, inclusive. */
+  readonly until: number;
+  readonly calls: CallsThen;
+}
+
+/** 0: no limit. */
+export interface CustomerLimits {
+  readonly connections: number;
+  /** Addresses of record with a binding at once. */
+  readonly registrations: number;
+  readonly calls: number;
+  readonly callsPerMinute: number;
+  readonly callSeconds: number;
+}
+
+/** Up to where a customer's own API keys may raise what stands beside it; absent: not at all. */
+export type Ceilings = {
+  readonly [name in keyof CustomerLimits | "connectionsPerUser" | "maxTtl"]?: number | undefined;
+};
+
+/** Where a customer's call records go. */
+export interface Webhook {
+  readonly url: string;
+  readonly secret: string;
+}
+
 /** Who owns domains, secrets, origins, numbers and a trunk. Every list may be empty; domains are lower case. */
 export interface Customer {
   readonly id: string;
@@ -72,7 +106,12 @@ export interface Customer {
   readonly callerId?: string;
   readonly inbound: Readonly<Record<string, string>>;
   readonly passHeaders: readonly string[];
-  readonly limits: { readonly connections: number; readonly calls: number; readonly callSeconds: number };
+  readonly limits: CustomerLimits;
+  readonly ceilings: Ceilings;
+  /** Nothing new is taken from its users; absent: not suspended. */
+  readonly suspended?: CallsThen;
+  readonly revoked: readonly Revocation[];
+  readonly webhook?: Webhook;
 }
 
 /** What a data token or a JWT may permit (callstats.io, three-party proposal). */

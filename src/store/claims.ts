@@ -10,6 +10,7 @@ export interface Claiming {
   readonly secrets?: unknown;
   readonly keys?: unknown;
   readonly apiKeys?: unknown;
+  readonly webhook?: unknown;
 }
 
 /** What stands where; path: as in `domains[0]`. */
@@ -34,6 +35,7 @@ export function claimsOf(of: Claiming): PlacedClaim[] {
     add("api-key", lower(record(entry).id), `apiKeys[${at}].id`);
     add("secret", record(entry).secret, `apiKeys[${at}].secret`);
   }
+  add("secret", record(of.webhook).secret, "webhook.secret");
   return [...found.values()];
 }
 

@@ -1,6 +1,6 @@
 import type { Item } from "./port.ts";
 
-/** Lists of an item whose entries have an id and may have a secret. */
+/** Lists of an item whose entries have an id and may have a secret. Its webhook may have one too, and no id. */
 const lists = ["secrets", "keys", "apiKeys"] as const;
 
 export type ChangeSecret = (secret: string, list: string, id: string) => string | undefined;
@@ -12,6 +12,7 @@ export function mapSecrets(item: Item, change: ChangeSecret): Item {
     const entries = item[list];
     if (Array.isArray(entries)) changed[list] = entries.map((entry: unknown) => mapEntry(entry, list, change));
   }
+  if ("webhook" in item) changed.webhook = mapEntry(item.webhook, "webhook", change);
   return changed;
 }
 
@@ -19,7 +20,7 @@ function mapEntry(entry: unknown, list: string, change: ChangeSecret): unknown {
   if (typeof entry !== "object" || entry === null) return entry;
   const { secret, ...rest } = entry as Record<string, unknown>;
   if (typeof secret !== "string") return entry;
-  const changed = change(secret, list, String(rest.id));
+  const changed = change(secret, list, String(rest.id ?? ""));
   return changed === undefined ? rest : { ...rest, secret: changed };
 }
 

@@ -58,6 +58,7 @@ export function describeStore(name: string, open: () => Promise<OpenedStore>): v
         apiKeys: [{ id: "a1", secret: "the-api-keys-secret" }],
         inbound: { "+3225887000": "reception" },
         limits: { calls: 3 },
+        webhook: { url: "https://acme.example/calls", secret: "the-secret-of-its-webhook" },
       });
       expect(await store.write([put(item)])).toEqual({ kind: "written", revision: 1 });
       expect(await store.get("acme")).toEqual({ kind: "stored", id: "acme", revision: 1, item });

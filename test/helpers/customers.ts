@@ -1,5 +1,11 @@
-import type { Customer, Identity } from "../../src/core/identity.ts";
+import type { Customer, CustomerLimits, Identity } from "../../src/core/identity.ts";
 import { defaultMethods, unnarrowed } from "../../src/core/identity.ts";
+
+/** What is not said has no limit. */
+export const limits = (changes: Partial<CustomerLimits> = {}): CustomerLimits => ({
+  ...{ connections: 0, registrations: 0, calls: 0, callsPerMinute: 0, callSeconds: 0 },
+  ...changes,
+});
 
 /** A customer for unit tests: one domain, one secret, no rights beyond its own users. */
 export function customer(changes: Partial<Customer> = {}): Customer {
@@ -18,7 +24,9 @@ export function customer(changes: Partial<Customer> = {}): Customer {
     methods: defaultMethods,
     inbound: {},
     passHeaders: [],
-    limits: { connections: 1000, calls: 100, callSeconds: 14_400 },
+    limits: limits({ connections: 1000, calls: 100, callSeconds: 14_400 }),
+    ceilings: {},
+    revoked: [],
     ...changes,
   };
 }

@@ -80,7 +80,9 @@ describe("the config that names every key", () => {
         callerId: "+3225887000",
         inbound: { "+3225887000": "reception" },
         passHeaders: ["X-Voxbone-Context"],
-        limits: { connections: 1000, calls: 100, callSeconds: 14_400 },
+        limits: { connections: 1000, registrations: 0, calls: 100, callsPerMinute: 0, callSeconds: 14_400 },
+        ceilings: {},
+        revoked: [],
       },
     ]);
     expect(new Customers(config.customers).ownerOf("+3225887123")?.id).toBe("acme");
@@ -184,7 +186,9 @@ describe("the least config", () => {
           methods: defaultMethods,
           inbound: {},
           passHeaders: [],
-          limits: { connections: 1000, calls: 100, callSeconds: 14_400 },
+          limits: { connections: 1000, registrations: 0, calls: 100, callsPerMinute: 0, callSeconds: 14_400 },
+          ceilings: {},
+          revoked: [],
         },
       ],
       connectionsPerUser: new Map(),
@@ -193,6 +197,25 @@ describe("the least config", () => {
 
   it("announces nothing as not available", () => {
     expect(folder.load(least)).toMatchObject({ kind: "config", notAvailable: [] });
+  });
+});
+
+describe("what is taken from a customer", () => {
+  it("is read with the kind of what is revoked, and with its calls ended unless it says otherwise", () => {
+    const text = `${least}customers:
+  - id: acme
+    suspended: finish
+    ceilings: { calls: 200 }
+    revoked:
+      - { user: alice@Acme.Example, until: 2030-01-01T00:00:00Z }
+      - { jti: t-1, until: 1893456000, calls: finish }
+`;
+    const [acme] = folder.config(text).customers;
+    expect(acme).toMatchObject({ suspended: "finish", ceilings: { calls: 200 } });
+    expect(acme?.revoked).toEqual([
+      { kind: "user", value: "alice@acme.example", until: 1_893_456_000, calls: "end" },
+      { kind: "jti", value: "t-1", until: 1_893_456_000, calls: "finish" },
+    ]);
   });
 });
 

@@ -27,7 +27,9 @@ const customer = (changes: Partial<Customer> = {}): Customer => ({
   methods: [],
   inbound: {},
   passHeaders: [],
-  limits: { connections: 1, calls: 1, callSeconds: 1 },
+  limits: { connections: 1, registrations: 1, calls: 1, callsPerMinute: 1, callSeconds: 1 },
+  ceilings: {},
+  revoked: [],
   ...changes,
 });
 

@@ -1,12 +1,12 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { Chain } from "../../../src/gateway/chain.ts";
-import { customer, identity } from "../../helpers/customers.ts";
+import { customer, identity, limits } from "../../helpers/customers.ts";
 
 const secret = "chain-secret-0123456789";
 let now = 1_700_000_000_000;
 const chain = (ttl = 60): Chain => new Chain({ secret, algorithm: "sha256", ttl }, { now: () => now });
-const alice = identity(customer({ limits: { connections: 0, calls: 0, callSeconds: 7200 } }));
+const alice = identity(customer({ limits: limits({ callSeconds: 7200 }) }));
 const trunk = { trunk: "sip:pbx.acme.example:5060;transport=tcp", trunk2: "", caller: "+3225887000" };
 const hmac = (grant: string): string => createHmac("sha256", secret).update(grant).digest("base64");
 const grantOf = (lines: string): string =>
@@ -73,7 +73,7 @@ describe("Chain", () => {
 
 describe("the longest call that a grant allows", () => {
   const max = (callSeconds: number, maxSeconds?: number): string => {
-    const of = customer({ limits: { connections: 0, calls: 0, callSeconds } });
+    const of = customer({ limits: limits({ callSeconds }) });
     const who = identity(of, { narrowing: maxSeconds === undefined ? {} : { maxSeconds } });
     return /\|max=([^|]*)\|customer=acme$/.exec(grantOf(chain().lines(who, trunk)))![1]!;
   };

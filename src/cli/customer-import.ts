@@ -2,6 +2,7 @@ import type { Fault } from "../config/types.ts";
 import type { Candidate } from "../store/judge.ts";
 import type { Item, Store } from "../store/port.ts";
 import type { SealKeys } from "../store/seal.ts";
+import { actOf } from "./act.ts";
 import { itemsOfCsv } from "./csv.ts";
 import { readJson, readText } from "./item-file.ts";
 import { print, say } from "./outcome.ts";
@@ -40,7 +41,7 @@ export async function importAll(file: string, options: ImportOptions): Promise<v
       const id = String(item.id);
       return { kind: "put", id, item, claims: claimsOf(item), ...(!there.has(id) && { expected: 0 }) } as const;
     });
-    if (!check) mustBeWritten(await store.write(edits));
+    if (!check) mustBeWritten(await store.write(edits, actOf("customer.import")));
     tell(edits.length - there.size, there.size);
     return true;
   }

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
+import { actOf } from "./act.ts";
 import { configOption } from "./config-file.ts";
 import { exportAll, type ImportOptions, importAll } from "./customer-import.ts";
 import { readItemFile } from "./item-file.ts";
@@ -106,7 +107,8 @@ async function add(id: string, options: AddOptions): Promise<void> {
     if (await store.get(id))
       faults.push({ path: "id", line: 1, message: "is there already: remove it, or import with --replace" });
     if (faults.length > 0) return refused(faults, json);
-    const revision = mustBeWritten(await store.write([{ kind: "put", id, item, claims: claimsOf(item), expected: 0 }]));
+    const edit = { kind: "put", id, item, claims: claimsOf(item), expected: 0 } as const;
+    const revision = mustBeWritten(await store.write([edit], actOf("customer.add")));
     print({ customer: id, revision });
     if (!json) say(`stored. A secret for its servers: postern secret add ${id}`);
   });
@@ -153,7 +155,8 @@ async function remove(id: string, { config, json }: { config: string; json?: tru
   const made = await withStore({ config, make: false }, async (bench) => {
     const record = await bench.store.get(id);
     if (!record) return noSuch(id, bench.config);
-    const revision = mustBeWritten(await bench.store.write([{ kind: "remove", id, expected: record.revision }]));
+    const edit = { kind: "remove", id, expected: record.revision } as const;
+    const revision = mustBeWritten(await bench.store.write([edit], actOf("customer.remove")));
     print({ customer: id, revision });
     if (!json) say("removed: its sockets are closed");
     return true;

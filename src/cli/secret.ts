@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type Command, InvalidArgumentError } from "commander";
 import type { Item } from "../store/port.ts";
+import { actOf } from "./act.ts";
 import { configOption } from "./config-file.ts";
 import { noStore } from "./customer.ts";
 import { failure, print, say, usage } from "./outcome.ts";
@@ -74,7 +75,7 @@ async function add(customer: string, options: AddOptions): Promise<void> {
     const window = { ...(notBefore !== undefined && { notBefore }), ...(notAfter !== undefined && { notAfter }) };
     const told = { customer, id, algorithm, ...(!brought && { secret }) };
     const words = brought ? "stored" : "stored: this is the only time that the secret is shown";
-    return { entries: [{ id, secret, algorithm, ...window }, ...entries], told, words };
+    return { what: `secret.add ${id}`, entries: [{ id, secret, algorithm, ...window }, ...entries], told, words };
   });
 }
 
@@ -105,7 +106,7 @@ async function retire(customer: string, id: string, { config, grace, json = fals
     const notAfter = Math.min(end, parseInstant(mustHave(entries, id, customer).notAfter) ?? end);
     const retired = entries.map((entry) => (entry.id === id ? { ...entry, notAfter } : entry));
     const words = `valid until ${new Date(notAfter * 1000).toISOString()}`;
-    return { entries: retired, told: { customer, id, notAfter }, words };
+    return { what: `secret.retire ${id}`, entries: retired, told: { customer, id, notAfter }, words };
   });
 }
 
@@ -114,11 +115,13 @@ async function revoke(customer: string, id: string, { config, json = false }: Op
     mustHave(entries, id, customer);
     const left = entries.filter((entry) => entry.id !== id);
     const words = `revoked: the sockets that it proved are closed${left.length === 0 ? "; no secret is left" : ""}`;
-    return { entries: left, told: { customer, id, revoked: true }, words };
+    return { what: `secret.revoke ${id}`, entries: left, told: { customer, id, revoked: true }, words };
   });
 }
 
 interface Changed {
+  /** For the audit. */
+  readonly what: string;
   readonly entries: readonly Entry[];
   /** Data, and words about it. */
   readonly told: unknown;
@@ -136,11 +139,11 @@ async function change(
     const { store, surroundings } = bench;
     const [{ judge }, { claimsOf }] = await Promise.all([import("../store/judge.ts"), import("../store/claims.ts")]);
     const { item: before, revision: expected } = await itemOf(id, bench);
-    const { entries, told, words } = make(entriesOf(before));
+    const { what, entries, told, words } = make(entriesOf(before));
     const item = { ...before, secrets: entries };
     const faults = await judge([{ item, line: 1 }], surroundings, store);
     if (faults.length > 0) return refused(faults, json);
-    mustBeWritten(await store.write([{ kind: "put", id, item, claims: claimsOf(item), expected }]));
+    mustBeWritten(await store.write([{ kind: "put", id, item, claims: claimsOf(item), expected }], actOf(what)));
     print(told);
     if (!json) say(words);
     return true;

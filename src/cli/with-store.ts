@@ -1,16 +1,14 @@
 import type { Fault } from "../config/types.ts";
 import type { Config } from "../config.ts";
 import type { Surroundings } from "../store/judge.ts";
-import type { Item, Store, Written } from "../store/port.ts";
-import type { SealKeys } from "../store/seal.ts";
+import type { OpenedStore } from "../store/open.ts";
+import type { Item, Written } from "../store/port.ts";
 import { need } from "./config-file.ts";
 import { failure, print, say, usage } from "./outcome.ts";
 
 /** Commands on the store itself, whether a gateway runs or not. */
-export interface Bench {
+export interface Bench extends OpenedStore {
   readonly config: Config;
-  readonly store: Store;
-  readonly keys: SealKeys;
   /** Of the config: what stored customers must agree with. */
   readonly surroundings: Surroundings;
 }

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { makeKeyFile, readKeyFile } from "./key-file.ts";
-import type { Store } from "./port.ts";
+import type { Ports } from "./port.ts";
 import { SealKeys } from "./seal.ts";
 import { openSqlite } from "./sqlite.ts";
 import { sentenceOf } from "./sqlite-fault.ts";
@@ -13,8 +13,7 @@ export interface StoreConfig {
   readonly storeKeys: readonly string[];
 }
 
-export interface OpenedStore {
-  readonly store: Store;
+export interface OpenedStore extends Ports {
   /** Under which its secrets are sealed. */
   readonly keys: SealKeys;
 }
@@ -34,7 +33,7 @@ export async function openStore(config: StoreConfig, { make, renew }: Wish): Pro
   const size = statSync(path, { throwIfNoEntry: false })?.size;
   if (size === undefined && !make) return undefined;
   const keys = keysFor(path, config.storeKeys, (size ?? 0) === 0);
-  return { store: await openSqlite({ path, keys, renew }), keys: new SealKeys(keys) };
+  return { ...(await openSqlite({ path, keys, renew })), keys: new SealKeys(keys) };
 }
 
 /** Newest first. A key that was made beside the store goes on opening what was sealed before the config had one. */

@@ -39,6 +39,17 @@ export type Edit =
     }
   | { readonly kind: "remove"; readonly id: string; readonly expected?: number };
 
+/** Who does what. None of it holds a secret; what is too long is cut, control characters are shown. */
+export interface Act {
+  /** `cli:<user of the system>`, `operator:<id>`, `customer:<id>/<API key>`, `gateway`. */
+  readonly by: string;
+  /** As in `secret.retire k1`. */
+  readonly what: string;
+  /** Of a change each customer of it stands in an entry of its own. */
+  readonly customer?: string;
+  readonly address?: string;
+}
+
 /** What a customer has already that another one wants. claim: index among those asked for. */
 export interface Taken {
   readonly claim: number;
@@ -71,8 +82,60 @@ export interface Store {
   list(after: string, limit: number): Promise<readonly StoredRecord[]>;
   /** Who has what of these claims. */
   taken(claims: readonly Claim[]): Promise<readonly Taken[]>;
-  /** All of it or nothing. */
-  write(edits: readonly Edit[]): Promise<Written>;
+  /** All of it or nothing, and an entry of the audit for each edit with it. */
+  write(edits: readonly Edit[], act: Act): Promise<Written>;
   watch(listener: (event: StoreEvent) => void): void;
+  /** Of the database: its audit too. */
   close(): Promise<void>;
+}
+
+/** An entry as it lies in the database. text: JSON, an AuditEntry; mac: over the mac before it and the text. */
+export interface AuditRow {
+  readonly seq: number;
+  readonly text: string;
+  readonly mac: string;
+}
+
+/** at: Unix milliseconds; key: id of the key of its mac; detail: which members changed, and how where that may be shown. */
+export interface AuditEntry extends Act {
+  readonly seq: number;
+  readonly at: number;
+  readonly key: string;
+  readonly detail?: Readonly<Record<string, unknown>>;
+}
+
+/** The last entry; before the first: seq 0, mac empty. */
+export type AuditHead = Pick<AuditRow, "seq" | "mac">;
+
+/** after: oldest first from there on; without it the newest, oldest of them first. since: Unix milliseconds. */
+export interface AuditQuery {
+  readonly after?: number;
+  /** Those before this one alone. */
+  readonly before?: number;
+  readonly limit: number;
+  readonly customer?: string;
+  readonly by?: string;
+  readonly since?: number;
+}
+
+/** A key of older entries, sealed under the store's. */
+export interface SealedKey {
+  readonly id: string;
+  readonly sealed: string;
+}
+
+/** Who did what, never changed and never removed. All of it rejects with an Error whose message is a sentence. */
+export interface Audit {
+  /** What changes no customer: a sign-in, a start, the use of a command. One transaction. */
+  append(acts: readonly Act[]): Promise<AuditHead>;
+  read(query: AuditQuery): Promise<readonly AuditRow[]>;
+  head(): Promise<AuditHead>;
+  /** For who verifies over a change of the store's key. */
+  olderKeys(): Promise<readonly SealedKey[]>;
+}
+
+/** One database, behind all of its ports; closed by its store. */
+export interface Ports {
+  readonly store: Store;
+  readonly audit: Audit;
 }

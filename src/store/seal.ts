@@ -10,6 +10,14 @@ interface Key {
   readonly sealing: Buffer;
   /** HMAC-SHA-256: tells two secrets apart without keeping them. */
   readonly naming: Buffer;
+  /** HMAC-SHA-256: of the audit's entries. */
+  readonly chaining: Buffer;
+}
+
+/** What the entries of the audit are chained with. */
+export interface ChainKey {
+  readonly id: string;
+  readonly key: Buffer;
 }
 
 /** What secrets are sealed under in the store. */
@@ -62,13 +70,31 @@ export class SealKeys {
   name(secret: string): string {
     return createHmac("sha256", this.#keys[0]!.naming).update(secret).digest("base64url");
   }
+
+  get chainKey(): ChainKey {
+    const { id, chaining } = this.#keys[0]!;
+    return { id, key: chaining };
+  }
+
+  /** Those of keys that were the store's before, as they lie sealed in it. What does not open is left out. */
+  olderChainKeys(sealed: readonly { readonly id: string; readonly sealed: string }[]): ChainKey[] {
+    return sealed.flatMap(({ id, sealed: text }) => {
+      const key = this.open(text, ["audit", id]);
+      return key === undefined ? [] : [{ id, key: Buffer.from(key, "base64") }];
+    });
+  }
+
+  sealChainKey({ id, key }: ChainKey): string {
+    return this.seal(key.toString("base64"), ["audit", id]);
+  }
 }
 
 export const isSealed = (text: string): boolean => text.startsWith("sealed:");
 
 function keyOf(text: string): Key {
   const [sealing, naming] = [derive(text, "postern store seal 1"), derive(text, "postern store name 1")];
-  return { id: createHmac("sha256", naming).update("id").digest("hex").slice(0, 16), sealing, naming };
+  const chaining = derive(text, "postern store chain 1");
+  return { id: createHmac("sha256", naming).update("id").digest("hex").slice(0, 16), sealing, naming, chaining };
 }
 
 const derive = (text: string, info: string): Buffer => Buffer.from(hkdfSync("sha256", text, "", info, 32));

@@ -1,8 +1,24 @@
 import { closeSync, existsSync, openSync, statSync } from "node:fs";
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
+import { detailOf } from "./audit-detail.ts";
 import { mapSecrets } from "./item-secrets.ts";
-import type { Changes, Claim, Edit, Item, Position, StoredRecord, Taken, Written } from "./port.ts";
+import type {
+  Act,
+  AuditHead,
+  AuditQuery,
+  AuditRow,
+  Changes,
+  Claim,
+  Edit,
+  Item,
+  Position,
+  SealedKey,
+  StoredRecord,
+  Taken,
+  Written,
+} from "./port.ts";
 import { SealKeys } from "./seal.ts";
+import { SqliteAudit } from "./sqlite-audit.ts";
 import { sentenceOf } from "./sqlite-fault.ts";
 import type { Opening } from "./sqlite-messages.ts";
 import { migrate } from "./sqlite-schema.ts";
@@ -22,6 +38,7 @@ export class SqliteFile {
   readonly #db: DatabaseSync;
   readonly #inode: bigint;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #audit: SqliteAudit;
   #dataVersion: number;
 
   /** Made where it is not there. Throws a sentence where it cannot be used. */
@@ -31,6 +48,7 @@ export class SqliteFile {
     // SQLite would make it readable for everybody that umask allows; its other files get the mode of this one.
     if (!existsSync(path)) closeSync(openSync(path, "a", 0o600));
     this.#db = new DatabaseSync(path, { timeout: patience, enableDoubleQuotedStringLiterals: false });
+    this.#audit = new SqliteAudit(this.#db);
     try {
       migrate(this.#db);
       this.#db.exec(
@@ -84,21 +102,39 @@ export class SqliteFile {
     });
   }
 
-  write(edits: readonly Edit[]): Written {
+  write(edits: readonly Edit[], act: Act): Written {
     try {
-      this.#mustBeThere();
-      this.#db.exec("BEGIN IMMEDIATE");
+      return this.#changing(
+        () => this.#writeAll(edits, act),
+        ({ kind }) => kind === "written",
+      );
     } catch (error) {
       return { kind: "unavailable", sentence: sentenceOf(error) };
     }
-    try {
-      const written = this.#writeAll(edits);
-      this.#db.exec(written.kind === "written" ? "COMMIT" : "ROLLBACK");
-      return written;
-    } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
-      return { kind: "unavailable", sentence: sentenceOf(error) };
-    }
+  }
+
+  /** Throws where it cannot be written. */
+  append(acts: readonly Act[]): AuditHead {
+    return this.#changing(
+      () =>
+        this.#audit.append(
+          acts.map((act) => ({ act })),
+          this.#keys,
+        ),
+      () => true,
+    );
+  }
+
+  audit(query: AuditQuery): AuditRow[] {
+    return this.#audit.read(query);
+  }
+
+  auditHead(): AuditHead {
+    return this.#audit.head();
+  }
+
+  auditKeys(): SealedKey[] {
+    return this.#audit.olderKeys();
   }
 
   close(): void {
@@ -106,14 +142,33 @@ export class SqliteFile {
     if (inodeOf(this.#path) === this.#inode) this.#db.close();
   }
 
-  #writeAll(edits: readonly Edit[]): Written {
+  /** One transaction. keep: whether it is to stand. Throws, and nothing has changed, where it cannot be written. */
+  #changing<Result>(work: () => Result, keep: (result: Result) => boolean): Result {
+    this.#mustBeThere();
+    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      if (this.#currentKey() !== this.#keys.id) throw new Error(otherKey);
+      const result = work();
+      this.#db.exec(keep(result) ? "COMMIT" : "ROLLBACK");
+      return result;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  #writeAll(edits: readonly Edit[], act: Act): Written {
     for (const { id, expected } of edits) {
       if (expected !== undefined && this.#revisionOf(id) !== expected) return { kind: "stale", id };
     }
     const revision = Number(this.#all("SELECT value FROM meta WHERE name = 'revision'", [])[0]?.value) + 1;
     this.#run("UPDATE meta SET value = ? WHERE name = 'revision'", [String(revision)]);
     for (const { id } of edits) this.#run("DELETE FROM claims WHERE customer = ?", [id]);
+    const entries: Parameters<SqliteAudit["append"]>[0][number][] = [];
     for (const [index, edit] of edits.entries()) {
+      const before = this.#itemOf(edit.id);
+      const detail = detailOf(before, edit.kind === "put" ? edit.item : undefined, revision);
+      entries.push({ act: { ...act, customer: edit.id }, detail });
       const item = edit.kind === "put" ? JSON.stringify(this.#sealed(edit.id, edit.item)) : null;
       for (const claim of edit.kind === "put" ? edit.claims : []) {
         const owner = this.#ownerOf(claim);
@@ -123,7 +178,17 @@ export class SqliteFile {
       const sql = "INSERT INTO customers VALUES (?1, ?2, ?3) ON CONFLICT (id) DO UPDATE SET revision = ?2, item = ?3";
       this.#run(sql, [edit.id, revision, item]);
     }
+    this.#audit.append(entries, this.#keys);
     return { kind: "written", revision };
+  }
+
+  /** As far as its secrets open. */
+  #itemOf(customer: string): Item | undefined {
+    const [row] = this.#all("SELECT item FROM customers WHERE id = ? AND item IS NOT NULL", [customer]);
+    if (!row) return undefined;
+    return mapSecrets(JSON.parse(String(row.item)) as Item, (sealed, list, id) =>
+      this.#keys.open(sealed, [customer, list, id]),
+    );
   }
 
   #claim(claim: Claim, customer: string): void {
@@ -173,17 +238,24 @@ export class SqliteFile {
     const newest = this.#keys;
     this.#db.exec("BEGIN IMMEDIATE");
     try {
-      const [row] = this.#all("SELECT value FROM meta WHERE name = 'key'", []);
-      const current = String(row?.value ?? newest.id);
+      const current = this.#currentKey() ?? newest.id;
       if (!newest.has(current)) throw new Error(sealedOtherwise);
       this.#keys = renew ? newest : new SealKeys(texts, current);
-      if (this.#keys.id !== current) this.#sealAnew();
+      if (this.#keys.id !== current) {
+        this.#sealAnew();
+        this.#audit.renew(new SealKeys(texts, current), this.#keys);
+      }
       this.#run("INSERT OR REPLACE INTO meta VALUES ('key', ?)", [this.#keys.id]);
       this.#db.exec("COMMIT");
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       throw error;
     }
+  }
+
+  #currentKey(): string | undefined {
+    const [row] = this.#all("SELECT value FROM meta WHERE name = 'key'", []);
+    return row && String(row.value);
   }
 
   #sealAnew(): void {
@@ -226,6 +298,7 @@ export class SqliteFile {
 }
 
 const foreign = "a secret of it does not open: it was sealed under another key, or put there by hand";
+const otherKey = "was sealed anew under another key meanwhile: restart this with that key";
 const sealedOtherwise = "is sealed under another key: set storeKey as it was, or as storeKeyBefore beside the new one";
 
 const inodeOf = (path: string): bigint | undefined => statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;

@@ -1,4 +1,4 @@
-import type { Claim, Edit, Position, StoreEvent } from "./port.ts";
+import type { Act, AuditQuery, Claim, Edit, Position, StoreEvent } from "./port.ts";
 
 /** What the two threads of a SQLite store say to each other. */
 
@@ -15,7 +15,11 @@ export type Call =
   | { readonly name: "get"; readonly id: string }
   | { readonly name: "list"; readonly after: string; readonly limit: number }
   | { readonly name: "taken"; readonly claims: readonly Claim[] }
-  | { readonly name: "write"; readonly edits: readonly Edit[] }
+  | { readonly name: "write"; readonly edits: readonly Edit[]; readonly act: Act }
+  | { readonly name: "audit.append"; readonly acts: readonly Act[] }
+  | { readonly name: "audit.read"; readonly query: AuditQuery }
+  | { readonly name: "audit.head" }
+  | { readonly name: "audit.keys" }
   | { readonly name: "close" };
 
 export interface Asked {

@@ -12,6 +12,18 @@ const migrations: readonly string[] = [
   CREATE INDEX claims_by_customer ON claims (customer);
   INSERT INTO meta VALUES ('revision', '0');
   `,
+  `
+  CREATE TABLE audit (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL, mac TEXT NOT NULL) STRICT;
+  CREATE INDEX audit_by_customer ON audit (json_extract(entry, '$.customer'), seq);
+  CREATE TRIGGER audit_follows BEFORE INSERT ON audit
+    WHEN new.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM audit)
+    BEGIN SELECT RAISE(ABORT, 'an entry of the audit follows the last one'); END;
+  CREATE TRIGGER audit_stays BEFORE UPDATE ON audit
+    BEGIN SELECT RAISE(ABORT, 'an entry of the audit is never changed'); END;
+  CREATE TRIGGER audit_remains BEFORE DELETE ON audit
+    BEGIN SELECT RAISE(ABORT, 'an entry of the audit is never removed'); END;
+  CREATE TABLE audit_keys (id TEXT PRIMARY KEY, sealed TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** "PSTN": a database of another program is not taken for ours. */

@@ -68,7 +68,15 @@ function resultOf(call: Asked["call"], file: SqliteFile): unknown {
     case "taken":
       return file.taken(call.claims);
     case "write":
-      return file.write(call.edits);
+      return file.write(call.edits, call.act);
+    case "audit.append":
+      return file.append(call.acts);
+    case "audit.read":
+      return file.audit(call.query);
+    case "audit.head":
+      return file.auditHead();
+    case "audit.keys":
+      return file.auditKeys();
     case "close":
       return file.close();
   }

@@ -8,8 +8,8 @@ describeStore("SQLite", async () => {
   const folder = temporaryDir("store");
   const opening = { path: join(folder, "postern.db"), keys: ["the-key-of-this-store"], renew: false };
   return {
-    store: await openSqlite(opening),
-    again: () => openSqlite(opening),
+    store: (await openSqlite(opening)).store,
+    again: async () => (await openSqlite(opening)).store,
     remove: () => rmSync(folder, { recursive: true }),
   };
 });

@@ -26,6 +26,8 @@ const put = (item: Item, expected?: number): Edit => ({
   ...(expected !== undefined && { expected }),
 });
 
+const act = { by: "cli:test", what: "customer.change" };
+
 /** What every backend does. open: a new one each time. */
 export function describeStore(name: string, open: () => Promise<OpenedStore>): void {
   describe(`a store in ${name}`, () => {
@@ -60,18 +62,18 @@ export function describeStore(name: string, open: () => Promise<OpenedStore>): v
         limits: { calls: 3 },
         webhook: { url: "https://acme.example/calls", secret: "the-secret-of-its-webhook" },
       });
-      expect(await store.write([put(item)])).toEqual({ kind: "written", revision: 1 });
+      expect(await store.write([put(item)], act)).toEqual({ kind: "written", revision: 1 });
       expect(await store.get("acme")).toEqual({ kind: "stored", id: "acme", revision: 1, item });
       expect(await store.get("ACME")).toBeUndefined();
       expect(await all()).toEqual([{ kind: "stored", id: "acme", revision: 1, item }]);
     });
 
     it("counts each change, whatever is in it, and tells a reader what came after the last that it saw", async () => {
-      await store.write([put(itemOf("acme")), put(itemOf("globex"))]);
+      await store.write([put(itemOf("acme")), put(itemOf("globex"))], act);
       const { position } = await store.changes(beginning);
       expect(await store.changes(position)).toEqual({ records: [], position, more: false });
-      await store.write([put(itemOf("initech"))]);
-      await store.write([{ kind: "remove", id: "acme" }]);
+      await store.write([put(itemOf("initech"))], act);
+      await store.write([{ kind: "remove", id: "acme" }], act);
       const { records } = await store.changes(position);
       expect(records.map(({ kind, id, revision }) => [kind, id, revision])).toEqual([
         ["stored", "initech", 2],
@@ -82,11 +84,14 @@ export function describeStore(name: string, open: () => Promise<OpenedStore>): v
 
     it("gives many in pages, each once, though others change meanwhile", async () => {
       const ids = Array.from({ length: 1_200 }, (_, at) => `c${String(at).padStart(4, "0")}`);
-      await store.write(ids.map((id) => put(itemOf(id))));
+      await store.write(
+        ids.map((id) => put(itemOf(id))),
+        act,
+      );
       const first = await store.changes(beginning);
       expect(first.more).toBe(true);
       const moved = first.records[0]!.id;
-      await store.write([put(itemOf(moved, { maxTtl: 60 }))]);
+      await store.write([put(itemOf(moved, { maxTtl: 60 }))], act);
       const seen = [...first.records];
       let { position, more } = first;
       while (more) {
@@ -99,8 +104,11 @@ export function describeStore(name: string, open: () => Promise<OpenedStore>): v
     });
 
     it("lists by id, after one, and never what was removed", async () => {
-      await store.write(["d", "b", "c", "a"].map((id) => put(itemOf(id))));
-      await store.write([{ kind: "remove", id: "b" }]);
+      await store.write(
+        ["d", "b", "c", "a"].map((id) => put(itemOf(id))),
+        act,
+      );
+      await store.write([{ kind: "remove", id: "b" }], act);
       expect((await store.list("", 2)).map(({ id }) => id)).toEqual(["a", "c"]);
       expect((await store.list("c", 10)).map(({ id }) => id)).toEqual(["d"]);
     });
@@ -118,31 +126,31 @@ export function describeStore(name: string, open: () => Promise<OpenedStore>): v
         inbound: { "+3225887000": "reception" },
         apiKeys: [{ id: "a1", secret: "the-api-keys-secret" }],
       });
-      await store.write([put(acme)]);
+      await store.write([put(acme)], act);
       const globex = itemOf("globex", wanted);
-      const written = await store.write([put(itemOf("hooli")), put(globex)]);
+      const written = await store.write([put(itemOf("hooli")), put(globex)], act);
       expect(written).toEqual({ kind: "taken", edit: 1, claim, owner: "acme" });
       expect(await store.get("hooli")).toBeUndefined();
       const claims = claimsOf(globex);
       expect((await store.taken(claims)).map((one) => [claims[one.claim]?.kind, one.owner])).toEqual([[claim, "acme"]]);
-      await store.write([{ kind: "remove", id: "acme" }]);
-      expect(await store.write([put(globex)])).toMatchObject({ kind: "written" });
+      await store.write([{ kind: "remove", id: "acme" }], act);
+      expect(await store.write([put(globex)], act)).toMatchObject({ kind: "written" });
     });
 
     it("lets what one gives up be another's in the same change", async () => {
-      await store.write([put(itemOf("acme"))]);
+      await store.write([put(itemOf("acme"))], act);
       const swapped = [put(itemOf("globex", { domains: ["acme.example"] })), put(itemOf("acme", { domains: [] }))];
-      expect(await store.write(swapped)).toMatchObject({ kind: "written" });
+      expect(await store.write(swapped, act)).toMatchObject({ kind: "written" });
       const [claim] = claimsOf({ domains: ["acme.example"] });
       expect(await store.taken([claim!])).toEqual([{ claim: 0, owner: "globex" }]);
     });
 
     it("changes nothing for who has seen another state than there is", async () => {
-      await store.write([put(itemOf("acme"), 0)]);
-      expect(await store.write([put(itemOf("acme"), 0)])).toEqual({ kind: "stale", id: "acme" });
-      await store.write([put(itemOf("acme", { maxTtl: 60 }), 1)]);
+      await store.write([put(itemOf("acme"), 0)], act);
+      expect(await store.write([put(itemOf("acme"), 0)], act)).toEqual({ kind: "stale", id: "acme" });
+      await store.write([put(itemOf("acme", { maxTtl: 60 }), 1)], act);
       const late: Edit[] = [put(itemOf("globex")), { kind: "remove", id: "acme", expected: 1 }];
-      expect(await store.write(late)).toEqual({ kind: "stale", id: "acme" });
+      expect(await store.write(late, act)).toEqual({ kind: "stale", id: "acme" });
       expect(await store.get("globex")).toBeUndefined();
       expect(await store.get("acme")).toMatchObject({ revision: 2, item: { maxTtl: 60 } });
     });
@@ -152,7 +160,12 @@ export function describeStore(name: string, open: () => Promise<OpenedStore>): v
       const items = texts.map((text, at) =>
         itemOf(`c${at}`, { domains: [text], secrets: [{ id: text, secret: `${text} and sixteen more` }] }),
       );
-      expect(await store.write(items.map((item) => put(item)))).toMatchObject({ kind: "written" });
+      expect(
+        await store.write(
+          items.map((item) => put(item)),
+          act,
+        ),
+      ).toMatchObject({ kind: "written" });
       expect((await all()).map((record) => record.kind === "stored" && record.item)).toEqual(items);
       for (const text of texts) expect(await store.get(text)).toBeUndefined();
     });
@@ -161,7 +174,7 @@ export function describeStore(name: string, open: () => Promise<OpenedStore>): v
       const other = await opened.again();
       const waiting = (of: Store): Promise<StoreEvent> => new Promise((resolve) => of.watch(resolve));
       const [own, foreign] = [waiting(store), waiting(other)];
-      await store.write([put(itemOf("acme"))]);
+      await store.write([put(itemOf("acme"))], act);
       expect(await own).toEqual({ kind: "changed" });
       expect(await foreign).toEqual({ kind: "changed" });
       expect(await all(other)).toMatchObject([{ id: "acme" }]);
@@ -172,7 +185,7 @@ export function describeStore(name: string, open: () => Promise<OpenedStore>): v
       const other = await opened.again();
       const written = await Promise.all(
         Array.from({ length: 40 }, (_, at) =>
-          [store, other][at % 2]!.write([put(itemOf(`c${at}`, { numbers: [`+32${at >> 1}`] }))]),
+          [store, other][at % 2]!.write([put(itemOf(`c${at}`, { numbers: [`+32${at >> 1}`] }))], act),
         ),
       );
       const won = written.filter(({ kind }) => kind === "written");
@@ -192,7 +205,7 @@ export function describeStore(name: string, open: () => Promise<OpenedStore>): v
     it("answers nobody once it is closed", async () => {
       await store.close();
       await expect(store.get("acme")).rejects.toThrow(/closed/);
-      await expect(store.write([put(itemOf("acme"))])).rejects.toThrow(/closed/);
+      await expect(store.write([put(itemOf("acme"))], act)).rejects.toThrow(/closed/);
     });
   });
 }

@@ -4,7 +4,7 @@ import type { Edit } from "../../src/store/port.ts";
 import { openSqlite } from "../../src/store/sqlite.ts";
 
 const [, , path = "", key = ""] = process.argv;
-const store = await openSqlite({ path, keys: [key], renew: false });
+const { store } = await openSqlite({ path, keys: [key], renew: false });
 
 /** Two customers that hand a domain and a secret to each other: each change is of both. */
 function swapped(round: number): Edit[] {
@@ -20,7 +20,7 @@ function swapped(round: number): Edit[] {
 const before = await store.get("c0");
 const first = before?.kind === "stored" ? Number(before.item.maxTtl) : 0;
 for (let round = first; ; round++) {
-  const written = await store.write(swapped(round));
+  const written = await store.write(swapped(round), { by: "cli:writer", what: `round ${round}` });
   if (written.kind !== "written") throw new Error(JSON.stringify(written));
   process.stdout.write(`${written.revision}\n`);
 }

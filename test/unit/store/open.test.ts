@@ -14,6 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
+const act = { by: "cli:test", what: "customer.change" };
 const item = { id: "acme", secrets: [{ id: "k1", secret: "the-secret-of-acme-in-tests" }] };
 const [first, second] = ["the-first-key-of-the-store", "the-second-key-of-the-store"];
 
@@ -33,7 +34,7 @@ async function opened<T>(
 }
 
 const fill = (keys: readonly string[]): Promise<unknown> =>
-  opened(keys, (store) => store.write([{ kind: "put", id: "acme", item, claims: claimsOf(item) }]));
+  opened(keys, (store) => store.write([{ kind: "put", id: "acme", item, claims: claimsOf(item) }], act));
 const read = (keys: readonly string[]): Promise<unknown> => opened(keys, (store) => store.get("acme"));
 const whole = { kind: "stored", id: "acme", revision: 1, item };
 
@@ -87,7 +88,9 @@ describe("the key of a store", () => {
     const written = await opened(
       [second, first],
       (store) =>
-        Promise.all(both.map((one) => store.write([{ kind: "put", id: one.id, item: one, claims: claimsOf(one) }]))),
+        Promise.all(
+          both.map((one) => store.write([{ kind: "put", id: one.id, item: one, claims: claimsOf(one) }], act)),
+        ),
       false,
     );
     expect(written.map(({ kind }) => kind)).toEqual(["written", "taken", "written"]);

@@ -1,3 +1,5 @@
+import type { CallRecords } from "./calls.ts";
+
 /** A customer as an item of `customers:` in the config says it, its secrets in the clear. */
 export type Item = Readonly<Record<string, unknown>>;
 
@@ -138,4 +140,5 @@ export interface Audit {
 export interface Ports {
   readonly store: Store;
   readonly audit: Audit;
+  readonly calls: CallRecords;
 }

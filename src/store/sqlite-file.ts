@@ -19,6 +19,7 @@ import type {
 } from "./port.ts";
 import { SealKeys } from "./seal.ts";
 import { SqliteAudit } from "./sqlite-audit.ts";
+import { CallTable } from "./sqlite-calls.ts";
 import { sentenceOf } from "./sqlite-fault.ts";
 import type { Opening } from "./sqlite-messages.ts";
 import { migrate } from "./sqlite-schema.ts";
@@ -33,6 +34,7 @@ type Row = Readonly<Record<string, SQLOutputValue>>;
 
 /** A store in one SQLite file, as the one thread that has it open sees it: every call waits for the disk. */
 export class SqliteFile {
+  readonly calls: CallTable;
   readonly #path: string;
   #keys: SealKeys;
   readonly #db: DatabaseSync;
@@ -60,6 +62,7 @@ export class SqliteFile {
       throw error;
     }
     this.#inode = inodeOf(path) ?? 0n;
+    this.calls = new CallTable(this.#db, () => this.#mustBeThere());
     this.#dataVersion = this.#readDataVersion();
   }
 

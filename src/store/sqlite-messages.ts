@@ -1,3 +1,4 @@
+import type { Alive, CallEntry, CallFilter } from "./calls.ts";
 import type { Act, AuditQuery, Claim, Edit, Position, StoreEvent } from "./port.ts";
 
 /** What the two threads of a SQLite store say to each other. */
@@ -20,6 +21,11 @@ export type Call =
   | { readonly name: "audit.read"; readonly query: AuditQuery }
   | { readonly name: "audit.head" }
   | { readonly name: "audit.keys" }
+  | { readonly name: "calls.write"; readonly entries: readonly CallEntry[]; readonly alive: Alive }
+  | { readonly name: "calls.find"; readonly filter: CallFilter }
+  | { readonly name: "calls.takeOver"; readonly by: Alive; readonly silentSince: number }
+  | { readonly name: "calls.settle"; readonly ids: readonly string[] }
+  | { readonly name: "calls.forget"; readonly before: number; readonly most: number }
   | { readonly name: "close" };
 
 export interface Asked {

@@ -24,6 +24,19 @@ const migrations: readonly string[] = [
     BEGIN SELECT RAISE(ABORT, 'an entry of the audit is never removed'); END;
   CREATE TABLE audit_keys (id TEXT PRIMARY KEY, sealed TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE calls (
+    id TEXT PRIMARY KEY, customer TEXT NOT NULL, user TEXT, domain TEXT, number TEXT, call_id TEXT NOT NULL,
+    owner TEXT NOT NULL, standing INTEGER NOT NULL, owed INTEGER NOT NULL, record TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX calls_of_customer ON calls (customer, id);
+  CREATE INDEX calls_of_user ON calls (user, id) WHERE user IS NOT NULL;
+  CREATE INDEX calls_of_number ON calls (number, id) WHERE number IS NOT NULL;
+  CREATE INDEX calls_by_call_id ON calls (call_id);
+  CREATE INDEX calls_standing ON calls (owner) WHERE standing = 1;
+  CREATE INDEX calls_owed ON calls (owner) WHERE owed = 1;
+  CREATE TABLE gateways (id TEXT PRIMARY KEY, seen INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** "PSTN": a database of another program is not taken for ours. */

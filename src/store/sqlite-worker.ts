@@ -77,6 +77,16 @@ function resultOf(call: Asked["call"], file: SqliteFile): unknown {
       return file.auditHead();
     case "audit.keys":
       return file.auditKeys();
+    case "calls.write":
+      return file.calls.write(call.entries, call.alive);
+    case "calls.find":
+      return file.calls.find(call.filter);
+    case "calls.takeOver":
+      return file.calls.takeOver(call.by, call.silentSince);
+    case "calls.settle":
+      return file.calls.settle(call.ids);
+    case "calls.forget":
+      return file.calls.forget(call.before, call.most);
     case "close":
       return file.close();
   }

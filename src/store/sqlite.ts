@@ -1,3 +1,5 @@
+import type { CallRecord } from "../core/calls.ts";
+import type { Alive, CallEntry, CallFilter, CallRecords, TakenOver } from "./calls.ts";
 import type {
   Act,
   Audit,
@@ -22,7 +24,7 @@ import { type SqliteThread, startThread } from "./sqlite-thread.ts";
 /** Opens the database, or makes it. Rejects with a sentence where it cannot be used. */
 export async function openSqlite(opening: Opening): Promise<Ports> {
   const thread = await startThread(opening);
-  return { store: new SqliteStore(thread), audit: auditOf(thread) };
+  return { store: new SqliteStore(thread), audit: auditOf(thread), calls: callsOf(thread) };
 }
 
 class SqliteStore implements Store {
@@ -68,4 +70,14 @@ const auditOf = (thread: SqliteThread): Audit => ({
   read: (query: AuditQuery) => thread.ask({ name: "audit.read", query }) as Promise<readonly AuditRow[]>,
   head: () => thread.ask({ name: "audit.head" }) as Promise<AuditHead>,
   olderKeys: () => thread.ask({ name: "audit.keys" }) as Promise<readonly SealedKey[]>,
+});
+
+const callsOf = (thread: SqliteThread): CallRecords => ({
+  write: (entries: readonly CallEntry[], alive: Alive) =>
+    thread.ask({ name: "calls.write", entries, alive }) as Promise<void>,
+  find: (filter: CallFilter) => thread.ask({ name: "calls.find", filter }) as Promise<readonly CallRecord[]>,
+  takeOver: (by: Alive, silentSince: number) =>
+    thread.ask({ name: "calls.takeOver", by, silentSince }) as Promise<TakenOver>,
+  settle: (ids: readonly string[]) => thread.ask({ name: "calls.settle", ids }) as Promise<void>,
+  forget: (before: number, most: number) => thread.ask({ name: "calls.forget", before, most }) as Promise<number>,
 });

@@ -204,7 +204,7 @@ describe("a store that is lost", () => {
     db.exec("PRAGMA user_version = 99");
     expect(await onStore(folder, ["customer", "list"])).toMatchObject({
       exit: 1,
-      stderr: expect.stringContaining("schema is version 99 and this Postern knows 2: run the newer Postern"),
+      stderr: expect.stringMatching(/schema is version 99 and this Postern knows \d: run the newer Postern/),
     });
     const store = { upstreamUrls: [kamailio.wsUrl], more: `store: "sqlite:${path}"` };
     await expect(startGateway(store)).rejects.toThrow(/schema is version 99/);

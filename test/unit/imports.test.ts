@@ -7,7 +7,8 @@ import { describe, expect, it } from "vitest";
 const allowed: Readonly<Record<string, readonly string[]>> = {
   core: [],
   sip: [],
-  "store/port.ts": ["core"],
+  "store/port.ts": ["core", "store/calls.ts"],
+  "store/calls.ts": ["core"],
   "state/port.ts": ["core"],
   auth: ["core", "sip", "state/port.ts"],
   policy: ["core", "sip", "state/port.ts"],
@@ -18,7 +19,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   exchange: ["core", "auth", "policy", "callout", "telemetry", "store/port.ts", "state/port.ts"],
   api: ["core", "exchange", "auth", "telemetry", "store/port.ts", "state/port.ts"],
   portal: ["core", "api", "telemetry", "store/port.ts"],
-  store: ["core", "config", "telemetry", "store/port.ts"],
+  store: ["core", "config", "telemetry", "store/port.ts", "store/calls.ts"],
   state: ["core", "telemetry", "state/port.ts"],
   client: ["core"],
   kamailio: [],

@@ -4,7 +4,7 @@ import { configOption } from "./config-file.ts";
 import { exportAll, type ImportOptions, importAll } from "./customer-import.ts";
 import { readItemFile } from "./item-file.ts";
 import { failure, print, say } from "./outcome.ts";
-import { itemOf, mustBeWritten, noSuch, refused, withStore } from "./with-store.ts";
+import { deskOf, itemOf, noStore, notChanged, withStore } from "./with-store.ts";
 
 interface AddOptions {
   readonly config: string;
@@ -88,7 +88,7 @@ export function registerCustomer(program: Command): void {
 
 async function add(id: string, options: AddOptions): Promise<void> {
   const { config, file, domain, origin, number, dial, trunk, callerId, maxTtl, json = false } = options;
-  const read = file === undefined ? {} : readItemFile(file);
+  const read = file === undefined ? {} : await readItemFile(file);
   if (read.id !== undefined && read.id !== id) return failure("the id in the file is another one");
   const item = {
     ...read,
@@ -101,15 +101,11 @@ async function add(id: string, options: AddOptions): Promise<void> {
     ...(callerId !== undefined && { callerId }),
     ...(maxTtl !== undefined && { maxTtl }),
   };
-  await withStore({ config, make: true }, async ({ store, surroundings }) => {
-    const [{ judge }, { claimsOf }] = await Promise.all([import("../store/judge.ts"), import("../store/claims.ts")]);
-    const faults = [...(await judge([{ item, line: 1 }], surroundings, store))];
-    if (await store.get(id))
-      faults.push({ path: "id", line: 1, message: "is there already: remove it, or import with --replace" });
-    if (faults.length > 0) return refused(faults, json);
-    const edit = { kind: "put", id, item, claims: claimsOf(item), expected: 0 } as const;
-    const revision = mustBeWritten(await store.write([edit], actOf("customer.add")));
-    print({ customer: id, revision });
+  await withStore({ config, make: true }, async (bench) => {
+    const { addCustomer } = await import("../manage/change.ts");
+    const outcome = await addCustomer(item, deskOf(bench), { act: () => actOf("customer.add", id) });
+    if (outcome.kind !== "changed") return notChanged(id, outcome, bench, json);
+    print({ customer: id, revision: outcome.revision });
     if (!json) say(`stored. A secret for its servers: postern secret add ${id}`);
   });
 }
@@ -153,21 +149,14 @@ async function show(id: string, { config, json }: { config: string; json?: true 
 
 async function remove(id: string, { config, json }: { config: string; json?: true }): Promise<void> {
   const made = await withStore({ config, make: false }, async (bench) => {
-    const record = await bench.store.get(id);
-    if (!record) return noSuch(id, bench.config);
-    const edit = { kind: "remove", id, expected: record.revision } as const;
-    const revision = mustBeWritten(await bench.store.write([edit], actOf("customer.remove")));
-    print({ customer: id, revision });
+    const { removeCustomer } = await import("../manage/change.ts");
+    const outcome = await removeCustomer(id, deskOf(bench), { act: () => actOf("customer.remove", id) });
+    if (outcome.kind !== "changed") return notChanged(id, outcome, bench, json ?? false);
+    print({ customer: id, revision: outcome.revision });
     if (!json) say("removed: its sockets are closed");
     return true;
   });
   if (!made) await noStore(id, config);
-}
-
-/** Nobody is in a store that is not there. */
-export async function noStore(id: string, file: string): Promise<never> {
-  const { need } = await import("./config-file.ts");
-  return noSuch(id, (await need(file)).config);
 }
 
 const another = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];

@@ -1,11 +1,9 @@
 import { readBounded } from "../config/file.ts";
-import { isJsonObject, type JsonObject, parseStrictJson } from "../core/strict-json.ts";
+import type { JsonObject } from "../core/strict-json.ts";
 import { usage } from "./outcome.ts";
 
 /** Bytes. Some hundred thousand customers. */
 const largest = 256 * 1024 * 1024;
-/** A JWK in an item is the deepest that there is. */
-const depth = 6;
 
 /** The text of a file or, for -, of stdin. Ends the command, exit 2, where it cannot be read. */
 export function readText(file: string): string {
@@ -18,14 +16,8 @@ export function readText(file: string): string {
   }
 }
 
-/** A sentence where it is no JSON object. */
-export function readJson(text: string): JsonObject | string {
-  const parsed = parseStrictJson(text, { depth });
-  if (parsed.kind === "malformed") return parsed.sentence;
-  return isJsonObject(parsed.value) ? parsed.value : "is no JSON object";
-}
-
-export function readItemFile(file: string): JsonObject {
-  const item = readJson(readText(file));
+export async function readItemFile(file: string): Promise<JsonObject> {
+  const { readItem } = await import("../manage/import.ts");
+  const item = readItem(readText(file));
   return typeof item === "string" ? usage(`the file: ${item}`) : item;
 }

@@ -1,14 +1,8 @@
-import { randomBytes } from "node:crypto";
 import { type Command, InvalidArgumentError } from "commander";
-import type { Item } from "../store/port.ts";
-import { actOf } from "./act.ts";
 import { configOption } from "./config-file.ts";
-import { noStore } from "./customer.ts";
-import { failure, print, say, usage } from "./outcome.ts";
+import { print, say, usage } from "./outcome.ts";
 import { readSecret, secretSources } from "./secret-source.ts";
-import { type Bench, itemOf, mustBeWritten, refused, withStore } from "./with-store.ts";
-
-type Entry = Readonly<Record<string, unknown>> & { readonly id: string };
+import { changeStored, itemOf, noStore, withStore } from "./with-store.ts";
 
 interface AddOptions {
   readonly config: string;
@@ -51,6 +45,12 @@ export function registerSecret(program: Command): void {
     .option("--json", "print JSON, as always")
     .action(list);
   secret
+    .command("promote <customer> <id>")
+    .description("make a secret the newest, which servers are to mint with")
+    .option(...configOption)
+    .option("--json", "no words on stderr")
+    .action(promote);
+  secret
     .command("retire <customer> <id>")
     .description("let a secret end: what was minted is taken until then")
     .option(...configOption)
@@ -66,99 +66,47 @@ export function registerSecret(program: Command): void {
 }
 
 async function add(customer: string, options: AddOptions): Promise<void> {
-  const { config, secret: source, algorithm = "sha1", notBefore, notAfter, json = false } = options;
+  const { config, secret: source, id, algorithm, notBefore, notAfter, json } = options;
   const brought = source === undefined ? undefined : readSecret("--secret", source, process.env);
   if (brought?.kind === "fault") return usage(brought.sentence);
-  const secret = brought?.secret ?? randomBytes(32).toString("base64");
-  await change(customer, config, json, (entries) => {
-    const id = options.id ?? nextId(entries);
-    const window = { ...(notBefore !== undefined && { notBefore }), ...(notAfter !== undefined && { notAfter }) };
-    const told = { customer, id, algorithm, ...(!brought && { secret }) };
-    const words = brought ? "stored" : "stored: this is the only time that the secret is shown";
-    return { what: `secret.add ${id}`, entries: [{ id, secret, algorithm, ...window }, ...entries], told, words };
-  });
-}
-
-function nextId(entries: readonly Entry[]): string {
-  const taken = new Set(entries.map(({ id }) => id.toLowerCase()));
-  for (let number = 1; ; number++) if (!taken.has(`k${number}`)) return `k${number}`;
+  const { createSecret } = await import("../manage/secrets.ts");
+  const edit = createSecret({ id, algorithm, notBefore, notAfter, secret: brought?.secret });
+  const { told } = await changeStored(customer, ({ id }) => `secret.add ${id}`, edit, { config, json });
+  print({ customer, ...told });
+  if (!json) say(brought ? "stored" : "stored: this is the only time that the secret is shown");
 }
 
 async function list(customer: string, { config }: Options): Promise<void> {
   const found = await withStore({ config, make: false }, async (bench) => {
-    const { parseInstant } = await import("../config/values.ts");
-    const now = Math.floor(Date.now() / 1000);
+    const { listSecrets } = await import("../manage/secrets.ts");
     const { item } = await itemOf(customer, bench);
-    return entriesOf(item).map(({ id, algorithm = "sha1", notBefore, notAfter }) => {
-      const [from, until] = [parseInstant(notBefore) ?? null, parseInstant(notAfter) ?? null];
-      const state = until !== null && now > until ? "ended" : from !== null && now < from ? "not yet" : "valid";
-      return { id, algorithm, notBefore: from, notAfter: until, state };
-    });
+    return listSecrets(item, Math.floor(Date.now() / 1000));
   });
   if (!found) return noStore(customer, config);
   print({ customer, secrets: found });
 }
 
-async function retire(customer: string, id: string, { config, grace, json = false }: Options): Promise<void> {
-  const { parseInstant } = await import("../config/values.ts");
-  await change(customer, config, json, (entries) => {
-    const end = Math.floor(Date.now() / 1000) + grace;
-    const notAfter = Math.min(end, parseInstant(mustHave(entries, id, customer).notAfter) ?? end);
-    const retired = entries.map((entry) => (entry.id === id ? { ...entry, notAfter } : entry));
-    const words = `valid until ${new Date(notAfter * 1000).toISOString()}`;
-    return { what: `secret.retire ${id}`, entries: retired, told: { customer, id, notAfter }, words };
-  });
+async function promote(customer: string, id: string, { config, json }: Options): Promise<void> {
+  const { promoteSecret } = await import("../manage/secrets.ts");
+  const { told } = await changeStored(customer, () => `secret.promote ${id}`, promoteSecret(id), { config, json });
+  print({ customer, ...told });
+  if (!json) say("it is the newest now");
 }
 
-async function revoke(customer: string, id: string, { config, json = false }: Options): Promise<void> {
-  await change(customer, config, json, (entries) => {
-    mustHave(entries, id, customer);
-    const left = entries.filter((entry) => entry.id !== id);
-    const words = `revoked: the sockets that it proved are closed${left.length === 0 ? "; no secret is left" : ""}`;
-    return { what: `secret.revoke ${id}`, entries: left, told: { customer, id, revoked: true }, words };
-  });
+async function retire(customer: string, id: string, { config, grace, json }: Options): Promise<void> {
+  const { retireSecret } = await import("../manage/secrets.ts");
+  const edit = retireSecret(id, Math.floor(Date.now() / 1000), grace);
+  const { told } = await changeStored(customer, () => `secret.retire ${id}`, edit, { config, json });
+  print({ customer, ...told });
+  if (!json) say(`valid until ${new Date(told.notAfter * 1000).toISOString()}`);
 }
 
-interface Changed {
-  /** For the audit. */
-  readonly what: string;
-  readonly entries: readonly Entry[];
-  /** Data, and words about it. */
-  readonly told: unknown;
-  readonly words: string;
+async function revoke(customer: string, id: string, { config, json }: Options): Promise<void> {
+  const { revokeSecret } = await import("../manage/secrets.ts");
+  const { told } = await changeStored(customer, () => `secret.revoke ${id}`, revokeSecret(id), { config, json });
+  print({ customer, id, revoked: true });
+  if (!json) say(`revoked: the sockets that it proved are closed${told.left === 0 ? "; no secret is left" : ""}`);
 }
-
-/** One transaction, on the customer as it was read. */
-async function change(
-  id: string,
-  config: string,
-  json: boolean,
-  make: (entries: readonly Entry[]) => Changed,
-): Promise<void> {
-  const done = await withStore({ config, make: false }, async (bench: Bench) => {
-    const { store, surroundings } = bench;
-    const [{ judge }, { claimsOf }] = await Promise.all([import("../store/judge.ts"), import("../store/claims.ts")]);
-    const { item: before, revision: expected } = await itemOf(id, bench);
-    const { what, entries, told, words } = make(entriesOf(before));
-    const item = { ...before, secrets: entries };
-    const faults = await judge([{ item, line: 1 }], surroundings, store);
-    if (faults.length > 0) return refused(faults, json);
-    mustBeWritten(await store.write([{ kind: "put", id, item, claims: claimsOf(item), expected }], actOf(what)));
-    print(told);
-    if (!json) say(words);
-    return true;
-  });
-  if (!done) await noStore(id, config);
-}
-
-function mustHave(entries: readonly Entry[], id: string, customer: string): Entry {
-  return (
-    entries.find((entry) => entry.id === id) ??
-    failure(`customer ${customer} has no secret of that id: postern secret list ${customer}`)
-  );
-}
-
-const entriesOf = (item: Item): readonly Entry[] => (Array.isArray(item.secrets) ? (item.secrets as Entry[]) : []);
 
 function wholeNumber(text: string): number {
   if (!/^[0-9]{1,10}$/.test(text)) throw new InvalidArgumentError("It must be a whole number of seconds.");

@@ -1,8 +1,11 @@
 import type { Fault } from "../config/types.ts";
 import type { Config } from "../config.ts";
+import type { Desk, Outcome } from "../manage/change.ts";
+import type { Edit } from "../manage/edit.ts";
 import type { Surroundings } from "../store/judge.ts";
 import type { OpenedStore } from "../store/open.ts";
 import type { Item, Written } from "../store/port.ts";
+import { actOf } from "./act.ts";
 import { need } from "./config-file.ts";
 import { failure, print, say, usage } from "./outcome.ts";
 
@@ -77,11 +80,65 @@ export function refused(faults: readonly Fault[], json: boolean, file?: string):
   );
 }
 
-/** Its revision; ends the command, exit 1, where nothing was written. */
-export function mustBeWritten(written: Written): number {
+/** What an edit of a stored customer has become. */
+export interface Changed<Told> {
+  readonly told: Told;
+  readonly item: Item;
+  readonly revision: number;
+}
+
+/** One edit of a stored customer, in one transaction. Ends the command, exit 1, where nothing was changed. */
+export async function changeStored<Told>(
+  id: string,
+  what: (told: Told) => string,
+  edit: Edit<Told>,
+  { config, json }: { readonly config: string; readonly json?: boolean | undefined },
+): Promise<Changed<Told>> {
+  const changed = await withStore({ config, make: false }, async (bench) => {
+    const { changeCustomer } = await import("../manage/change.ts");
+    const outcome = await changeCustomer(id, edit, deskOf(bench), { act: (told) => actOf(what(told), id) });
+    return outcome.kind === "changed" ? outcome : notChanged(id, outcome, bench, json ?? false);
+  });
+  return changed ?? noStore(id, config);
+}
+
+export const deskOf = ({ store, surroundings }: Bench): Desk => ({
+  store,
+  surroundings,
+  now: () => Math.floor(Date.now() / 1000),
+});
+
+/** Ends the command, exit 1, and says why. */
+export function notChanged(
+  id: string,
+  outcome: Exclude<Outcome<unknown>, { readonly kind: "changed" }>,
+  { config }: Pick<Bench, "config">,
+  json: boolean,
+): never {
+  switch (outcome.kind) {
+    case "refused":
+      return refused(outcome.faults, json);
+    case "absent":
+      return failure(`customer ${shown(id)} has no ${outcome.what} of that name: postern customer show ${shown(id)}`);
+    case "unknown":
+      return noSuch(id, config);
+    case "unreadable":
+      return failure(`customer ${shown(id)} cannot be read: ${outcome.sentence}`);
+    case "stale":
+      return failure(`customer ${shown(id)} was changed by somebody else just now: look at it and try again`);
+    case "unavailable":
+      return failure(`${outcome.sentence}: nothing was changed`);
+  }
+}
+
+/** Nobody is in a store that is not there. */
+export async function noStore(id: string, file: string): Promise<never> {
+  return noSuch(id, (await need(file)).config);
+}
+
+/** Ends the command, exit 1. */
+export function notWritten(written: Exclude<Written, { readonly kind: "written" }>): never {
   switch (written.kind) {
-    case "written":
-      return written.revision;
     case "stale":
       return failure(`customer ${written.id} was changed by somebody else just now: look at it and try again`);
     case "taken":

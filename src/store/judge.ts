@@ -19,12 +19,14 @@ export interface Candidate {
 export interface Surroundings {
   readonly owners: Owners;
   readonly callbackNetworks: readonly string[];
+  /** Who asks is not told whose it is that cannot be had twice. */
+  readonly discreet?: boolean;
 }
 
 /** Everything that is wrong with customers to be stored, each path relative to its customer. */
 export async function judge(
   candidates: readonly Candidate[],
-  { owners, callbackNetworks }: Surroundings,
+  { owners, callbackNetworks, discreet = false }: Surroundings,
   store: Pick<Store, "taken"> | undefined,
 ): Promise<readonly Fault[]> {
   const faults = new Faults();
@@ -40,7 +42,7 @@ export async function judge(
   }
   checkCustomers(root, faults);
   const found = faults.list().map((fault) => ({ ...fault, path: relative(fault.path) }));
-  const taken = await takenOf(candidates, owners, store);
+  const taken = await takenOf(candidates, owners, store, discreet);
   const known = new Set(found.map(({ line, path }) => `${line} ${path}`));
   return [...found, ...taken.filter(({ line, path }) => !known.has(`${line} ${path}`))];
 }
@@ -65,6 +67,7 @@ async function takenOf(
   candidates: readonly Candidate[],
   owners: Owners,
   store: Pick<Store, "taken"> | undefined,
+  discreet: boolean,
 ): Promise<Fault[]> {
   const wanted = candidates.flatMap(({ item, line }) => claimsOf(item).map((claim) => ({ claim, line, item })));
   const stored = new Map<number, string>();
@@ -77,9 +80,11 @@ async function takenOf(
     const told =
       owners.get(claimKey(claim)) ??
       (owner !== undefined && owner !== item.id ? `customer ${owner} has it` : undefined);
-    return told === undefined ? [] : [{ path: claim.path, line, message: sentence(claim, told) }];
+    return told === undefined ? [] : [{ path: claim.path, line, message: sentence(claim, discreet ? somebody : told) }];
   });
 }
+
+const somebody = "somebody else has it";
 
 const sentence = ({ kind }: PlacedClaim, owner: string): string =>
   kind === "secret" ? `must differ: ${owner}` : `is taken: ${owner}`;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { itemsOfCsv, readCsv } from "../../../src/cli/csv.ts";
+import { itemsOfCsv, readCsv } from "../../../src/manage/csv.ts";
 
 describe("a table in CSV", () => {
   it.each([

@@ -1,0 +1,60 @@
+import { inboundKey } from "../config/rules.ts";
+import type { Item } from "../store/port.ts";
+import { absent, type Edit, made, textsOf, withMember } from "./edit.ts";
+
+/** Lists of texts, and what one of them is called. */
+export const listNames = {
+  domains: "domain",
+  origins: "origin",
+  callFrom: "From address",
+  numbers: "number",
+  dial: "number",
+  passHeaders: "header",
+} as const;
+
+export type ListName = keyof typeof listNames;
+
+/** Adding what is there already changes nothing and is no fault. */
+export const addText =
+  (list: ListName, value: string): Edit<{ readonly added: boolean }> =>
+  (item) => {
+    const texts = textsOf(item, list);
+    const added = !texts.includes(value);
+    return made(added ? { ...item, [list]: [...texts, value] } : item, { added });
+  };
+
+/** Where the last origin goes, any page may connect: that is not what removing one says. */
+export const removeText =
+  (list: ListName, value: string): Edit<{ readonly left: number }> =>
+  (item) => {
+    const texts = textsOf(item, list);
+    const wanted = spelled(list, value);
+    const left = texts.filter((text) => spelled(list, text) !== wanted);
+    return left.length === texts.length
+      ? absent(listNames[list])
+      : made({ ...item, [list]: left }, { left: left.length });
+  };
+
+/** Domains and origins know no case. */
+const spelled = (list: ListName, value: string): string =>
+  list === "domains" || list === "origins" ? value.toLowerCase() : value;
+
+const inboundOf = ({ inbound }: Item): Readonly<Record<string, unknown>> =>
+  typeof inbound === "object" && inbound !== null ? (inbound as Record<string, unknown>) : {};
+
+/** Calls from outside to the number go to the user, in whatever spelling the number stood there before. */
+export const setInbound =
+  (number: string, user: string): Edit<{ readonly number: string; readonly user: string }> =>
+  (item) =>
+    made({ ...item, inbound: { ...others(item, number), [number]: user } }, { number, user });
+
+export const removeInbound =
+  (number: string): Edit<{ readonly number: string }> =>
+  (item) => {
+    const left = others(item, number);
+    if (Object.keys(left).length === Object.keys(inboundOf(item)).length) return absent("number");
+    return made(withMember(item, "inbound", left), { number });
+  };
+
+const others = (item: Item, number: string): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(inboundOf(item)).filter(([key]) => inboundKey(key) !== inboundKey(number)));

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { version } from "../telemetry/version.ts";
+import { registerAudit } from "./audit.ts";
 import { registerCheck } from "./check.ts";
 import { registerClient } from "./client.ts";
 import { registerCustomer } from "./customer.ts";
@@ -35,6 +36,7 @@ function postern(): Command {
     registerClient,
     registerCustomer,
     registerSecret,
+    registerAudit,
   ])
     register(program);
   return program;

@@ -47,19 +47,19 @@ export interface Break {
 
 /**
  * Whether a chain is whole, entry by entry. Entries under an older key are vouched for by the one after them: the last
- * must be under the key in use, so that who has an older one can add nothing.
+ * must be under a key in use, so that who has an older one can add nothing.
  */
 export class ChainCheck {
   readonly #keys: ReadonlyMap<string, Buffer>;
-  readonly #current: string;
+  readonly #own: ReadonlySet<string>;
   readonly #wanted: AuditHead | undefined;
   #head = chainStart;
   #key: string | undefined;
 
-  /** wanted: a head that was seen before, as in the log. */
-  constructor(current: ChainKey, older: readonly ChainKey[], wanted?: AuditHead) {
-    this.#keys = new Map([...older, current].map(({ id, key }) => [id, key]));
-    this.#current = current.id;
+  /** own: of the keys that are in use, older: of those before; wanted: a head that was seen before, as in the log. */
+  constructor(own: readonly ChainKey[], older: readonly ChainKey[], wanted?: AuditHead) {
+    this.#keys = new Map([...older, ...own].map(({ id, key }) => [id, key]));
+    this.#own = new Set(own.map(({ id }) => id));
     this.#wanted = wanted;
   }
 
@@ -83,7 +83,7 @@ export class ChainCheck {
     const { seq } = this.#head;
     if (this.#wanted && this.#wanted.seq > seq)
       return { seq: seq + 1, sentence: `entries ${seq + 1} to ${this.#wanted.seq} are missing: the end was cut off` };
-    if (seq === 0 || this.#key === this.#current) return undefined;
+    if (this.#key === undefined || this.#own.has(this.#key)) return undefined;
     return { seq, sentence: `entry ${seq}, the last, is under a key that is the store's no more` };
   }
 

@@ -76,6 +76,10 @@ export class SealKeys {
     return { id, key: chaining };
   }
 
+  get chainKeys(): ChainKey[] {
+    return this.#keys.map(({ id, chaining }) => ({ id, key: chaining }));
+  }
+
   /** Those of keys that were the store's before, as they lie sealed in it. What does not open is left out. */
   olderChainKeys(sealed: readonly { readonly id: string; readonly sealed: string }[]): ChainKey[] {
     return sealed.flatMap(({ id, sealed: text }) => {

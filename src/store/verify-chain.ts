@@ -13,7 +13,7 @@ export interface Verified {
 
 /** Whether each entry of the audit is the one that was written; wanted: a head that was seen before. Rejects with a sentence. */
 export async function verifyChain(audit: Audit, keys: SealKeys, wanted?: AuditHead): Promise<Verified> {
-  const check = new ChainCheck(keys.chainKey, keys.olderChainKeys(await audit.olderKeys()), wanted);
+  const check = new ChainCheck(keys.chainKeys, keys.olderChainKeys(await audit.olderKeys()), wanted);
   for (let after = 0; ; ) {
     const rows = await audit.read({ after, limit: page });
     const broken = check.take(rows);

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Finding } from "../doctor/finding.ts";
 import { configOption, load } from "./config-file.ts";
 import { print, say, sayFaults } from "./outcome.ts";
+import { readStored } from "./read-stored.ts";
 
 export function registerDoctor(program: Command): void {
   program
@@ -26,11 +27,12 @@ async function doctor(file: string, localCfgs: readonly string[], json: boolean)
     else sayFaults(file, loaded.faults);
     return 2;
   }
-  const [{ examine }, { thisSystem }] = await Promise.all([
+  const [{ examine }, { thisSystem }, stored] = await Promise.all([
     import("../doctor/doctor.ts"),
     import("../doctor/system.ts"),
+    readStored(loaded.config),
   ]);
-  const findings = await examine({ file, localCfgs, ...loaded }, thisSystem);
+  const findings = await examine({ file, localCfgs, stored, ...loaded }, thisSystem);
   const ok = findings.every(({ state }) => state !== "fail");
   if (json) print({ ok, findings: findings.map(shape), faults: [] });
   else sayFindings(findings);

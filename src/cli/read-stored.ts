@@ -1,9 +1,5 @@
 import type { Config } from "../config.ts";
-import type { Customer } from "../core/identity.ts";
-
-export type StoredRead =
-  | { readonly kind: "customers"; readonly customers: readonly Customer[] }
-  | { readonly kind: "unusable"; readonly sentence: string };
+import type { StoredRead } from "../doctor/store.ts";
 
 /** The customers of a store that is there; none is made. */
 export async function readStored(config: Config): Promise<StoredRead> {

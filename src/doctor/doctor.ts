@@ -6,6 +6,7 @@ import { type Finding, ok, type System, warn } from "./finding.ts";
 import { checkDescriptors, checkPorts } from "./limits.ts";
 import { checkListen } from "./listen.ts";
 import { checkRotation } from "./rotation.ts";
+import { checkStore, customersIn, type StoredRead } from "./store.ts";
 import { checkTls } from "./tls.ts";
 import { checkUpstream } from "./upstream.ts";
 
@@ -13,6 +14,7 @@ export interface Patient {
   /** Of the config, as it was named. */
   readonly file: string;
   readonly config: Config;
+  readonly stored: StoredRead;
   /** The config file itself, and what it names: secrets, certificate and key. */
   readonly files: readonly string[];
   /** Keys that are set and do nothing yet. */
@@ -23,9 +25,10 @@ export interface Patient {
 
 /** Everything that can be looked at from outside, in the order of the list; the urls each for itself, at once. */
 export async function examine(
-  { file, files, config, notAvailable, localCfgs }: Patient,
+  { file, files, config: declared, stored, notAvailable, localCfgs }: Patient,
   system: System,
 ): Promise<Finding[]> {
+  const config = { ...declared, customers: [...declared.customers, ...customersIn(stored)] };
   const urls = [...new Set(config.upstream.urls)];
   const [clock, ports, ...upstreams] = await Promise.all([
     checkClock(system),
@@ -35,6 +38,7 @@ export async function examine(
   return [
     ...checkConfig(file, notAvailable, system),
     ...checkFiles(files.slice(1), system),
+    checkStore(declared, stored),
     checkDescriptors(config, system),
     checkPorts(config, system),
     clock,

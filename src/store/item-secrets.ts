@@ -2,12 +2,17 @@ import type { Item } from "./port.ts";
 
 /** Lists of an item whose entries have an id and may have a secret. Its webhook may have one too, and no id. */
 const lists = ["secrets", "keys", "apiKeys"] as const;
+/** Members that are URLs: a token may stand in the query. */
+const urls: ReadonlySet<string> = new Set(["keys.jwksUri", "webhook.url", "permissionUrl"]);
 
+/** list: of a URL its place, as in `keys.jwksUri`. */
 export type ChangeSecret = (secret: string, list: string, id: string) => string | undefined;
 
-/** The item with each of its secrets changed; where change gives nothing it stands without. */
+type Entry = Readonly<Record<string, unknown>>;
+
+/** The item with each of its secrets changed, URLs with a query among them; where change gives nothing it stands without. */
 export function mapSecrets(item: Item, change: ChangeSecret): Item {
-  const changed: Record<string, unknown> = { ...item };
+  const changed: Record<string, unknown> = { ...withUrl(item, "permissionUrl", "permissionUrl", "", change) };
   for (const list of lists) {
     const entries = item[list];
     if (Array.isArray(entries)) changed[list] = entries.map((entry: unknown) => mapEntry(entry, list, change));
@@ -18,11 +23,24 @@ export function mapSecrets(item: Item, change: ChangeSecret): Item {
 
 function mapEntry(entry: unknown, list: string, change: ChangeSecret): unknown {
   if (typeof entry !== "object" || entry === null) return entry;
-  const { secret, ...rest } = entry as Record<string, unknown>;
-  if (typeof secret !== "string") return entry;
-  const changed = change(secret, list, String(rest.id ?? ""));
+  const id = String((entry as Entry).id ?? "");
+  const member = list === "webhook" ? "url" : "jwksUri";
+  const { secret, ...rest } = withUrl(entry as Entry, member, `${list}.${member}`, id, change);
+  if (typeof secret !== "string") return { ...rest, ...(secret !== undefined && { secret }) };
+  const changed = change(secret, list, id);
   return changed === undefined ? rest : { ...rest, secret: changed };
 }
 
-/** What may be shown. */
-export const withoutSecrets = (item: Item): Item => mapSecrets(item, () => undefined);
+function withUrl(of: Entry, member: string, place: string, id: string, change: ChangeSecret): Entry {
+  const { [member]: url, ...rest } = of;
+  if (!urls.has(place) || typeof url !== "string" || !mayHide(url)) return of;
+  const changed = change(url, place, id);
+  return changed === undefined ? rest : { ...of, [member]: changed };
+}
+
+/** With a query, or what became of one. */
+const mayHide = (url: string): boolean => url.includes("?") || url.startsWith("sealed:");
+
+/** What may be shown: of a URL what stands before its query. */
+export const withoutSecrets = (item: Item): Item =>
+  mapSecrets(item, (text, list) => (urls.has(list) ? text.replace(/\?.*$/s, "") : undefined));

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, openSync, statSync } from "node:fs";
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { detailOf } from "./audit-detail.ts";
+import { claimsOf } from "./claims.ts";
 import { mapSecrets } from "./item-secrets.ts";
 import type {
   Act,
@@ -269,10 +270,7 @@ export class SqliteFile {
       if (opened === undefined) throw new Error(`has a secret of ${String(id)} that no key opens`);
       const sealed = JSON.stringify(this.#sealed(String(id), opened));
       this.#run("UPDATE customers SET item = ? WHERE id = ?", [sealed, String(id)]);
-      mapSecrets(opened, (value) => {
-        this.#claim({ kind: "secret", value }, String(id));
-        return value;
-      });
+      for (const claim of claimsOf(opened)) if (claim.kind === "secret") this.#claim(claim, String(id));
     }
   }
 

@@ -42,7 +42,7 @@ export class SqliteThread {
   /** The answer has the type that the call's name stands for. Rejects with a sentence. */
   ask(call: Call): Promise<unknown> {
     if (this.#over) return Promise.reject(new Error(this.sentence("is closed")));
-    if (this.#waiting.size >= mostWaiting)
+    if (this.#waiting.size >= mostWaiting && call.name !== "close")
       return Promise.reject(new Error(this.sentence("has too much to do: try again")));
     const number = this.#number++;
     this.#worker.postMessage({ number, call });

@@ -206,9 +206,15 @@ describe("a sealed secret", () => {
 describe("secrets of the store", () => {
   it("are in none of its files, listings, exports and words", async () => {
     const secrets = new Secrets();
-    const keys = [{ id: "j", alg: "HS256", secret: secrets.make("key") }];
+    const url = (name: string): string => `https://globex.example/${name}?token=${secrets.make(name)}`;
+    const keys = [
+      { id: "j", alg: "HS256", secret: secrets.make("key") },
+      { id: "set", alg: "ES256", jwksUri: url("jwksUri"), issuer: "globex", audience: "postern" },
+    ];
     const apiKeys = [{ id: "a", secret: secrets.make("API key") }];
-    const item = { ...globex, secrets: [{ id: "k1", secret: secrets.make("secret") }], keys, apiKeys };
+    const webhook = { url: url("webhook"), secret: secrets.make("webhook's secret") };
+    const all = { keys, apiKeys, webhook, permissionUrl: url("permissionUrl") };
+    const item = { ...globex, secrets: [{ id: "k1", secret: secrets.make("secret") }], ...all };
     secrets.given(JSON.stringify(item));
     const db = new DatabaseSync(database);
     const look = (): void => {

@@ -54,10 +54,19 @@ export function describeStore(name: string, open: () => Promise<OpenedStore>): v
       return records;
     };
 
+    it("is closed however much it has to do", async () => {
+      const asked = Promise.allSettled(Array.from({ length: 1_100 }, () => store.get("acme")));
+      await store.close();
+      const kinds = (await asked).map(({ status }) => status);
+      expect(kinds).toHaveLength(1_100);
+      expect(kinds).toContain("fulfilled");
+    });
+
     it("gives back what was put, secrets and all, and nothing else", async () => {
       const item = itemOf("acme", {
         keys: [{ id: "j1", alg: "HS256", secret: "a-shared-secret-of-32-bytes-long" }],
         apiKeys: [{ id: "a1", secret: "the-api-keys-secret" }],
+        permissionUrl: "https://acme.example/may?token=in-its-query",
         inbound: { "+3225887000": "reception" },
         limits: { calls: 3 },
         webhook: { url: "https://acme.example/calls", secret: "the-secret-of-its-webhook" },

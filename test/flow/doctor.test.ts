@@ -198,7 +198,8 @@ describe("the doctor and Kamailio's clock", () => {
   const withClock = async (wsUrl: string, seconds: number): Promise<readonly Finding[]> => {
     const config = folder.config(yaml({ urls: [wsUrl] }));
     const system = { ...thisSystem, now: () => Date.now() + seconds * 1000 };
-    return examine({ file: "postern.yaml", config, files: [], notAvailable: [], localCfgs: [] }, system);
+    const stored = { kind: "customers", customers: [] } as const;
+    return examine({ file: "postern.yaml", config, stored, files: [], notAvailable: [], localCfgs: [] }, system);
   };
 
   it.each([

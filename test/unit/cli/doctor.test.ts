@@ -10,6 +10,7 @@ import { checkFamilies } from "../../../src/doctor/family.ts";
 import type { System } from "../../../src/doctor/finding.ts";
 import { checkDescriptors, checkPorts } from "../../../src/doctor/limits.ts";
 import { checkListen } from "../../../src/doctor/listen.ts";
+import { checkStore, customersIn } from "../../../src/doctor/store.ts";
 import { checkTls } from "../../../src/doctor/tls.ts";
 import { ConfigFolder, least } from "../../helpers/config-file.ts";
 import { customer } from "../../helpers/customers.ts";
@@ -39,6 +40,23 @@ const limits = (soft: number | string): System =>
     readText: (path) =>
       path.endsWith("limits") ? `Max open files            ${soft}       ${soft}    files\n` : undefined,
   });
+
+describe("the store", () => {
+  it("has customers who count as those of the config do", () => {
+    const stored = { kind: "customers", customers: [customer({ id: "globex" }), customer({ id: "hooli" })] } as const;
+    expect(checkStore(base, stored)).toMatchObject({
+      state: "ok",
+      found: `2 customers in the store, ${base.customers.length} in the config`,
+    });
+    expect(customersIn(stored)).toHaveLength(2);
+  });
+
+  it("that cannot be read fails, for a gateway would not start", () => {
+    const stored = { kind: "unusable", sentence: "the store /postern.db is damaged" } as const;
+    expect(checkStore(base, stored)).toMatchObject({ state: "fail", found: "the store /postern.db is damaged" });
+    expect(customersIn(stored)).toEqual([]);
+  });
+});
 
 describe("files that the config names", () => {
   const texts: Readonly<Record<string, string>> = {

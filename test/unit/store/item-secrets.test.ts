@@ -33,3 +33,46 @@ it("what is shown has none of them", () => {
     webhook: { url: "https://acme.example/calls" },
   });
 });
+
+const urls = {
+  id: "acme",
+  permissionUrl: "https://acme.example/may?token=five",
+  keys: [
+    { id: "j1", alg: "ES256", jwksUri: "https://acme.example/keys?token=six" },
+    { id: "j2", alg: "ES256", jwksUri: "https://acme.example/keys" },
+  ],
+  webhook: { url: "https://acme.example/calls?token=seven", secret: "eight" },
+};
+
+it("a URL with a query is a secret, bound to its place; without one it stands as it is", () => {
+  const places: string[][] = [];
+  const changed = mapSecrets(urls, (secret, list, id) => {
+    places.push([list, id]);
+    return `sealed:${secret.length}`;
+  });
+  expect(places).toEqual([
+    ["permissionUrl", ""],
+    ["keys.jwksUri", "j1"],
+    ["webhook.url", ""],
+    ["webhook", ""],
+  ]);
+  expect(JSON.stringify(changed)).not.toContain("token");
+  expect(changed.keys).toMatchObject([{ jwksUri: "sealed:35" }, { jwksUri: "https://acme.example/keys" }]);
+  const again = mapSecrets(changed, (secret) => (secret.startsWith("sealed:") ? "https://acme.example/?x" : "other"));
+  expect(again).toMatchObject({
+    permissionUrl: "https://acme.example/?x",
+    webhook: { url: "https://acme.example/?x" },
+  });
+});
+
+it("of a URL what stands before the query is shown", () => {
+  expect(withoutSecrets(urls)).toEqual({
+    id: "acme",
+    permissionUrl: "https://acme.example/may",
+    keys: [
+      { id: "j1", alg: "ES256", jwksUri: "https://acme.example/keys" },
+      { id: "j2", alg: "ES256", jwksUri: "https://acme.example/keys" },
+    ],
+    webhook: { url: "https://acme.example/calls" },
+  });
+});

@@ -1,0 +1,21 @@
+import type { Config } from "../config.ts";
+import type { Customer } from "../core/identity.ts";
+import { type Finding, fail, ok } from "./finding.ts";
+
+/** What came of reading the store; without one it has no customers. */
+export type StoredRead =
+  | { readonly kind: "customers"; readonly customers: readonly Customer[] }
+  | { readonly kind: "unusable"; readonly sentence: string };
+
+export const customersIn = (stored: StoredRead): readonly Customer[] =>
+  stored.kind === "customers" ? stored.customers : [];
+
+/** A gateway reads it at its start, and does not start without. */
+export function checkStore({ customers }: Pick<Config, "customers">, stored: StoredRead): Finding {
+  if (stored.kind === "unusable") return fail("store", stored.sentence, unusable);
+  const beside = `${stored.customers.length} customers in the store, ${customers.length} in the config`;
+  return ok("store", beside);
+}
+
+const unusable =
+  "see that the user who runs this may read it and that its key is the one of the config; run doctor as the gateway's user";

@@ -90,10 +90,12 @@ export const meanings: Readonly<Record<string, string>> = {
   "customers[].maxTtl": "Longest life of a credential, seconds.",
   "customers[].clockSkew": "Seconds that its servers' clock may be wrong.",
   "customers[].callFrom": "From addresses beside the user's own: `user@domain`, `*@domain`.",
-  "customers[].numbers": "Numbers it owns, `+3225887000` or `+3225887*`: calls to them go to its trunk.",
-  "customers[].dial": "Further numbers that its pages may call.",
+  "customers[].numbers":
+    "Numbers it owns, `+3225887000` or `+3225887*`: calls to them go to its trunk. Never every number.",
+  "customers[].dial":
+    "Further numbers that its pages may call. Emergency, premium-rate and satellite numbers only where a pattern of `numbers` or `dial` names them themselves: `+32900*`, not `+32*`.",
   "customers[].methods": "SIP methods that its pages may send.",
-  "customers[].trunk": "SIP URI that calls to its numbers go to.",
+  "customers[].trunk": "SIP URI that calls to its numbers go to. Never the gateway itself.",
   "customers[].trunk2": "Where they go when that one does not answer.",
   "customers[].callerId": "From and P-Asserted-Identity of its calls to a trunk.",
   "customers[].inbound": "Calls from its trunk: number → user.",

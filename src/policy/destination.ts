@@ -1,6 +1,7 @@
 import { type Customers, matchesNumber } from "../core/customers.ts";
 import { type Identity, userPattern } from "../core/identity.ts";
 import { type Uri, unescapeUser } from "../sip/uri.ts";
+import { homesOf, isEmergency, type Restriction, restrictionOf } from "./restricted.ts";
 
 export interface DestinationContext {
   readonly customers: Customers;
@@ -58,7 +59,7 @@ export function asNumber(plain: string): string | undefined {
 }
 
 function isExtension(number: string, { customer }: Identity): boolean {
-  if (number.startsWith("+") || number.length > maxExtensionDigits) return false;
+  if (number.startsWith("+") || number.length > maxExtensionDigits || isEmergency(number)) return false;
   return !matchesNumber(customer.numbers, number) && !matchesNumber(customer.dial, number);
 }
 
@@ -87,6 +88,12 @@ function judgeUser(uri: Uri, identity: Identity): Destination {
     : denied("the user part holds characters that no user has");
 }
 
+const nobodys = denied("this number is neither yours nor in your dial list: the operator can add it");
+const restricted: Readonly<Record<Restriction, string>> = {
+  emergency: "emergency numbers and short services are not called from here: the operator can list this very number",
+  costly: "premium-rate and satellite numbers are not called: the operator can list such a range by itself",
+};
+
 function judgeNumber(
   number: string,
   { customer, narrowing }: Identity,
@@ -94,9 +101,15 @@ function judgeNumber(
 ): Destination {
   if (number.length > maxDigits) return denied("the number is too long");
   const owner = customers.ownerOf(number);
-  if (owner?.id !== customer.id && !matchesNumber(customer.dial, number)) {
-    return denied("this number is neither yours nor in your dial list: the operator can add it");
-  }
+  const own = owner?.id === customer.id;
+  if (!own && !matchesNumber(customer.dial, number))
+    return isEmergency(number) ? denied(restricted.emergency) : nobodys;
+  const restriction = restrictionOf(
+    number,
+    own ? [...owner.numbers, ...customer.dial] : customer.dial,
+    homesOf(customer),
+  );
+  if (restriction) return denied(restricted[restriction]);
   if (narrowing.numbers && !matchesNumber(narrowing.numbers, number)) {
     return denied("this credential is not good for this number: get one that names it");
   }

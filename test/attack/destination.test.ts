@@ -8,11 +8,15 @@ import { Scene } from "../helpers/scene.ts";
 let scene: Scene;
 /** Acme may REFER and SUBSCRIBE there, and neither MESSAGE nor INFO. */
 let referring: TestGateway;
+/** Acme may dial whole countries there, and of what is restricted one premium range and one emergency number. */
+let worldly: TestGateway;
 
 beforeAll(async () => {
   scene = await Scene.open({ trunk: "busy", acme: `    dial: ["+1555*", "+49302*"]` });
   const methods = "REGISTER, INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, SUBSCRIBE";
   referring = await scene.another({ acme: `    methods: [${methods}]` });
+  const dial = ["+32*", "+1*", "+4930*", "00*", "0*", "9*", "+44*", "+8*", "+31909*", "999"];
+  worldly = await scene.another({ acme: `    dial: ${JSON.stringify(dial)}` });
 });
 afterAll(() => scene.close());
 
@@ -95,6 +99,67 @@ describe("a telephone number of nobody's, or of another customer's", () => {
     "tel:+19005551234;tgrp=x;trunk-context=192.0.2.66",
   ])("is refused in every spelling: %s", async (uri) => {
     expect(await refusal(uri)).toEqual(denied);
+  });
+});
+
+describe("a premium-rate, satellite or emergency number below what may be dialled", () => {
+  it.each([
+    "sip:+19005551234@acme.example",
+    "sip:+1-900-555.1234@acme.example",
+    "sip:+1%20(900)%205551234@acme.example",
+    "sip:%2B1%39005551234@acme.example",
+    "sip:0019005551234@acme.example",
+    "sip:19005551234@acme.example",
+    "sip:9005551234@voxout.postern.example",
+    "tel:+19005551234",
+    "tel:19005551234",
+    "tel:0019005551234",
+    "sip:+3290012345@acme.example",
+    "sip:+32(0)90012345@voxout.postern.example",
+    "sip:003290012345@acme.example",
+    "sip:0032090012345@acme.example",
+    "sip:090012345@acme.example",
+    "tel:0900-123-45",
+    "sip:+449098790123@acme.example",
+    "sip:00447012345678@acme.example",
+    "sip:+870773123456@acme.example",
+    "tel:00881612345678",
+    "sip:112@acme.example",
+    "sip:9-1-1@acme.example",
+    "sip:%30%30%30@acme.example",
+    "sip:112@voxout.postern.example",
+    "tel:112",
+    "tel:911",
+    "sip:+32112@acme.example",
+    "sip:00112@acme.example",
+    "sip:0112@acme.example",
+    "sip:9911@acme.example",
+    "sip:+1911@acme.example",
+  ])("is refused in every spelling: %s", async (uri) => {
+    expect(await refusal(uri, "INVITE", worldly)).toEqual(denied);
+  });
+
+  it("is refused in Refer-To too", async () => {
+    const refer = await scene.another({ acme: `    dial: ["+32*"]\n    methods: [REGISTER, INVITE, ACK, BYE, REFER]` });
+    const extra = ["Refer-To: <sip:+3290012345@acme.example>"];
+    expect(await refusal("sip:bob@acme.example", "REFER", refer, extra)).toEqual(denied);
+  });
+
+  it.each([
+    ["sip:+12125551234@acme.example", "+12125551234"],
+    ["sip:+3221112222@acme.example", "+3221112222"],
+    ["sip:003221112222@acme.example", "003221112222"],
+    ["sip:021112222@acme.example", "021112222"],
+    ["sip:+442079460000@voxout.postern.example", "+442079460000"],
+    ["tel:+31909123456", "+31909123456"],
+    ["sip:9-9-9@acme.example", "999"],
+  ])("has neighbours, and those that are listed, which are called: %s", async (uri, number) => {
+    const user = await scene.stranger("alice", "acme.example", worldly);
+    const callId = `twin-${unique()}`;
+    const busy = await user.prove("INVITE", uri, { callId });
+    expect(status(busy), busy).toBe(486);
+    expect((await scene.came(callId, "INVITE")).requestUri).toBe(uri);
+    expect(atTrunk(callId)[0]?.startsWith(`INVITE sip:${number}@127.0.0.9:`)).toBe(true);
   });
 });
 
@@ -202,7 +267,7 @@ describe("its own number", () => {
 
 describe("a user", () => {
   it("of one's own domain is called; with up to six digits it is an extension, and the grant names no trunk", async () => {
-    for (const user of ["bob", "4411", "911", "112233"]) {
+    for (const user of ["bob", "4411", "9112", "112233"]) {
       const alice = await scene.stranger("alice");
       const callId = `twin-${unique()}`;
       const nobody = await alice.prove("INVITE", `sip:${user}@acme.example`, { callId });

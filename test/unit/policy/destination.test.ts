@@ -81,7 +81,7 @@ describe("judgeDestination", () => {
   it("names the second trunk of the number's owner", () => {
     const two = customer({ numbers: ["+32*"], trunk: "sip:192.0.2.1", trunk2: "sip:192.0.2.2" });
     const customers = new Customers([two]);
-    const judged = judgeDestination(parseUri("sip:+3225@acme.example")!, "INVITE", identity(two), {
+    const judged = judgeDestination(parseUri("sip:+3225887@acme.example")!, "INVITE", identity(two), {
       customers,
       gatewayDomains: new Set(),
     });
@@ -116,13 +116,23 @@ describe("judgeDestination", () => {
     "tel:%2B19005551234",
     "tel:0019005551234",
     "tel:19005551234",
-    "tel:112",
     "tel:1000",
     "sip:003225887123@acme.example",
     "sip:+003225887123@acme.example",
     "sip:+032258871@acme.example",
   ])("denies %s as a number that is neither the customer's nor in its dial list", (uri) => {
     expect(judge(uri)).toMatchObject({ kind: "denied", sentence: expect.stringMatching(/^this number is neither/) });
+  });
+
+  it.each([
+    "sip:112@acme.example",
+    "sip:1-1-2@acme.example",
+    "sip:%31%31%32@acme.example",
+    "tel:112",
+    "sip:000@acme.example",
+  ])("takes %s for no extension: who calls for help is told that nobody hears it here", (uri) => {
+    expect(judge(uri)).toMatchObject({ kind: "denied", sentence: expect.stringMatching(/^emergency numbers/) });
+    expect(kindOf("sip:113@acme.example")).toBe("user");
   });
 
   it("denies a number of more than 32 digits", () => {
@@ -197,7 +207,7 @@ describe("judgeDestination", () => {
     "sip:b.o-b_!~*'()&=+$,@acme.example",
     "sip:+bob@acme.example",
     "sip:*67@acme.example",
-    "sip:112@acme.example",
+    "sip:113@acme.example",
     "sip:000000@acme.example",
     "sip:1@acme.example",
     "sip:222588@acme.example",
@@ -299,9 +309,9 @@ describe("a narrowed credential", () => {
   );
 
   it("with numbers calls no user and no extension, and asks for options as before", () => {
-    for (const uri of ["sip:bob@acme.example", "sip:112@acme.example", "sip:222588@acme.example"]) {
+    for (const uri of ["sip:bob@acme.example", "sip:113@acme.example", "sip:222588@acme.example"]) {
       expect(judge(uri)).toEqual({ kind: "user" });
-      expect(verdict(uri, { numbers: ["+3225887*", "112"] })).toEqual(nothingElse);
+      expect(verdict(uri, { numbers: ["+3225887*", "113"] })).toEqual(nothingElse);
       expect(verdict(uri, { methods: ["INVITE"], maxSeconds: 1, permissions: ["*"] })).toBe("user");
     }
     expect(verdict("sip:acme.example", { numbers: [] }, "OPTIONS")).toBe("user");

@@ -43,9 +43,11 @@ export async function importAll(file: string, options: ImportOptions): Promise<v
   async function onlyLook(): Promise<void> {
     const { need } = await import("./config-file.ts");
     const { config: whole } = await need(config);
-    const [{ ownersIn }, { SealKeys }] = await Promise.all([import("../store/claims.ts"), import("../store/seal.ts")]);
-    const surroundings = { owners: ownersIn(whole), callbackNetworks: whole.exchange?.callbackNetworks ?? [] };
-    await bring(many, { store: undefined, surroundings, keys: new SealKeys([""]) });
+    const [{ surroundingsOf }, { SealKeys }] = await Promise.all([
+      import("../store/judge.ts"),
+      import("../store/seal.ts"),
+    ]);
+    await bring(many, { store: undefined, surroundings: surroundingsOf(whole), keys: new SealKeys([""]) });
   }
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
+import { secret as strong } from "../config/values.ts";
 import { isOneLine } from "../kamailio/local-cfg.ts";
 import { need } from "./config-file.ts";
 import { failure, print, say, usage } from "./outcome.ts";
@@ -44,7 +45,8 @@ function newSecret(source: string): string {
   const read = readSecret("--secret", source, process.env);
   if (read.kind === "fault") usage(read.sentence);
   const { secret } = read;
-  if (Buffer.byteLength(secret) < 16) usage("--secret: has fewer than 16 bytes: make one by openssl rand -base64 32");
+  const weak = strong.safeParse(secret).error;
+  if (weak) usage(`--secret: ${weak.issues[0]?.message}`);
   if (!isOneLine(secret)) usage("--secret: is not one line of text: make one by openssl rand -base64 32");
   if (secret.startsWith("file:") || secret.includes("${")) usage("--secret: begins with file: or holds a ${");
   return secret;

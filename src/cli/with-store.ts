@@ -28,16 +28,15 @@ export async function withStore<Result>(
   work: (bench: Bench) => Promise<Result>,
 ): Promise<Result | undefined> {
   const { config } = await need(file);
-  const [{ isAvailable, openStore }, { ownersIn }] = await Promise.all([
+  const [{ isAvailable, openStore }, { surroundingsOf }] = await Promise.all([
     import("../store/open.ts"),
-    import("../store/claims.ts"),
+    import("../store/judge.ts"),
   ]);
   if (!isAvailable(config)) return usage("store: postgres://… is not available yet: use sqlite:PATH");
   const opened = await openStore(config, { make, renew: false }).catch((error: unknown) => failure(sentence(error)));
   if (!opened) return undefined;
-  const callbackNetworks = config.exchange?.callbackNetworks ?? [];
   try {
-    return await work({ config, ...opened, surroundings: { owners: ownersIn(config), callbackNetworks } });
+    return await work({ config, ...opened, surroundings: surroundingsOf(config) });
   } finally {
     await opened.store.close();
   }

@@ -14,6 +14,7 @@ import {
   lower,
   map,
   numberPattern,
+  ownNumberPattern,
   secret,
   text,
   webUrl,
@@ -62,7 +63,7 @@ export const customer = map({
   maxTtl: whole(1, year).default(3600),
   clockSkew: whole(0, 3600).default(0),
   callFrom: list(callFrom),
-  numbers: list(numberPattern),
+  numbers: list(ownNumberPattern),
   dial: list(numberPattern),
   methods: list(text(is.isMethod, "is no SIP method: write it in upper case")).transform((methods) =>
     methods.length === 0 ? [...defaultMethods] : methods,

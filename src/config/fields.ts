@@ -18,6 +18,16 @@ export const isId = (text: string): boolean => /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}
 /** Bytes that are no UTF-8 have become U+FFFD, all of them: little would be left of a random key. */
 export const isReadable = (secret: string): boolean => !secret.includes("\ufffd");
 
+const placeholder =
+  /^(?=.*[a-z])(?:[ -/:-@[-`{-~]|\d|change|replace|me|this|is|your|my|the|a|here|put|to|with|some|random|please|secret|passw(?:or)?d|key|value|string|example|sample|default|test)+$/;
+
+/** A short piece over and over, and what stands in examples to be replaced. */
+export const isGuessable = (secret: string): boolean =>
+  /^(.{1,4})\1+.{0,3}$/s.test(secret) || placeholder.test(secret.toLowerCase());
+
+/** A number, or a pattern, without what may stand before it. */
+export const inboundKey = (number: string): string => number.replace(/^(?:\+|00)/, "");
+
 export const isNumber = (text: string): boolean => /^\+?[0-9]{1,20}$/.test(text);
 
 export const isNumberPattern = (text: string): boolean => /^\+?[0-9]{0,20}\*?$/.test(text) && /[0-9*]/.test(text);

@@ -1,8 +1,10 @@
 import { callOutRule } from "./call-outs.ts";
 import { at, collect, isMapValue, texts } from "./collect.ts";
 import { type Faults, type Path, show } from "./faults.ts";
+import { inboundKey } from "./fields.ts";
 import { keysRule } from "./key-fit.ts";
 import { isLoopback, parseListen } from "./listen.ts";
+import { ownTrunkRule } from "./own-trunk.ts";
 import { revokedRule } from "./revocation.ts";
 import { defaultListen } from "./schema.ts";
 import { parseInstant } from "./values.ts";
@@ -21,6 +23,7 @@ const ofCustomers: readonly Rule[] = [
   numbersRule,
   inboundRule,
   trunksRule,
+  ownTrunkRule,
   windowsRule,
   keysRule,
   callOutRule,
@@ -173,9 +176,6 @@ function inboundRule(root: Value, faults: Faults): void {
     }
   }
 }
-
-/** A number without what may stand before it. */
-export const inboundKey = (number: string): string => number.replace(/^(?:\+|00)/, "");
 
 function trunksRule(root: Value, faults: Faults): void {
   for (const { path, value } of collect(root, "customers[]")) {

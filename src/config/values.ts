@@ -43,7 +43,9 @@ export const id = text(is.isId, "is no id: write up to 64 letters, digits and _ 
 export const secret = text(
   (value) => Buffer.byteLength(value) >= 16,
   "has fewer than 16 bytes: make one by openssl rand -base64 32",
-).refine(is.isReadable, "is not UTF-8 text: make one by openssl rand -base64 32");
+)
+  .refine(is.isReadable, "is not UTF-8 text: make one by openssl rand -base64 32")
+  .refine((value) => !is.isGuessable(value), "is one that anybody would try: make one by openssl rand -base64 32");
 
 export const domain = lower(is.isDomain, "is no domain: write a host name like acme.example");
 
@@ -52,6 +54,12 @@ export const network = text(is.isNetwork, "is no network: write it like 10.0.0.0
 export const numberPattern = text(
   is.isNumberPattern,
   'is no number pattern: write it like "+3225887000" or "+3225887*", at most 20 digits',
+);
+
+/** Whoever owned every number would get every call. */
+export const ownNumberPattern = numberPattern.refine(
+  (value) => is.inboundKey(value) !== "*",
+  'matches every number, and a number has one owner: write the range that it has, like "+3225887*"',
 );
 
 export const address = (...schemes: readonly string[]) =>

@@ -1,4 +1,4 @@
-import { inboundKey } from "../config/rules.ts";
+import { inboundKey } from "../config/fields.ts";
 import type { Item } from "../store/port.ts";
 import { absent, type Edit, made, textsOf, withMember } from "./edit.ts";
 

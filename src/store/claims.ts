@@ -1,4 +1,4 @@
-import { inboundKey } from "../config/rules.ts";
+import { inboundKey } from "../config/fields.ts";
 import type { Claim } from "./port.ts";
 
 /** A customer, or an item that may yet be faulty: what is no list and no text claims nothing. */

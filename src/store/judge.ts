@@ -3,10 +3,10 @@ import { customer as schema } from "../config/customer.ts";
 import { Faults } from "../config/faults.ts";
 import { report } from "../config/issues.ts";
 import { checkCustomers } from "../config/rules.ts";
-import type { Fault } from "../config/types.ts";
+import type { Config, Fault } from "../config/types.ts";
 import type { Value } from "../config/walk.ts";
 import type { Customer } from "../core/identity.ts";
-import { claimKey, claimsOf, type Owners, type PlacedClaim } from "./claims.ts";
+import { claimKey, claimsOf, type Owners, ownersIn, type PlacedClaim } from "./claims.ts";
 import type { Item, Store } from "./port.ts";
 
 /** An item, and the line of the file it came from. */
@@ -21,17 +21,29 @@ export interface Surroundings {
   readonly callbackNetworks: readonly string[];
   /** Who asks is not told whose it is that cannot be had twice. */
   readonly discreet?: boolean;
+  /** Where the gateway and its Kamailio listen: no trunk. */
+  readonly places: {
+    readonly gateway: Pick<Config["gateway"], "listen" | "publicUrl" | "domains">;
+    readonly upstream: Pick<Config["upstream"], "urls">;
+    readonly admin: Pick<Config["admin"], "listen">;
+  };
 }
+
+export const surroundingsOf = (config: Config): Surroundings => ({
+  owners: ownersIn(config),
+  callbackNetworks: config.exchange?.callbackNetworks ?? [],
+  places: config,
+});
 
 /** Everything that is wrong with customers to be stored, each path relative to its customer. */
 export async function judge(
   candidates: readonly Candidate[],
-  { owners, callbackNetworks, discreet = false }: Surroundings,
+  { owners, callbackNetworks, discreet = false, places: { gateway, upstream, admin } }: Surroundings,
   store: Pick<Store, "taken"> | undefined,
 ): Promise<readonly Fault[]> {
   const faults = new Faults();
   const items = candidates.map(({ item }) => item);
-  const root = { exchange: { callbackNetworks }, customers: items } as unknown as Value;
+  const root = { gateway, upstream, admin, exchange: { callbackNetworks }, customers: items } as unknown as Value;
   for (const [at, { item, line }] of candidates.entries()) {
     faults.place(["customers", at], line);
     forYamlAlone(item, ["customers", at], faults);

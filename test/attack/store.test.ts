@@ -112,7 +112,7 @@ describe("what a customer is given besides", () => {
     ["claims", { claims: [{ kind: "domain", value: "acme.example" }] }],
     ["secrets[0].lastUsed", { secrets: [{ id: "k", secret: "0123456789abcdef", lastUsed: 1 }] }],
     ["limits.everything", { limits: { calls: 1, everything: 1 } }],
-    ["keys[0].d", { keys: [{ id: "k", alg: "HS256", secret: "a".repeat(32), d: "x" }] }],
+    ["keys[0].d", { keys: [{ id: "k", alg: "HS256", secret: "a-key-of-32-bytes-for-one-customer", d: "x" }] }],
   ];
 
   it("is refused where a customer has no such thing, each in its place", async () => {

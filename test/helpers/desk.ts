@@ -72,9 +72,16 @@ export class DeskStore implements Store {
 /** Second 1,700,000,000. */
 export const deskNow = 1_700_000_000;
 
+/** Where nobody's trunk is. */
+const places = {
+  gateway: { listen: "ws://127.0.0.1:8088", publicUrl: "ws://127.0.0.1:8088", domains: [] },
+  upstream: { urls: [] },
+  admin: { listen: "http://127.0.0.1:8089" },
+};
+
 export const desk = (store: Store, owners: ReadonlyMap<string, string> = new Map()): Desk => ({
   store,
-  surroundings: { owners, callbackNetworks: [] },
+  surroundings: { owners, callbackNetworks: [], places },
   now: () => deskNow,
 });
 

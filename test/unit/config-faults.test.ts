@@ -178,6 +178,32 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
   ],
   secrets: [
     [least.replace("chain-secret-of-the-test", "fifteen-bytes--"), "chain.secret", 2, /fewer than 16 bytes/],
+    ...[
+      "aaaaaaaaaaaaaaaa",
+      "................................",
+      "0101010101010101",
+      "abcdabcdabcdabcdab",
+      "change-me-change-me",
+      "CHANGEME12345678",
+      "please change this secret",
+      "your-secret-here",
+      "my-secret-password-123",
+      "this_is_a_test_secret",
+    ].map(
+      (weak) =>
+        [
+          least.replace("chain-secret-of-the-test", JSON.stringify(weak)),
+          "chain.secret",
+          2,
+          /anybody would try/,
+        ] as const,
+    ),
+    [
+      customer('secrets: [{ id: k, secret: "xxxxxxxxxxxxxxxx" }]'),
+      "customers[0].secrets[0].secret",
+      5,
+      /anybody would try: make one by openssl/,
+    ],
     [least.replace("secret: chain-secret-of-the-test", "secrets: []"), "chain.secrets", 2, /at least one entry/],
     [
       least.replace("secret: chain-secret-of-the-test", "secrets: [chain-secret-of-the-test, short]"),
@@ -441,6 +467,7 @@ describe.each([
     /is no number pattern/,
     ["", "+", "32-25", "+32**", "*32", "+123456789012345678901", "0032 2", "tel:+32"],
   ],
+  ["numbers", /matches every number, and a number has one owner/, ["*", "+*", "00*"]],
   ["dial", /is no number pattern/, ["", "+1900x"]],
   ["methods", /is no SIP method/, ["invite", "INVITE ", "", "IN/VITE"]],
   [
@@ -453,6 +480,64 @@ describe.each([
     expect(folder.faults(listed(key)(value))).toEqual([
       { path: `customers[0].${key}[0]`, line: 5, message: expect.stringMatching(message) },
     ]);
+  });
+});
+
+describe("a trunk that is the gateway itself", () => {
+  const config = (trunk: string, key = "trunk") =>
+    `gateway:
+  listen: "ws://0.0.0.0:5070"
+  insecure: true
+  publicUrl: wss://sip.gateway.example
+  domains: [voice.gateway.example]
+upstream: { urls: ["ws://127.0.0.1:5080", "wss://kamailio.internal:5081", "ws://[2001:db8::5]:5080"] }
+chain: { secret: chain-secret-of-the-test }
+admin: { listen: "http://10.0.0.5:8089" }
+customers:
+  - id: acme
+    trunk: "sip:pbx.acme.example"
+    ${key}: "${trunk}"
+`.replace(key === "trunk" ? '    trunk: "sip:pbx.acme.example"\n' : "", "");
+
+  it.each([
+    ["sip:127.0.0.1:5070", /is gateway.listen, the gateway itself/],
+    ["sip:localhost:5070;transport=tcp", /is gateway.listen/],
+    ["sip:0.0.0.0:5070", /is gateway.listen/],
+    ["sip:sip.gateway.example:443", /is gateway.publicUrl/],
+    ["sips:+32@SIP.gateway.example:443", /is gateway.publicUrl/],
+    ["sip:127.0.0.1:5080", /is one of upstream.urls/],
+    ["sips:kamailio.internal:5081", /is one of upstream.urls/],
+    ["sips:kamailio.internal:5081;transport=tcp", /is one of upstream.urls/],
+    ["sips:Kamailio.Internal:5081", /is one of upstream.urls/],
+    ["sip:[2001:db8::5]:5080", /is one of upstream.urls/],
+    ["sip:10.0.0.5:8089", /is admin.listen/],
+    ["sip:voice.gateway.example", /is one of gateway.domains/],
+    ["sip:Voice.Gateway.example:5099", /is one of gateway.domains/],
+  ])("is refused: %s", (trunk, message) => {
+    const told = { line: 11, message: expect.stringMatching(message) };
+    expect(folder.faults(config(trunk))).toEqual([{ path: "customers[0].trunk", ...told, line: 10 + 1 }]);
+    expect(folder.faults(config(trunk, "trunk2"))).toEqual([{ path: "customers[0].trunk2", ...told, line: 12 }]);
+  });
+
+  it.each([
+    "sip:127.0.0.1:5060",
+    "sip:127.0.0.1",
+    "sip:127.0.0.9:5080",
+    "sip:sip.gateway.example",
+    "sip:sip.gateway.example:5060",
+    "sip:kamailio.internal",
+    "sip:10.0.0.5",
+    "sip:10.0.0.6:8089",
+    "sip:pbx.voice.gateway.example",
+  ])("and what only stands near it is taken: %s", (trunk) => {
+    expect(folder.faults(config(trunk))).toEqual([]);
+  });
+
+  it("is found by defaults too", () => {
+    const faults = folder.faults(
+      `${least}customers: [{ id: a, trunk: "sip:127.0.0.1:8088", trunk2: "sip:127.0.0.1:8089" }]\n`,
+    );
+    expect(faults.map(({ message }) => message.slice(0, 17))).toEqual(["is gateway.listen", "is admin.listen, "]);
   });
 });
 

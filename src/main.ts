@@ -187,6 +187,7 @@ function compose({ live, health, proving, legs, log, clock, metrics, trace, over
     nonceKey: new NonceKey(randomBytes(32)),
     admission: new Admission(),
     strangers: new Strangers(),
+    calls: { note: () => {} },
   };
 }
 

@@ -70,7 +70,7 @@ export class Chain {
 }
 
 /** Seconds, 0 for no limit: the customer's, and what the credential makes of it. */
-function longestCall({ customer, narrowing }: Identity): number {
+export function longestCall({ customer, narrowing }: Pick<Identity, "customer" | "narrowing">): number {
   const { callSeconds } = customer.limits;
   if (narrowing.maxSeconds === undefined) return callSeconds;
   return callSeconds === 0 ? narrowing.maxSeconds : Math.min(callSeconds, narrowing.maxSeconds);

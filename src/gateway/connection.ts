@@ -1,8 +1,9 @@
 import { setTimeout as setTimeoutPromise } from "node:timers/promises";
 import type { WebSocket } from "ws";
+import type { EndReason } from "../core/calls.ts";
 import { seconds } from "../core/clock.ts";
 import type { Refusal } from "../core/errors.ts";
-import type { Identity } from "../core/identity.ts";
+import type { Customer, Identity } from "../core/identity.ts";
 import {
   authorize,
   contactRefusal,
@@ -19,6 +20,7 @@ import { Tap } from "../telemetry/tap.ts";
 import type { About, Party } from "../telemetry/trace.ts";
 import type { Guest } from "./admission.ts";
 import { Answers, type Asked, refusals } from "./answers.ts";
+import { refusedCall } from "./call-record.ts";
 import { nowhere, type Outward } from "./chain.ts";
 import type { Context } from "./context.ts";
 import type { Dialog } from "./dialog-table.ts";
@@ -80,6 +82,8 @@ export class Connection implements Guest, ClientEnd, Drainable {
   #heard = false;
   /** What had to be waited for comes too late: nothing may begin for a client that is gone, for nobody would end it. */
   #over = false;
+  /** Why its calls end with it. */
+  #reason: EndReason = "socket-lost";
   /** Of the latest request that went upstream. */
   #viaHost = "";
   #deadline: NodeJS.Timeout | undefined;
@@ -181,7 +185,8 @@ export class Connection implements Guest, ClientEnd, Drainable {
     if (this.#leg && goneSeconds > 0 && !hurry.aborted) {
       await setTimeoutPromise(goneSeconds * 1000, undefined, { signal: hurry }).catch(() => {});
     }
-    await this.#leg?.end(this.#viaHost);
+    // All sockets of a gateway that stops are closed at once, by nobody's verdict.
+    await this.#leg?.end(this.#viaHost, hurry.aborted && this.#reason === "socket-lost" ? "draining" : this.#reason);
   }
 
   deliver(bytes: Buffer, binary: boolean, from: Inlet, about: About): void {
@@ -248,22 +253,25 @@ export class Connection implements Guest, ClientEnd, Drainable {
       case "challenge":
         return this.#answers.challenge(asked, this.#visitor.realmOf(asked.request), proof.stale);
       case "refused":
+        this.#noteRefused(asked.request, proof.refusal, proof.customer);
         return this.#answers.refuse(asked, proof.refusal, proof.customer?.id);
       case "bad-token":
+        this.#noteRefused(asked.request, proof.refusal, proof.customer);
         return this.#answers.badToken(asked, this.#visitor.realmOf(asked.request), proof.refusal, proof.customer?.id);
     }
   }
 
   #outsideDialog(asked: Question, { identity, header }: Proved): Promise<void> | undefined {
     const { request } = asked;
-    if (request.method === "INVITE" && this.#context.draining()) return this.#refuse(asked, refusals.draining);
+    const refuse = (refusal: Refusal): undefined => this.#turnDown(asked, refusal, identity);
+    if (request.method === "INVITE" && this.#context.draining()) return refuse(refusals.draining);
     const rights = authorize(identity, request, this.#rights());
-    if (rights.kind === "refused") return this.#refuse(asked, rights.refusal);
+    if (rights.kind === "refused") return refuse(rights.refusal);
     const full = this.#limitRefusal(identity, request.method);
-    if (full) return this.#refuse(asked, full);
+    if (full) return refuse(full);
     const next = (claimed: Refusal | undefined): Promise<void> | undefined => {
       if (this.#over) return undefined;
-      if (claimed) return this.#refuse(asked, claimed);
+      if (claimed) return refuse(claimed);
       this.#accept(request.method, identity);
       return this.#forward(asked, { outward: rights, ...(header && { credentials: [header] }) });
     };
@@ -346,7 +354,8 @@ export class Connection implements Guest, ClientEnd, Drainable {
   #forward(asked: Omit<Question, "head"> & { head?: ReplyHead }, leave: Leave): Promise<void> | undefined {
     const identity = this.#visitor.identity!;
     const { request, head, binary } = asked;
-    const refuse = (refusal: Refusal): undefined => head && this.#refuse({ head, binary }, refusal);
+    const refuse = (refusal: Refusal): undefined =>
+      head && this.#turnDown({ head, binary, request }, refusal, identity);
     this.#leg ??= this.#context.legs.create(identity, this.#peer, this, this.#context);
     if (!this.#leg) return refuse(refusals.noPort);
     const leg = this.#leg;
@@ -423,7 +432,21 @@ export class Connection implements Guest, ClientEnd, Drainable {
     return this.#answers.refuse(asked, refusal, this.#visitor.identity?.customer.id);
   }
 
+  /** A request outside a dialog, after the proof. */
+  #turnDown(asked: Question, refusal: Refusal, identity: Identity): undefined {
+    this.#noteRefused(asked.request, refusal, identity);
+    return this.#refuse(asked, refusal);
+  }
+
+  /** who: nobody where nothing is proved, and then there is no record. */
+  #noteRefused(request: Request, refusal: Refusal, who: Identity | Customer | undefined): void {
+    if (who === undefined || request.method !== "INVITE" || request.toTag !== undefined) return;
+    const { calls, clock, gatewayId } = this.#context;
+    calls.note(refusedCall(request, who, refusal, { gateway: gatewayId, at: clock.now() }));
+  }
+
   #close(refusal: Refusal): undefined {
+    this.#reason = refusal.code;
     this.#intake.clear();
     this.#answers.closed(refusal);
     this.#leave(...closing(refusal));

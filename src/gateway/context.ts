@@ -1,6 +1,7 @@
 import type { AuthenticatorChain } from "../auth/authenticator.ts";
 import type { RemoteKeys } from "../auth/evidence.ts";
 import type { NonceKey } from "../auth/nonce.ts";
+import type { CallSink } from "../core/calls.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
 import type { Limits } from "../core/limits.ts";
@@ -45,4 +46,6 @@ export interface Context {
   readonly admission: Admission;
   readonly strangers: Strangers;
   readonly legs: Legs;
+  /** Told of every call, and of every INVITE that is refused after the proof. */
+  readonly calls: CallSink;
 }

@@ -1,4 +1,5 @@
 import { refuse } from "../core/errors.ts";
+import type { Identity } from "../core/identity.ts";
 import type { Message } from "../sip/message.ts";
 import { reply, replyHead } from "../sip/reply.ts";
 import { scan } from "../sip/scan.ts";
@@ -7,13 +8,16 @@ import { parseUri } from "../sip/uri.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Tap } from "../telemetry/tap.ts";
 import type { About } from "../telemetry/trace.ts";
+import type { CallWatch } from "./call-watch.ts";
 import { refusalHeaders } from "./challenge.ts";
 import type { Dialogs } from "./dialogs.ts";
 import type { Inlet } from "./pressure.ts";
 
 /** What this step needs to know of a leg. */
 export interface Receiver {
+  readonly identity: Identity;
   readonly dialogs: Dialogs;
+  readonly watch: CallWatch;
   /** To tag of responses of our own to upstream. */
   readonly tag: string;
   readonly client: {
@@ -48,7 +52,10 @@ function learn(leg: Receiver, response: Message, log: Log): boolean {
   if (response.header("x-postern-refused")) {
     log.warn({ status: response.status }, "upstream refused the grant of a request: chain.secret or the clocks differ");
   }
-  if (leg.dialogs.received(response)) return true;
+  if (leg.dialogs.received(response)) {
+    leg.watch.heard(response);
+    return true;
+  }
   log.info({ method: response.method, status: response.status }, "a response from upstream was to no request here");
   leg.client.tap.judgedOffer("dropped", "to no request of this client");
   return false;
@@ -62,10 +69,14 @@ function admit(leg: Receiver, request: Message, binary: boolean, from: Inlet, lo
     leg.send(reply(replyHead(request), 480, leg.tag, ["Retry-After: 5"]), binary, from, request);
     return false;
   }
+  if (request.method === "BYE") leg.watch.hungUp(request, leg.identity);
   const uri = parseUri(request.requestUri);
   const shown = uri !== undefined && leg.hasShown(uri.user, uri.host);
   const reached = isNew(request) ? leg.client.callable : leg.client.reachable;
-  if (shown && reached && leg.dialogs.delivered(request)) return true;
+  if (shown && reached && leg.dialogs.delivered(request)) {
+    leg.watch.came(request, leg.identity);
+    return true;
+  }
   log.info({ method: request.method, shown }, "a request from upstream was not for this client");
   leg.client.tap.judgedOffer("dropped", "not for this client");
   if (request.method !== "ACK") leg.send(reply(replyHead(request), 480, leg.tag), binary, from, request);

@@ -40,6 +40,8 @@ export type Learned = Pick<
 export const maxDialogs = 256;
 /** 64·T1: how long a transaction may still see its ACK or a late fork (RFC 3261 §17.1.1.2). */
 export const linger = 32_000;
+/** No transaction of a call that rings stays longer than this without a final answer (Timer C and more). */
+export const patience = 600_000;
 /** How long a dialog that SUBSCRIBE or REFER made stays after its latest success. */
 const subscription = 3_600_000;
 const forever = Number.POSITIVE_INFINITY;

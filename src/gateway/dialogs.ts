@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Message } from "../sip/message.ts";
 import { type ReplyHead, replyHead } from "../sip/reply.ts";
 import { type Request, routeUris } from "../sip/request.ts";
-import { contactOf, type Dialog, DialogTable, type Judged, linger } from "./dialog-table.ts";
+import { contactOf, type Dialog, DialogTable, type Judged, linger, patience } from "./dialog-table.ts";
 import {
   answerFault,
   answers,
@@ -20,8 +20,6 @@ import {
 } from "./transactions.ts";
 
 export const bounds = { transactions: 512, forks: 16 };
-/** No transaction of a call that rings stays longer than this without a final answer (Timer C and more). */
-const patience = 600_000;
 const makesDialog = new Set(["INVITE", "SUBSCRIBE", "REFER"]);
 
 /** The bounded table of one leg's dialogs and of the transactions that can make or end them. No I/O. */

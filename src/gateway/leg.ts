@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { WebSocket } from "ws";
+import type { CallSink, EndReason } from "../core/calls.ts";
 import type { Clock } from "../core/clock.ts";
 import { PosternError } from "../core/errors.ts";
 import { address, type Identity } from "../core/identity.ts";
@@ -10,6 +11,7 @@ import { scan } from "../sip/scan.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Tap } from "../telemetry/tap.ts";
 import type { About } from "../telemetry/trace.ts";
+import { CallWatch } from "./call-watch.ts";
 import type { Chain } from "./chain.ts";
 import { deliver, type Receiver } from "./deliver.ts";
 import { Dialogs } from "./dialogs.ts";
@@ -45,6 +47,8 @@ export interface LegParts {
   readonly elsewhere: (taken: Announced) => Announced | undefined;
   /** What tells this gateway from others at the same Kamailio. */
   readonly gatewayId: string;
+  /** Told of every call. */
+  readonly calls: CallSink;
 }
 
 const maxShown = 32;
@@ -65,6 +69,7 @@ export class Leg implements Receiver {
   identity: Identity;
   announced: Announced;
   readonly dialogs: Dialogs;
+  readonly watch: CallWatch;
   readonly client: ClientEnd;
   /** An INVITE waits for this leg to open: a call already, where calls are counted. */
   callWaits = false;
@@ -92,6 +97,7 @@ export class Leg implements Receiver {
     this.client = client;
     this.#parts = parts;
     this.dialogs = new Dialogs(parts.clock);
+    this.watch = new CallWatch(parts);
   }
 
   get isOpen(): boolean {
@@ -158,10 +164,14 @@ export class Leg implements Receiver {
     if (this.#upstream?.url === url && !this.#ended) this.#lost(this.#upstream.socket, 1006);
   }
 
-  /** The browser is gone: what it leaves behind is ended in its place, then upstream is closed. host: of its Via. */
-  async end(host: string): Promise<void> {
+  /**
+   * The browser is gone: what it leaves behind is ended in its place, then upstream is closed. host: of its Via. reason:
+   * why its calls end.
+   */
+  async end(host: string, reason: EndReason = "socket-lost"): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
+    this.watch.close(reason);
     clearTimeout(this.#retry);
     // Whoever got the address meanwhile would be announced beside it. A failure is in the log.
     await this.#opening?.catch(() => {});
@@ -272,6 +282,7 @@ export class Leg implements Receiver {
     socket.terminate();
     if (this.#ended) return;
     this.#parts.log.warn({ close: code, user: address(this.identity) }, "upstream lost");
+    this.watch.abandon();
     this.client.unanswered(this.dialogs.abandon());
     this.#retryLater();
   }

@@ -39,6 +39,7 @@ export function passRequest(leg: Leg, passage: Passage, cause: Inlet): void {
   if (!showsNothing.has(request.method)) leg.show(request.contacts);
   if (capSeconds !== undefined) rememberRegistration(leg, request, capSeconds);
   if (head) leg.dialogs.sent(request, head, dialog, toTrunk);
+  leg.watch.went(request, identity, outward);
   const { lines, credentials, inside: inDialog } = passage;
   const passHeaders = toTrunk ? passed(identity) : undefined;
   const bytes = rewriteRequest({ request, identity, lines, inDialog, credentials, passHeaders, capSeconds });
@@ -81,6 +82,7 @@ export function passResponse(
   if (contacts !== undefined && !redirects(message)) leg.show(contacts);
   const narrowed = leg.dialogs.towardsTrunk(message) ? passed(leg.identity) : undefined;
   leg.dialogs.answered(message);
+  leg.watch.said(message);
   leg.send(rewriteResponse(message, narrowed, credentials), binary, cause, message);
 }
 

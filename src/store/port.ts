@@ -1,3 +1,4 @@
+import type { Use } from "../core/uses.ts";
 import type { CallRecords } from "./calls.ts";
 
 /** A customer as an item of `customers:` in the config says it, its secrets in the clear. */
@@ -136,9 +137,20 @@ export interface Audit {
   olderKeys(): Promise<readonly SealedKey[]>;
 }
 
+/**
+ * Counts beside the customers: no revision, nobody is told. A change that removes a secret or puts another in its place
+ * forgets its count in the same transaction. Rejects with an Error whose message is a sentence.
+ */
+export interface Uses {
+  /** Each count is added to the one that is there. One transaction. */
+  add(uses: readonly Use[]): Promise<void>;
+  of(customer: string): Promise<readonly Use[]>;
+}
+
 /** One database, behind all of its ports; closed by its store. */
 export interface Ports {
   readonly store: Store;
   readonly audit: Audit;
   readonly calls: CallRecords;
+  readonly uses: Uses;
 }

@@ -1,7 +1,9 @@
 import { closeSync, existsSync, openSync, statSync } from "node:fs";
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
+import type { Use } from "../core/uses.ts";
 import { detailOf } from "./audit-detail.ts";
 import { claimsOf } from "./claims.ts";
+import { forgottenBy } from "./forgotten-uses.ts";
 import { mapSecrets } from "./item-secrets.ts";
 import type {
   Act,
@@ -24,6 +26,7 @@ import { CallTable } from "./sqlite-calls.ts";
 import { sentenceOf } from "./sqlite-fault.ts";
 import type { Opening } from "./sqlite-messages.ts";
 import { migrate } from "./sqlite-schema.ts";
+import { SqliteUses } from "./sqlite-uses.ts";
 
 /** Records of one answer: the reader has other things to do between two. */
 const page = 500;
@@ -42,6 +45,7 @@ export class SqliteFile {
   readonly #inode: bigint;
   readonly #statements = new Map<string, StatementSync>();
   readonly #audit: SqliteAudit;
+  readonly #uses: SqliteUses;
   #dataVersion: number;
 
   /** Made where it is not there. Throws a sentence where it cannot be used. */
@@ -52,6 +56,7 @@ export class SqliteFile {
     if (!existsSync(path)) closeSync(openSync(path, "a", 0o600));
     this.#db = new DatabaseSync(path, { timeout: patience, enableDoubleQuotedStringLiterals: false });
     this.#audit = new SqliteAudit(this.#db);
+    this.#uses = new SqliteUses(this.#db);
     try {
       migrate(this.#db);
       this.#db.exec(
@@ -130,15 +135,31 @@ export class SqliteFile {
   }
 
   audit(query: AuditQuery): AuditRow[] {
+    this.#mustBeThere();
     return this.#audit.read(query);
   }
 
   auditHead(): AuditHead {
+    this.#mustBeThere();
     return this.#audit.head();
   }
 
   auditKeys(): SealedKey[] {
+    this.#mustBeThere();
     return this.#audit.olderKeys();
+  }
+
+  /** Throws where it cannot be written. */
+  addUses(uses: readonly Use[]): void {
+    this.#changing(
+      () => this.#uses.add(uses),
+      () => true,
+    );
+  }
+
+  uses(customer: string): Use[] {
+    this.#mustBeThere();
+    return this.#uses.of(customer);
   }
 
   close(): void {
@@ -173,6 +194,7 @@ export class SqliteFile {
       const before = this.#itemOf(edit.id);
       const detail = detailOf(before, edit.kind === "put" ? edit.item : undefined, revision);
       entries.push({ act: { ...act, customer: edit.id }, detail });
+      this.#uses.forget(edit.id, edit.kind === "put" ? forgottenBy(before, edit.item) : undefined);
       const item = edit.kind === "put" ? JSON.stringify(this.#sealed(edit.id, edit.item)) : null;
       for (const claim of edit.kind === "put" ? edit.claims : []) {
         const owner = this.#ownerOf(claim);

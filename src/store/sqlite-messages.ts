@@ -1,3 +1,4 @@
+import type { Use } from "../core/uses.ts";
 import type { Alive, CallEntry, CallFilter } from "./calls.ts";
 import type { Act, AuditQuery, Claim, Edit, Position, StoreEvent } from "./port.ts";
 
@@ -26,6 +27,8 @@ export type Call =
   | { readonly name: "calls.takeOver"; readonly by: Alive; readonly silentSince: number }
   | { readonly name: "calls.settle"; readonly ids: readonly string[] }
   | { readonly name: "calls.forget"; readonly before: number; readonly most: number }
+  | { readonly name: "uses.add"; readonly uses: readonly Use[] }
+  | { readonly name: "uses.of"; readonly customer: string }
   | { readonly name: "close" };
 
 export interface Asked {

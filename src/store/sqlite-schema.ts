@@ -37,6 +37,12 @@ const migrations: readonly string[] = [
   CREATE INDEX calls_owed ON calls (owner) WHERE owed = 1;
   CREATE TABLE gateways (id TEXT PRIMARY KEY, seen INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE uses (
+    customer TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, count INTEGER NOT NULL, last INTEGER NOT NULL,
+    PRIMARY KEY (customer, kind, id)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** "PSTN": a database of another program is not taken for ours. */

@@ -87,6 +87,10 @@ function resultOf(call: Asked["call"], file: SqliteFile): unknown {
       return file.calls.settle(call.ids);
     case "calls.forget":
       return file.calls.forget(call.before, call.most);
+    case "uses.add":
+      return file.addUses(call.uses);
+    case "uses.of":
+      return file.uses(call.customer);
     case "close":
       return file.close();
   }

@@ -1,4 +1,5 @@
 import type { CallRecord } from "../core/calls.ts";
+import type { Use } from "../core/uses.ts";
 import type { Alive, CallEntry, CallFilter, CallRecords, TakenOver } from "./calls.ts";
 import type {
   Act,
@@ -16,6 +17,7 @@ import type {
   StoredRecord,
   StoreEvent,
   Taken,
+  Uses,
   Written,
 } from "./port.ts";
 import type { Opening } from "./sqlite-messages.ts";
@@ -24,7 +26,7 @@ import { type SqliteThread, startThread } from "./sqlite-thread.ts";
 /** Opens the database, or makes it. Rejects with a sentence where it cannot be used. */
 export async function openSqlite(opening: Opening): Promise<Ports> {
   const thread = await startThread(opening);
-  return { store: new SqliteStore(thread), audit: auditOf(thread), calls: callsOf(thread) };
+  return { store: new SqliteStore(thread), audit: auditOf(thread), calls: callsOf(thread), uses: usesOf(thread) };
 }
 
 class SqliteStore implements Store {
@@ -80,4 +82,9 @@ const callsOf = (thread: SqliteThread): CallRecords => ({
     thread.ask({ name: "calls.takeOver", by, silentSince }) as Promise<TakenOver>,
   settle: (ids: readonly string[]) => thread.ask({ name: "calls.settle", ids }) as Promise<void>,
   forget: (before: number, most: number) => thread.ask({ name: "calls.forget", before, most }) as Promise<number>,
+});
+
+const usesOf = (thread: SqliteThread): Uses => ({
+  add: (uses: readonly Use[]) => thread.ask({ name: "uses.add", uses }) as Promise<void>,
+  of: (customer: string) => thread.ask({ name: "uses.of", customer }) as Promise<readonly Use[]>,
 });

@@ -105,9 +105,10 @@ export const meanings: Readonly<Record<string, string>> = {
   "customers[].limits.connections": "Legs at Kamailio at once.",
   "customers[].limits.connectionsPerUser":
     "Legs of one user at once; not where all visitors are one user. A page that lost its network may leave one for a minute.",
-  "customers[].limits.registrations": "Users registered at once.",
+  "customers[].limits.registrations":
+    "Bindings at once: each Contact of each registered user is one. To renew one is never refused.",
   "customers[].limits.calls": "Calls at once.",
-  "customers[].limits.callsPerMinute": "Calls begun within a minute.",
+  "customers[].limits.callsPerMinute": "Calls that its users begin within any minute.",
   "customers[].limits.callSeconds": "Longest call; then both ends get a BYE.",
   "customers[].ceilings":
     "Up to where its own API keys may raise the limit of that name; one that is not here: not at all.",

@@ -237,6 +237,7 @@ function reload(config: Config, live: Live, gateway: Gateway, proving: Proving):
     if (config.gateway.tls) gateway.useTls(config.gateway.tls);
   });
   proving.follow();
+  gateway.dismissRevoked({ alsoRemoved: false });
   return restart;
 }
 
@@ -244,8 +245,9 @@ function reload(config: Config, live: Live, gateway: Gateway, proving: Proving):
 function takeUp(change: StoredChange, live: Live, gateway: Gateway, log: Log): void {
   const { leftOut, touched } = live.changeStored(change);
   for (const { id, reason } of leftOut) log.error({ customer: id, reason }, "stored customer left out");
-  if (touched) gateway.dismissRevoked();
   const { revision, put, gone } = change;
+  const customers = new Set([...put.map(({ customer: { id } }) => id), ...gone]);
+  if (touched) gateway.dismissRevoked({ customers, alsoRemoved: true });
   log.info({ revision, changed: put.length - leftOut.length, removed: gone.length }, "stored customers changed");
 }
 

@@ -72,10 +72,10 @@ export function composeProving(parts: ProvingParts): Proving {
     state,
     failures: new Failures(state, clock, "public"),
     managersFailures: new Failures(state, clock, "private"),
-    callers: new AuthenticatorChain([digest, issued, access, tokens]),
+    callers: new AuthenticatorChain([digest, issued, access, tokens], clock),
     remoteKeys: keySets,
-    exchanged: new AuthenticatorChain([password, tokens]),
-    shown: new AuthenticatorChain([password, issued, access, tokens]),
+    exchanged: new AuthenticatorChain([password, tokens], clock),
+    shown: new AuthenticatorChain([password, issued, access, tokens], clock),
     managers: new ManagementAuthenticator({ customers, operators: () => config().admin.operators, state, clock }),
     follow: () => {
       tokens.forgetAll();

@@ -99,6 +99,7 @@ export async function judgeInbound(
     return refused(404, "destination-denied", "nobody takes calls to this number: add it to inbound of its customer");
   }
   const { customer, user } = recipient;
+  if (customer.suspended !== undefined) return suspended;
   const trunks = [customer.trunk, customer.trunk2].filter((trunk) => trunk !== undefined);
   const answers = await Promise.all(trunks.map((trunk) => isOf(trunk, question.source, addresses)));
   if (answers.includes(true)) return { kind: "deliver", deliver: [`sip:${user}@${domain}`], customer: customer.id };
@@ -106,6 +107,8 @@ export async function judgeInbound(
 }
 
 const foreign = refused(403, "permission-missing", "the source is no address of the trunk of the number's owner");
+
+const suspended = refused(403, "credential-revoked", "the owner of the number is suspended");
 
 const unresolved = ({ id }: Customer): InboundVerdict =>
   refused(

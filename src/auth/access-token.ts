@@ -3,7 +3,7 @@ import { LRUCache } from "lru-cache";
 import { type Clock, seconds } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
 import { PosternError, type Refusal, refuse } from "../core/errors.ts";
-import { address, type Identity, type Narrowing } from "../core/identity.ts";
+import { address, type Identity, type Name, type Narrowing } from "../core/identity.ts";
 import { type Authenticator, type NotMine, notMine, type Presented, type Proof } from "./authenticator.ts";
 import { rejectedToken, sameText } from "./ephemeral.ts";
 import { type Evidence, evidenceOf, keyOf, noRemoteKeys, ownerOf, provedByOf, type RemoteKeys } from "./evidence.ts";
@@ -110,7 +110,7 @@ export class AccessTokenAuthenticator implements Authenticator {
     return this.#stands(token, claims);
   }
 
-  #stands(token: string, { sub, exp, evidence, narrowing }: Claims): Proof {
+  #stands(token: string, { sub, exp, jti, evidence, narrowing }: Claims): Proof {
     const [user = "", domain = ""] = sub.split("@");
     const customer = ownerOf(evidence, domain, this.#customers());
     const refused = (refusal: Refusal): Proof => ({ kind: "refused", refusal, ...(customer && { customer }) });
@@ -121,7 +121,8 @@ export class AccessTokenAuthenticator implements Authenticator {
     const hash = createHash("sha256").update(token).digest("base64url");
     const known = this.#known.get(hash);
     if (known?.customer === customer) return { kind: "proved", identity: known };
-    const proof = { provedBy, expiry: exp, ownClock: true, narrowing, ...keyOf(evidence) } as const;
+    const names: Name[] = [{ kind: "jti", value: jti }, ...(evidence.names ?? [])];
+    const proof = { provedBy, expiry: exp, ownClock: true, narrowing, names, ...keyOf(evidence) } as const;
     const identity = { customer, user, domain, ...proof };
     this.#known.set(hash, identity);
     return { kind: "proved", identity };

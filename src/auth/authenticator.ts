@@ -1,6 +1,8 @@
 import { type Awaitable, after } from "../core/awaitable.ts";
+import { type Clock, seconds } from "../core/clock.ts";
 import type { Refusal } from "../core/errors.ts";
 import type { Customer, Identity } from "../core/identity.ts";
+import { revokedOf, takenBack } from "../core/revocations.ts";
 import type { DigestCredentials } from "../sip/digest.ts";
 import { rejected, rejectedToken } from "./ephemeral.ts";
 import type { Nonces } from "./nonce.ts";
@@ -58,21 +60,32 @@ export interface NotMine {
 
 export const notMine: NotMine = { kind: "not-mine" };
 
-/** Authenticators asked one after the other; where none of them knows the credential, the answer is no. */
+/**
+ * Authenticators asked one after the other; where none of them knows the credential, the answer is no. Who was proved is
+ * looked for among what its customer revoked, after its lifetime and before all rights.
+ */
 export class AuthenticatorChain {
   readonly #links: readonly Authenticator[];
+  readonly #clock: Clock;
 
-  constructor(links: readonly Authenticator[]) {
+  constructor(links: readonly Authenticator[], clock: Clock) {
     this.#links = links;
+    this.#clock = clock;
   }
 
   prove(presented: Presented): Awaitable<Proof> {
-    return this.#ask(presented, 0);
+    return after(this.#ask(presented, 0), (proof) => this.#unlessTakenBack(proof));
   }
 
   #ask(presented: Presented, at: number): Awaitable<Proof> {
     const link = this.#links[at];
     if (!link) return { kind: "refused", refusal: presented.kind === "token" ? rejectedToken : rejected };
     return after(link.prove(presented), (proof) => (proof.kind === "not-mine" ? this.#ask(presented, at + 1) : proof));
+  }
+
+  #unlessTakenBack(proof: Proof): Proof {
+    if (proof.kind !== "proved" || takenBack(proof.identity, seconds(this.#clock)) === undefined) return proof;
+    const { customer } = proof.identity;
+    return { kind: "refused", refusal: revokedOf(customer), customer };
   }
 }

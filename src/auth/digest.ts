@@ -2,7 +2,7 @@ import { LRUCache } from "lru-cache";
 import { type Clock, seconds } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
 import { refuse } from "../core/errors.ts";
-import type { Customer, Identity, Secret } from "../core/identity.ts";
+import type { Customer, Identity, Name, Secret } from "../core/identity.ts";
 import { digestResponse, ha1 } from "../sip/digest.ts";
 import { accountNarrowing } from "./account.ts";
 import {
@@ -26,6 +26,11 @@ import {
 } from "./ephemeral.ts";
 
 type Username = Extract<ParsedUsername, { kind: "username" }>;
+
+const credentialName = ({ credentials: { username } }: PresentedDigest): Name => ({
+  kind: "credential",
+  value: username,
+});
 
 /** A proof that succeeded: good while this very Secret is the customer's and in its window. */
 interface Remembered {
@@ -109,7 +114,8 @@ export class DigestAuthenticator implements Authenticator {
     const customer = ours ? customers.byDomain(domain) : undefined;
     const secret = this.#secretBehind(request, customers, customer, now);
     if (customer === undefined || secret === undefined) return undefined;
-    return { customer, user, domain, provedBy: secret, expiry, narrowing: accountNarrowing(customer, user, named) };
+    const narrowing = accountNarrowing(customer, user, named);
+    return { customer, user, domain, provedBy: secret, expiry, narrowing, names: [credentialName(request)] };
   }
 
   #secretBehind(

@@ -2,6 +2,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Customers } from "../core/customers.ts";
 import { type Code, PosternError, type Refusal, refuse } from "../core/errors.ts";
 import { type Customer, type HashName, type Secret, userPattern } from "../core/identity.ts";
+import { revokedOf, takenBack } from "../core/revocations.ts";
 
 /** A credential as its customer's server hands it to a page. ttl: seconds. */
 export interface Credential {
@@ -177,7 +178,9 @@ export function verify(
   if (customer === undefined || secret === undefined) return { accepted: false, ...rejected };
   const secondsLeft = parsed.expiry - now;
   const proven = { customer: customer.id, secret: secret.id, user: `${parsed.user}@${domain}`, secondsLeft };
-  const refusal = lifetime(customer, parsed.expiry, now);
+  const { user } = parsed;
+  const taken = takenBack({ customer, user, domain, names: [{ kind: "credential", value: username }] }, now);
+  const refusal = lifetime(customer, parsed.expiry, now) ?? (taken && revokedOf(customer));
   if (refusal !== undefined) return { accepted: false, ...refusal, ...proven };
   return { accepted: true, ...proven, sentence: `the credential is good for ${secondsLeft} s` };
 }

@@ -1,5 +1,5 @@
 import type { Customers } from "../core/customers.ts";
-import type { Customer, Identity, JwtAlgorithm, Secret, VerificationKey } from "../core/identity.ts";
+import type { Customer, Identity, JwtAlgorithm, Name, Secret, VerificationKey } from "../core/identity.ts";
 import { inWindow } from "./ephemeral.ts";
 import { essence, type OwnKeys } from "./own-keys.ts";
 
@@ -43,14 +43,16 @@ export interface Evidence {
   readonly fingerprint: string;
   /** Of the key in a fetched set. */
   readonly jwk?: string;
+  readonly names?: readonly Name[];
 }
 
-export const evidenceOf = ({ customer, provedBy, jwk }: Identity, keys: OwnKeys): Evidence => ({
+export const evidenceOf = ({ customer, provedBy, jwk, names }: Identity, keys: OwnKeys): Evidence => ({
   customer: customer.id,
   kind: isSecret(provedBy) ? "secret" : "key",
   id: provedBy.id,
   fingerprint: keys.fingerprint(provedBy),
   ...(jwk !== undefined && { jwk }),
+  ...(names.length > 0 && { names }),
 });
 
 export const keyOf = ({ jwk }: Evidence): Pick<Identity, "jwk"> => (jwk === undefined ? {} : { jwk });

@@ -2,7 +2,7 @@ import { LRUCache } from "lru-cache";
 import { type Clock, seconds } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
 import { PosternError, type Refusal, refuse } from "../core/errors.ts";
-import { address, type HashName, type Identity, type Narrowing, unnarrowed } from "../core/identity.ts";
+import { address, type HashName, type Identity, type Name, type Narrowing, unnarrowed } from "../core/identity.ts";
 import { digestResponse, ha1 } from "../sip/digest.ts";
 import {
   type Authenticator,
@@ -129,7 +129,9 @@ export class IssuedAuthenticator implements Authenticator {
     const known = this.#known.get(username);
     if (known?.customer === customer) return { kind: "proved", identity: known };
     const narrowed = Object.keys(narrowing).length === 0 ? unnarrowed : narrowing;
-    const proof = { provedBy, expiry, ownClock: true, narrowing: narrowed, ...keyOf(evidence) } as const;
+    const handle: Name = { kind: "handle", value: username.slice(username.indexOf(";") + 1) };
+    const names = [handle, ...(evidence.names ?? [])];
+    const proof = { provedBy, expiry, ownClock: true, narrowing: narrowed, names, ...keyOf(evidence) } as const;
     const identity = { customer, user, domain, ...proof };
     this.#known.set(username, identity);
     return { kind: "proved", identity };

@@ -4,6 +4,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
 import { type Refusal, refuse } from "../core/errors.ts";
 import type { ApiKey, Customer } from "../core/identity.ts";
+import { revokedOf } from "../core/revocations.ts";
 import type { JsonObject } from "../core/strict-json.ts";
 import type { State } from "../state/port.ts";
 import { sameText } from "./ephemeral.ts";
@@ -50,7 +51,7 @@ export class ManagementAuthenticator {
     this.#parts = parts;
   }
 
-  /** In the order of verdicts: malformed, rejected; after the proof the clock, the life, an earlier use. */
+  /** In the order of verdicts: malformed, rejected; after the proof the clock, the life, a suspended customer, an earlier use. */
   prove(presented: PresentedManagement): Awaitable<ManagementProof> {
     const read = readToken(presented.token);
     if (read.kind === "refused") return read;
@@ -58,7 +59,9 @@ export class ManagementAuthenticator {
     if (!isSigned(read.jws, candidate?.secret) || candidate === undefined)
       return { kind: "refused", refusal: rejected };
     const { manager } = candidate;
-    const refusal = timeFault(read.claims, this.#parts.clock.now() / 1000);
+    const isSuspended = manager.kind === "customer" && manager.customer.suspended !== undefined;
+    const refusal =
+      timeFault(read.claims, this.#parts.clock.now() / 1000) ?? (isSuspended ? revokedOf(manager.customer) : undefined);
     if (refusal) return { kind: "refused", refusal, manager };
     return after(this.#use(read, manager, presented), (used) =>
       used ? { kind: "refused", refusal: used, manager } : manager,

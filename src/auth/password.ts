@@ -56,6 +56,7 @@ export class PasswordAuthenticator implements Authenticator {
     const refusal = lifetime(customer, expiry, now);
     if (refusal) return { kind: "refused", refusal, customer };
     const narrowing = accountNarrowing(customer, user, named);
-    return { kind: "proved", identity: { customer, user, domain, provedBy: secret, expiry, narrowing } };
+    const names = [{ kind: "credential", value: username } as const];
+    return { kind: "proved", identity: { customer, user, domain, provedBy: secret, expiry, narrowing, names } };
   }
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { customerName } from "../core/counted.ts";
 import type { Customers } from "../core/customers.ts";
 import { type Refusal, refuse } from "../core/errors.ts";
-import type { Customer, Identity, OneCall, VerificationKey } from "../core/identity.ts";
+import type { Customer, Identity, Name, OneCall, VerificationKey } from "../core/identity.ts";
 import type { Claims } from "./claims.ts";
 import { lifetime } from "./ephemeral.ts";
 
@@ -58,7 +58,9 @@ export function identify(claims: Claims, customer: Customer, key: VerificationKe
     ? { ...claims.narrowing, oneCall: oneCall(claims, customer, signed) }
     : claims.narrowing;
   const expiry = Math.floor(claims.expiry);
-  return { kind: "identity", identity: { customer, user: claims.user, domain, provedBy: key, expiry, narrowing } };
+  const names: Name[] = claims.id === undefined ? [] : [{ kind: "jti", value: claims.id }];
+  const { user } = claims;
+  return { kind: "identity", identity: { customer, user, domain, provedBy: key, expiry, narrowing, names } };
 }
 
 /** Seconds that an access token may outlive the token that it was made of. */

@@ -10,13 +10,16 @@ export const revokedKinds = ["user", "credential", "jti", "handle"] as const sat
 
 export const callsThen = z.enum(["finish", "end"]);
 
-/** As long as a username or a jti may be that is taken at all. */
+/** Longer than any username or jti that is taken at all. */
 const longest = 1024;
+/** Of a username that holds a handle. */
+const longestHandle = 3400;
 
-const printable = text(
-  (value) => value !== "" && value.length <= longest && /^[\x21-\x7e]*$/.test(value),
-  `is no name that a credential could have: up to ${longest} printable ASCII characters`,
-);
+const printable = (most: number) =>
+  text(
+    (value) => value !== "" && value.length <= most && /^[\x21-\x7e]*$/.test(value),
+    `is no name that a credential could have: up to ${most} printable ASCII characters`,
+  );
 
 const jti = text(
   (value) => value !== "" && value.length <= longest && value.isWellFormed(),
@@ -34,9 +37,9 @@ function isUserOrAddress(value: string): boolean {
 
 export const revocation = map({
   user: user.optional(),
-  credential: printable.optional(),
+  credential: printable(longest).optional(),
   jti: jti.optional(),
-  handle: printable.optional(),
+  handle: printable(longestHandle).optional(),
   until: instant,
   calls: callsThen.default("end"),
 });

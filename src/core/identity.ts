@@ -60,10 +60,16 @@ export interface Revocation {
   readonly calls: CallsThen;
 }
 
+/** What a credential can be revoked by, beside its user. */
+export interface Name {
+  readonly kind: Revocation["kind"];
+  readonly value: string;
+}
+
 /** 0: no limit. */
 export interface CustomerLimits {
   readonly connections: number;
-  /** Addresses of record with a binding at once. */
+  /** Bindings at once: each Contact of each registered user is one. */
   readonly registrations: number;
   readonly calls: number;
   readonly callsPerMinute: number;
@@ -164,12 +170,14 @@ export interface Identity {
   /** By the gateway's own clock, so that its customer's clockSkew adds nothing. */
   readonly ownClock?: true;
   readonly narrowing: Narrowing;
+  /** Of what was shown, and of what that was exchanged for: each of them revoked takes this along. */
+  readonly names: readonly Name[];
 }
 
 /** Seconds that the clock which gave the expiry may be wrong. */
 export const skewOf = ({ ownClock, customer }: Identity): number => (ownClock ? 0 : customer.clockSkew);
 
-export const address = (identity: Identity): string => `${identity.user}@${identity.domain}`;
+export const address = (identity: Pick<Identity, "user" | "domain">): string => `${identity.user}@${identity.domain}`;
 
 /** 1–64 characters of RFC 3261 `unreserved` and `&=+$,`: what a user may be, wherever it comes from. */
 export const userPattern = /^[A-Za-z0-9\-_.!~*'()&=+$,]{1,64}$/;

@@ -3,7 +3,7 @@ import type { WebSocket } from "ws";
 import type { EndReason } from "../core/calls.ts";
 import { seconds } from "../core/clock.ts";
 import type { Refusal } from "../core/errors.ts";
-import type { Customer, Identity } from "../core/identity.ts";
+import type { CallsThen, Customer, Identity } from "../core/identity.ts";
 import {
   authorize,
   contactRefusal,
@@ -15,6 +15,7 @@ import {
 import type { Header, Message } from "../sip/message.ts";
 import { type ReplyHead, replyHead } from "../sip/reply.ts";
 import type { Request } from "../sip/request.ts";
+import { scan } from "../sip/scan.ts";
 import type { ConnectionState } from "../telemetry/metrics.ts";
 import { Tap } from "../telemetry/tap.ts";
 import type { About, Party } from "../telemetry/trace.ts";
@@ -23,8 +24,10 @@ import { Answers, type Asked, refusals } from "./answers.ts";
 import { refusedCall } from "./call-record.ts";
 import { nowhere, type Outward } from "./chain.ts";
 import type { Context } from "./context.ts";
+import { Departure } from "./departure.ts";
 import type { Dialog } from "./dialog-table.ts";
 import type { Drainable } from "./drain.ts";
+import { farewellToClient } from "./farewell.ts";
 import { closing } from "./handshake.ts";
 import { type Incoming, Intake } from "./intake.ts";
 import type { ClientEnd, Leg } from "./leg.ts";
@@ -78,6 +81,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
   readonly #visitor: Visitor;
   readonly #answers: Answers;
   readonly #intake: Intake;
+  readonly #departure: Departure;
   #leg: Leg | undefined;
   #heard = false;
   /** What had to be waited for comes too late: nothing may begin for a client that is gone, for nobody would end it. */
@@ -123,6 +127,11 @@ export class Connection implements Guest, ClientEnd, Drainable {
         this.#leave(1011, "internal fault");
       },
     });
+    this.#departure = new Departure({
+      inCall: () => this.inCall,
+      withdraw: () => this.#leg?.withdraw(this.#viaHost),
+      expel: (refusal) => this.#expel(refusal),
+    });
     if (vouched) this.#unwatch = watchToken(this.#token());
     socket.on("error", (error) =>
       context.log.info({ connection: this.id, address: peer.address, reason: error.message }, "protocol error"),
@@ -139,11 +148,21 @@ export class Connection implements Guest, ClientEnd, Drainable {
   }
 
   get callable(): boolean {
-    return this.#socket.readyState === this.#socket.OPEN && this.#visitor.accepted;
+    return this.#socket.readyState === this.#socket.OPEN && this.#isWelcome;
   }
 
   get reachable(): boolean {
     return this.#socket.readyState === this.#socket.OPEN && this.#isServed;
+  }
+
+  /** Its credential stands, and it is not to go. */
+  get #isWelcome(): boolean {
+    return this.#visitor.accepted && !this.#departure.notice;
+  }
+
+  /** Why what had to be waited for may not begin any more. */
+  get #barred(): Refusal | undefined {
+    return this.#departure.notice ?? (this.#visitor.takenBack && this.#visitor.takenBackWhy);
   }
 
   /** Its credential still stands, or a call of it goes on. */
@@ -163,9 +182,38 @@ export class Connection implements Guest, ClientEnd, Drainable {
     if (this.#socket.readyState === this.#socket.OPEN) this.#close(refusals.draining);
   }
 
-  /** What proved it was taken from its customer: its calls end with it. */
-  dismissRevoked(): void {
-    if (this.#socket.readyState === this.#socket.OPEN && this.#visitor.revoked) this.#close(refusals.revoked);
+  /** Of whom it is; undefined before the first proof. */
+  get customer(): string | undefined {
+    return this.#visitor.customer;
+  }
+
+  /** Its customer was changed. alsoRemoved: a secret or key that is gone takes along what it proved. */
+  dismissRevoked(alsoRemoved: boolean): void {
+    const visitor = this.#visitor;
+    if (alsoRemoved && visitor.revoked) this.sendAway("end", refusals.revoked);
+    else if (visitor.takenBack) this.sendAway(visitor.takenBack, visitor.takenBackWhy, () => !!visitor.takenBack);
+  }
+
+  /** Now, or when its calls have ended. stands: as in Departure. */
+  sendAway(calls: CallsThen, refusal: Refusal, stands?: () => boolean): void {
+    if (this.#socket.readyState === this.#socket.OPEN) this.#departure.begin(calls, refusal, stands);
+  }
+
+  /** Its calls end at both ends before the socket does. */
+  #expel(refusal: Refusal): void {
+    const leg = this.#leg;
+    for (const bytes of leg ? farewellToClient({ dialogs: leg.dialogs, refusal, tag: this.id }) : []) this.#tell(bytes);
+    this.#close(refusal);
+    leg
+      ?.end(this.#viaHost, this.#reason)
+      .catch((err: unknown) => this.#context.log.error({ err }, "a leg could not be ended"));
+  }
+
+  /** Something of the gateway's own making. */
+  #tell(bytes: Buffer): void {
+    const scanned = scan(bytes);
+    if (scanned.kind === "message") this.tap.toClient(scanned.message, bytes);
+    this.#answers.send(bytes, false);
   }
 
   makeRoom(): void {
@@ -180,9 +228,10 @@ export class Connection implements Guest, ClientEnd, Drainable {
     this.#over = true;
     clearTimeout(this.#deadline);
     this.#unwatch?.();
+    this.#departure.stop();
     this.#intake.clear();
     const { goneSeconds } = this.#context.limits();
-    if (this.#leg && goneSeconds > 0 && !hurry.aborted) {
+    if (this.#leg && !this.#leg.isEnding && goneSeconds > 0 && !hurry.aborted) {
       await setTimeoutPromise(goneSeconds * 1000, undefined, { signal: hurry }).catch(() => {});
     }
     // All sockets of a gateway that stops are closed at once, by nobody's verdict.
@@ -231,12 +280,13 @@ export class Connection implements Guest, ClientEnd, Drainable {
     const judged = inside ? this.#leg?.dialogs.judgeInDialog(request) : undefined;
     const unknown = judged?.kind === "dialog" ? undefined : judged?.sentence;
     const known = judged?.kind === "dialog" ? judged.dialog : undefined;
-    if (known && (this.#visitor.accepted || !beginsAnew(request))) return this.#insideDialog(asked, known);
+    if (known && (this.#isWelcome || !beginsAnew(request))) return this.#insideDialog(asked, known);
     if (!known && inside && this.#visitor.accepted) return this.#refuse(asked, refusals.unknownDialog(unknown));
     const next = (proof: Proof): Promise<void> | undefined => {
       if (this.#over) return undefined;
       const proved = this.#proved(asked, proof);
       if (!proved) return undefined;
+      if (this.#departure.notice) return this.#turnDown(asked, this.#departure.notice, proved.identity);
       if (known) return this.#insideDialog(asked, known);
       if (inside) return this.#refuse(asked, refusals.unknownDialog(unknown));
       return this.#outsideDialog(asked, proved);
@@ -269,8 +319,9 @@ export class Connection implements Guest, ClientEnd, Drainable {
     if (rights.kind === "refused") return refuse(rights.refusal);
     const full = this.#limitRefusal(identity, request.method);
     if (full) return refuse(full);
-    const next = (claimed: Refusal | undefined): Promise<void> | undefined => {
+    const next = (other: Refusal | undefined): Promise<void> | undefined => {
       if (this.#over) return undefined;
+      const claimed = other ?? this.#barred;
       if (claimed) return refuse(claimed);
       this.#accept(request.method, identity);
       return this.#forward(asked, { outward: rights, ...(header && { credentials: [header] }) });
@@ -369,8 +420,13 @@ export class Connection implements Guest, ClientEnd, Drainable {
     leg.callWaits = request.method === "INVITE" && !inside;
     const pass = (): void => {
       if (this.#over) return;
-      this.tap.judged("accepted");
       leg.callWaits = false;
+      const barred = inside ? undefined : this.#barred;
+      if (barred) {
+        refuse(barred);
+        return;
+      }
+      this.tap.judged("accepted");
       const [lines, now] = [this.#context.chain().lines(identity, outward), seconds(this.#context.clock)];
       const passage = { request, identity, head, outward, binary, inside, dialog, credentials, lines, now };
       passRequest(leg, passage, this.#inlet);

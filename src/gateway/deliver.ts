@@ -30,6 +30,8 @@ export interface Receiver {
     deliver(bytes: Buffer, binary: boolean, from: Inlet, about: About): void;
   };
   hasShown(user: string | undefined, host: string): boolean;
+  /** What the gateway said in the client's place is nobody else's to hear the answer of. */
+  answersUs(response: Message): boolean;
   send(bytes: Buffer, binary: boolean, cause: Inlet, about: About): void;
 }
 
@@ -51,6 +53,10 @@ export function deliver(leg: Receiver, bytes: Buffer, binary: boolean, from: Inl
 function learn(leg: Receiver, response: Message, log: Log): boolean {
   if (response.header("x-postern-refused")) {
     log.warn({ status: response.status }, "upstream refused the grant of a request: chain.secret or the clocks differ");
+  }
+  if (leg.answersUs(response)) {
+    leg.client.tap.judgedOffer("absorbed");
+    return false;
   }
   if (leg.dialogs.received(response)) {
     leg.watch.heard(response);

@@ -18,6 +18,10 @@ export interface Dialog {
   localCseq: number;
   /** It leads to a trunk: a number was judged where it began. */
   readonly toTrunk: boolean;
+  /** The client's own Contact URI; undefined where it showed none to go by. */
+  readonly contact: string | undefined;
+  /** Of the other side's latest request in it; 0 where there was none. */
+  remoteCseq: number;
   target: string;
   /** The target before the latest refresh: a request may have been under way meanwhile. */
   previousTarget: string;
@@ -34,7 +38,17 @@ export type Judged =
 /** What a dialog is made of. */
 export type Learned = Pick<
   Dialog,
-  "toTrunk" | "localTag" | "remoteTag" | "target" | "routes" | "local" | "localUri" | "remote" | "localCseq"
+  | "toTrunk"
+  | "localTag"
+  | "remoteTag"
+  | "target"
+  | "routes"
+  | "local"
+  | "localUri"
+  | "remote"
+  | "localCseq"
+  | "contact"
+  | "remoteCseq"
 >;
 
 export const maxDialogs = 256;

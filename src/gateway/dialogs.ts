@@ -7,8 +7,11 @@ import {
   answerFault,
   answers,
   byeOf,
+  byeToClient,
+  type CallName,
   type ClientTransaction,
   cancelOf,
+  cancelToClient,
   type Followed,
   follows,
   type Hangup,
@@ -21,6 +24,13 @@ import {
 
 export const bounds = { transactions: 512, forks: 16 };
 const makesDialog = new Set(["INVITE", "SUBSCRIBE", "REFER"]);
+
+/** Calls that stand, INVITEs of the client that ring, and those that it was to answer. */
+interface CallParts {
+  readonly standing: readonly Dialog[];
+  readonly asked: readonly ClientTransaction[];
+  readonly offered: readonly ServerTransaction[];
+}
 
 /** The bounded table of one leg's dialogs and of the transactions that can make or end them. No I/O. */
 export class Dialogs {
@@ -133,6 +143,7 @@ export class Dialogs {
       routes: dialog ? dialog.routes : [],
       dialog,
       toTrunk,
+      contact: ownContact(request),
       forks: new Set(),
       status: 0,
       until: this.#clock.now() + patience,
@@ -167,6 +178,7 @@ export class Dialogs {
     const toTag = request.to.params.get("tag");
     const dialog = this.#dialogs.find(request.callId, toTag ?? "", fromTag);
     if (dialog && request.method === "BYE") this.#dialogs.endSoon(dialog);
+    if (dialog) dialog.remoteCseq = Math.max(dialog.remoteCseq, request.cseq);
     this.#server.set(transactionKey(request), {
       head: replyHead(request),
       callId: request.callId,
@@ -174,6 +186,7 @@ export class Dialogs {
       fromTag,
       fromUri: request.from.uri,
       toUri: request.to.uri,
+      requestUri: request.requestUri,
       toTag,
       contact: contactOf(request),
       recordRoutes: routeUris(request, "record-route") ?? [],
@@ -236,19 +249,35 @@ export class Dialogs {
     return heads;
   }
 
-  /** Calls that stand or ring, for a client that can no longer end them itself. */
-  unfinished(): Unfinished {
+  /** What ends at upstream the calls that stand or ring, or one of them alone. */
+  unfinished(one?: CallName): Unfinished {
+    const { standing, asked, offered } = this.#callParts(one);
+    return { byes: standing.map(byeOf), cancels: asked.map(cancelOf), ringing: offered.map(({ head }) => head) };
+  }
+
+  /** The same at the client, which hears it as if from the other side. */
+  unfinishedAtClient(one?: CallName): Unfinished {
+    const { standing, asked, offered } = this.#callParts(one);
+    const byes = standing.map(byeToClient).filter((bye) => bye !== undefined);
+    return { byes, cancels: offered.map(cancelToClient), ringing: asked.map(({ head }) => head) };
+  }
+
+  #callParts(one: CallName | undefined): CallParts {
     this.#forget();
-    const byes = [...this.#dialogs.values()]
-      .filter(({ method, confirmed }) => method === "INVITE" && confirmed)
-      .map(byeOf);
-    const cancels: Hangup[] = [];
-    for (const transaction of this.#client.values()) {
-      const rings = transaction.head.method === "INVITE" && transaction.status < 200 && !transaction.dialog;
-      if (rings) cancels.push(cancelOf(transaction));
-    }
-    const asked = [...this.#server.values()].filter(({ head, status }) => head.method === "INVITE" && status < 200);
-    return { byes, cancels, ringing: asked.map(({ head }) => head) };
+    const isOut = (callId: string, tag: string): boolean => !one || (one.outgoing && isOf(one, callId, tag));
+    const isIn = (callId: string, tag: string): boolean => !one || (!one.outgoing && isOf(one, callId, tag));
+    const standing = [...this.#dialogs.values()].filter(
+      ({ method, confirmed, callId, localTag, remoteTag }) =>
+        method === "INVITE" && confirmed && (isOut(callId, localTag) || isIn(callId, remoteTag)),
+    );
+    const asked = [...this.#client.values()].filter(
+      ({ head, status, dialog, callId, fromTag }) =>
+        head.method === "INVITE" && status < 200 && !dialog && isOut(callId, fromTag),
+    );
+    const offered = [...this.#server.values()].filter(
+      ({ head, status, callId, fromTag }) => head.method === "INVITE" && status < 200 && isIn(callId, fromTag),
+    );
+    return { standing, asked, offered };
   }
 
   /** How to end the call that this response to the client's INVITE confirms. */
@@ -272,7 +301,7 @@ export class Dialogs {
     if (target === undefined || !this.#mayFork(transaction.forks, remoteTag)) return undefined;
     transaction.forks.add(remoteTag);
     const [local, remote] = [partyOf(response, "from"), partyOf(response, "to")];
-    const { fromTag: localTag, fromUri: localUri, cseq: localCseq, toTrunk } = transaction;
+    const { fromTag: localTag, fromUri: localUri, cseq: localCseq, toTrunk, contact } = transaction;
     return this.#dialogs.add(response, {
       localTag,
       remoteTag,
@@ -282,7 +311,9 @@ export class Dialogs {
       localUri,
       remote,
       localCseq,
+      remoteCseq: 0,
       toTrunk,
+      contact,
     });
   }
 
@@ -303,7 +334,9 @@ export class Dialogs {
       localUri,
       remote,
       localCseq: 0,
+      remoteCseq: transaction.cseq,
       toTrunk: transaction.toTrunk,
+      contact: contactOf(response),
     };
     return this.#dialogs.add(response, learned);
   }
@@ -346,7 +379,13 @@ export class Dialogs {
   }
 }
 
+const isOf = (one: CallName, callId: string, tag: string): boolean => one.callId === callId && one.tag === tag;
+
 const partyOf = (message: Message, name: "from" | "to"): string => message.value(message.header(name)!);
+
+/** The one that the client's request shows. */
+const ownContact = ({ contacts }: Request): string | undefined =>
+  contacts === "*" || contacts.length !== 1 ? undefined : contacts[0]!.address.uri;
 
 const canMake = (response: Message): boolean =>
   makesDialog.has(response.method) && response.status > 100 && response.status < 300;

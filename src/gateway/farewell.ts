@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
+import type { Refusal } from "../core/errors.ts";
 import type { Message } from "../sip/message.ts";
 import { reply } from "../sip/reply.ts";
+import { refusalHeaders, refusalReply } from "./challenge.ts";
 import type { Dialogs } from "./dialogs.ts";
-import type { Hangup } from "./transactions.ts";
+import type { CallName, Hangup } from "./transactions.ts";
 
 /** A REGISTER that bound something: what is needed to take it back. Header values as they were written. */
 export interface Registration {
@@ -41,6 +43,25 @@ export function farewell({ dialogs, registration, lines, host, tag }: FarewellPa
   return [...refusals, ...requests];
 }
 
+/**
+ * The same to a client that is sent away: to its calls, as if the other side had hung up. one: that
+ * call alone.
+ */
+export function farewellToClient(
+  { dialogs, refusal, tag }: { readonly dialogs: Dialogs; readonly refusal: Refusal; readonly tag: string },
+  one?: CallName,
+): readonly Buffer[] {
+  const { byes, cancels, ringing } = dialogs.unfinishedAtClient(one);
+  const lines = refusalHeaders(refusal)
+    .map((line) => `${line}\r\n`)
+    .join("");
+  return [
+    ...ringing.map((head) => refusalReply(head, tag, refusal)),
+    ...cancels.map((cancel) => hangup("CANCEL", cancel, cancel.via, lines)),
+    ...byes.map((bye) => hangup("BYE", bye, newVia("postern.invalid"), lines)),
+  ];
+}
+
 /** A 2xx that crossed our CANCEL made a call after all: it is acknowledged and ended (RFC 3261 §9.1, §15). */
 export function farewellToLate({ dialogs, host, lines }: FarewellParts, response: Message): readonly Buffer[] {
   if (response.method !== "INVITE" || response.status >= 300) return [];
@@ -51,7 +72,7 @@ export function farewellToLate({ dialogs, host, lines }: FarewellParts, response
   return [hangup("ACK", ack, newVia(host), lines), hangup("BYE", call, newVia(host), lines)];
 }
 
-const newVia = (host: string): string => `SIP/2.0/WS ${host};branch=z9hG4bK${randomBytes(8).toString("hex")}`;
+export const newVia = (host: string): string => `SIP/2.0/WS ${host};branch=z9hG4bK${randomBytes(8).toString("hex")}`;
 
 function hangup(method: "ACK" | "BYE" | "CANCEL", parts: Hangup, via: string, lines: string): Buffer {
   return request(method, parts.requestUri, lines, [
@@ -64,7 +85,8 @@ function hangup(method: "ACK" | "BYE" | "CANCEL", parts: Hangup, via: string, li
   ]);
 }
 
-function unregister(
+/** Takes a binding back. */
+export function unregister(
   { requestUri, from, to, callId, cseq, contacts }: Registration,
   via: string,
   lines: string,

@@ -15,7 +15,7 @@ import { CallWatch } from "./call-watch.ts";
 import type { Chain } from "./chain.ts";
 import { deliver, type Receiver } from "./deliver.ts";
 import { Dialogs } from "./dialogs.ts";
-import { farewell, farewellToLate, type Registration } from "./farewell.ts";
+import { farewell, farewellToLate, newVia, type Registration, unregister } from "./farewell.ts";
 import { Inlet, Outlet } from "./pressure.ts";
 import { transactionKey } from "./transactions.ts";
 import { AddressTaken, type Announced, type Opened, openUpstream, type UpstreamOptions } from "./upstream.ts";
@@ -81,6 +81,11 @@ export class Leg implements Receiver {
   #retry: NodeJS.Timeout | undefined;
   #retryMs = firstRetry;
   #ended = false;
+  #ending: Promise<void> | undefined;
+  /** Transactions of the gateway's own beside the client's; lost with the connection. */
+  readonly #own = new Set<string>();
+  /** The host of the client's Via, where its binding is to be taken back while calls go on. */
+  #withdrawn: string | undefined;
   /** Milliseconds until when Kamailio may hold a binding under our address. */
   #registeredUntil = 0;
   #registration: Registration | undefined;
@@ -145,6 +150,7 @@ export class Leg implements Receiver {
 
   /** A REGISTER that binds for so many seconds has gone upstream. */
   registers(registration: Registration, forSeconds: number): void {
+    this.#withdrawn = undefined;
     const known = this.#registration?.contacts ?? [];
     const fresh = registration.contacts.filter((uri) => !known.includes(uri));
     const contacts = fresh.length === 0 ? known : [...new Set([...known, ...fresh])].slice(-maxBindings);
@@ -164,12 +170,54 @@ export class Leg implements Receiver {
     if (this.#upstream?.url === url && !this.#ended) this.#lost(this.#upstream.socket, 1006);
   }
 
+  /** Its client gets nothing new any more: the binding is taken back, and calls go on. host: of the client's Via. */
+  withdraw(host: string): void {
+    this.#withdrawn = host;
+    if (!this.#registration || !this.isRegistered) return;
+    this.say([unregister(this.#registration, newVia(host), this.#parts.chain().lines(this.identity))]);
+  }
+
+  /** Says something in the client's place; the answers are not the client's. Nothing where upstream is not open. */
+  say(words: readonly Buffer[]): void {
+    if (!this.#upstream || this.#ended) return;
+    for (const bytes of words) {
+      const [key] = keysOf(bytes);
+      if (key !== undefined) this.#own.add(key);
+      say(this.#upstream.socket, bytes, this.client.tap);
+    }
+  }
+
+  /** Whether this answers the gateway's own word. */
+  answersUs(response: Message): boolean {
+    const key = transactionKey(response);
+    if (!this.#own.has(key)) return false;
+    if (response.status < 200) return true;
+    this.#own.delete(key);
+    if (response.method === "REGISTER" && response.status < 300) this.#unbound();
+    return true;
+  }
+
+  /** Taken back at the one upstream that had it. */
+  #unbound(): void {
+    if ([...this.#registeredAt].some((url) => url !== this.#upstream?.url)) return;
+    this.#registration = undefined;
+    this.#registeredUntil = 0;
+  }
+
+  get isEnding(): boolean {
+    return this.#ended;
+  }
+
   /**
    * The browser is gone: what it leaves behind is ended in its place, then upstream is closed. host: of its Via. reason:
    * why its calls end.
    */
-  async end(host: string, reason: EndReason = "socket-lost"): Promise<void> {
-    if (this.#ended) return;
+  end(host: string, reason: EndReason = "socket-lost"): Promise<void> {
+    this.#ending ??= this.#end(host, reason);
+    return this.#ending;
+  }
+
+  async #end(host: string, reason: EndReason): Promise<void> {
     this.#ended = true;
     this.watch.close(reason);
     clearTimeout(this.#retry);
@@ -265,6 +313,7 @@ export class Leg implements Receiver {
     socket.on("message", (data: Buffer, binary: boolean) => this.#deliver(data, binary, inlet));
     socket.on("error", (error) => this.#parts.log.warn({ upstream: error.message }, "upstream socket failed"));
     socket.on("close", (code) => this.#lost(socket, code));
+    if (this.#withdrawn !== undefined) this.withdraw(this.#withdrawn);
   }
 
   /** No message of a far end may end more than itself. */
@@ -279,6 +328,7 @@ export class Leg implements Receiver {
   #lost(socket: WebSocket, code: number): void {
     if (this.#upstream?.socket !== socket) return;
     this.#upstream = undefined;
+    this.#own.clear();
     socket.terminate();
     if (this.#ended) return;
     this.#parts.log.warn({ close: code, user: address(this.identity) }, "upstream lost");

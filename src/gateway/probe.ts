@@ -43,6 +43,7 @@ export const nobody: Identity = {
   provedBy: { id: "", secret: "", algorithm: "sha256" },
   expiry: 0,
   narrowing: unnarrowed,
+  names: [],
 };
 
 /** Open a leg as a client's would be (PROXY header, grant), do something with it, and close it. Rejects as opening does. */

@@ -27,8 +27,11 @@ export interface Gateway {
   readonly url: string;
   /** Certificate and key files were replaced, or others are to be used. Throws where they cannot be used. */
   useTls(files: TlsFiles): void;
-  /** Stored customers were changed: whoever stands on a secret or key that is gone is closed with 4403. */
-  dismissRevoked(): void;
+  /**
+   * These customers were changed, or maybe all: whoever of them was revoked is sent away with 4403, and where a removed
+   * secret or key takes along what it proved, whoever stands on one.
+   */
+  dismissRevoked(changed: { readonly customers?: ReadonlySet<string>; readonly alsoRemoved: boolean }): void;
   /** Refuses what is new, lets calls end for so many seconds, and dismisses everybody. */
   drain(seconds: number): Promise<void>;
   close(): Promise<void>;
@@ -78,8 +81,11 @@ export async function openGateway(options: GatewayOptions, context: Context): Pr
     useTls: (files) => {
       if (server instanceof TlsServer) server.setSecureContext(read(files));
     },
-    dismissRevoked: () => {
-      for (const connection of hall.connections) connection.dismissRevoked();
+    dismissRevoked: ({ customers, alsoRemoved }) => {
+      for (const connection of hall.connections) {
+        const { customer } = connection;
+        if (customer !== undefined && (customers?.has(customer) ?? true)) connection.dismissRevoked(alsoRemoved);
+      }
     },
     drain: (seconds) => drain({ connections: hall.connections, seconds, random: Math.random }),
     close: async () => {

@@ -15,6 +15,7 @@ export interface ClientTransaction {
   readonly routes: readonly string[];
   readonly dialog: Dialog | undefined;
   readonly toTrunk: boolean;
+  readonly contact: string | undefined;
   /** Remote tags of the dialogs it made: one that has ended is not made again by a response that comes once more. */
   readonly forks: Set<string>;
   status: number;
@@ -29,6 +30,7 @@ export interface ServerTransaction {
   readonly fromTag: string;
   readonly fromUri: string;
   readonly toUri: string;
+  readonly requestUri: string;
   readonly toTag: string | undefined;
   readonly contact: string | undefined;
   readonly recordRoutes: readonly string[];
@@ -56,11 +58,21 @@ export interface Hangup {
   readonly via: string;
 }
 
+/** What ends calls at one of their ends. */
 export interface Unfinished {
   readonly byes: readonly Hangup[];
   readonly cancels: readonly Hangup[];
-  /** INVITEs that the client was to answer. */
+  /** INVITEs from there that were not answered. */
   readonly ringing: readonly ReplyHead[];
+}
+
+/** A call, its forks together. */
+export interface CallName {
+  readonly callId: string;
+  /** Of who calls. */
+  readonly tag: string;
+  /** The client calls. */
+  readonly outgoing: boolean;
 }
 
 /** An ACK or CANCEL that follows an INVITE inside or outside a dialog, or none that we know. */
@@ -121,6 +133,18 @@ export const byeOf = ({ target, routes, local, remote, callId, localCseq }: Dial
   callId,
   cseq: localCseq + 1,
   via: "",
+});
+
+/** The same towards the client, in the other side's name; undefined where it showed no Contact to reach it by. */
+export const byeToClient = ({ contact, local, remote, callId, remoteCseq }: Dialog): Hangup | undefined =>
+  contact === undefined
+    ? undefined
+    : { requestUri: contact, routes: [], from: remote, to: local, callId, cseq: remoteCseq + 1, via: "" };
+
+/** Of what was delivered to the client. */
+export const cancelToClient = ({ head, requestUri, callId, cseq }: ServerTransaction): Hangup => ({
+  ...{ requestUri, routes: [], from: head.from, to: head.to, callId, cseq },
+  via: head.via[0]!,
 });
 
 export const cancelOf = ({ head, requestUri, callId, cseq }: ClientTransaction): Hangup => ({

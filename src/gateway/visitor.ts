@@ -4,7 +4,8 @@ import { type Awaitable, after } from "../core/awaitable.ts";
 import { seconds } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
 import type { Refusal } from "../core/errors.ts";
-import { address, type Customer, type Identity, skewOf } from "../core/identity.ts";
+import { address, type CallsThen, type Customer, type Identity, skewOf } from "../core/identity.ts";
+import { revokedOf, takenBack } from "../core/revocations.ts";
 import { originRefusal } from "../policy/authorize.ts";
 import type { Header, Message } from "../sip/message.ts";
 import type { Request } from "../sip/request.ts";
@@ -79,6 +80,22 @@ export class Visitor {
     this.#identity = { ...identity, customer: present, expiry: stands ? identity.expiry : 0 };
   }
 
+  /** How its calls end because its customer has revoked it or is suspended; undefined where it is good. */
+  get takenBack(): CallsThen | undefined {
+    const { identity } = this;
+    return identity && takenBack(identity, seconds(this.#parts.context.clock));
+  }
+
+  /** What it is told where it was taken back. */
+  get takenBackWhy(): Refusal {
+    return this.identity ? revokedOf(this.identity.customer) : refusals.revoked;
+  }
+
+  /** Whose it is; undefined before the first proof. */
+  get customer(): string | undefined {
+    return this.#identity?.customer.id;
+  }
+
   /** The customer has no more what proved it; an ended window is no revocation. */
   get revoked(): boolean {
     const { identity } = this;
@@ -94,7 +111,10 @@ export class Visitor {
 
   get #stands(): boolean {
     const { identity } = this;
-    return identity !== undefined && seconds(this.#parts.context.clock) <= identity.expiry + skewOf(identity);
+    const now = seconds(this.#parts.context.clock);
+    return (
+      identity !== undefined && now <= identity.expiry + skewOf(identity) && takenBack(identity, now) === undefined
+    );
   }
 
   /** Milliseconds until the handshake's token has ended, 0 when it has; undefined where nothing hangs on one. */
@@ -133,8 +153,10 @@ export class Visitor {
 
   #withoutCredential(): Proof {
     const { identity } = this;
-    if (!this.#byHandshake || !identity || !this.#stands) return { kind: "challenge", stale: false };
-    return { kind: "proved", identity };
+    if (!this.#byHandshake || !identity) return { kind: "challenge", stale: false };
+    const { customer } = identity;
+    if (this.takenBack) return { kind: "refused", refusal: revokedOf(customer), customer };
+    return this.#stands ? { kind: "proved", identity } : { kind: "challenge", stale: false };
   }
 
   #judge({ identity, header }: Extract<Authenticated, { kind: "proved" }>, request: Request): Proof {
@@ -182,4 +204,6 @@ const sameProof = (one: Identity, other: Identity): boolean =>
   one.customer === other.customer &&
   one.provedBy === other.provedBy &&
   one.jwk === other.jwk &&
-  one.narrowing === other.narrowing;
+  one.narrowing === other.narrowing &&
+  one.names.length === other.names.length &&
+  one.names.every(({ kind, value }, at) => kind === other.names[at]?.kind && value === other.names[at].value);

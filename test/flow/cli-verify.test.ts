@@ -44,6 +44,7 @@ const alice = (narrowing: Identity["narrowing"] = {}): Identity => ({
   provedBy: config.customers[0]!.secrets[0]!,
   expiry: now() + 300,
   narrowing,
+  names: [],
 });
 
 const sign = (claims: Record<string, unknown>, secret: string): Promise<string> =>

@@ -33,6 +33,6 @@ export function customer(changes: Partial<Customer> = {}): Customer {
 
 /** alice of that customer's first domain. */
 export function identity(of: Customer = customer(), changes: Partial<Identity> = {}): Identity {
-  const proof = { provedBy: of.secrets[0]!, expiry: 2_000_000_000, narrowing: unnarrowed };
+  const proof = { provedBy: of.secrets[0]!, expiry: 2_000_000_000, narrowing: unnarrowed, names: [] };
   return { customer: of, user: "alice", domain: of.domains[0]!, ...proof, ...changes };
 }

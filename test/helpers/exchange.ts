@@ -58,7 +58,7 @@ export function exchangeContext(parts: ExchangeParts = {}): Context & { readonly
   const keys = new OwnKeys({ chain: ["the-chain-secret-of-the-tests"], exchange: exchangeSecret });
   return {
     clock,
-    chain: new AuthenticatorChain(links),
+    chain: new AuthenticatorChain(links, clock),
     keys: () => keys,
     settings: () => ({ ...settings, ...parts.settings }),
     failures: new Failures(new MemoryState(clock), clock, "public"),

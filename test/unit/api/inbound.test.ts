@@ -27,7 +27,14 @@ const initech = customer({
 });
 const homeless = customer({ id: "homeless", domains: [], trunk: "sip:192.0.2.1", inbound: { "+44": "x" } });
 const trunkless = customer({ id: "trunkless", domains: ["trunkless.example"], inbound: { "+45": "x" } });
-const customers = new Customers([acme, globex, initech, homeless, trunkless]);
+const hooli = customer({
+  ...acme,
+  id: "hooli",
+  domains: ["hooli.example"],
+  inbound: { "+46": "x" },
+  suspended: "finish",
+});
+const customers = new Customers([acme, globex, initech, homeless, trunkless, hooli]);
 
 let now = 1_700_000_000_000;
 const clock = { now: () => now };
@@ -185,6 +192,7 @@ describe("GET /v1/inbound", () => {
   it.each([
     ["?source=192.0.2.2&number=%2B3225887000", 403],
     ["?source=192.0.2.1&number=%2B1", 404],
+    ["?source=192.0.2.1&number=%2B46", 403],
   ])("refuses %s by %i, as a problem", async (query, status) => {
     const response = await ask(query);
     expect(response.headers.get("content-type")).toBe("application/problem+json");

@@ -58,10 +58,12 @@ describe("an access token", () => {
       permissions: ["SubmitConferenceStats"],
       oneCall: { name: "x", until: 2_000_000_000 },
     };
-    const given = mint({ ...alice, narrowing });
+    const exchanged = { kind: "jti", value: "one" } as const;
+    const given = mint({ ...alice, narrowing, names: [exchanged] });
+    const names = [{ kind: "jti", value: claimsOf(given).jti }, exchanged];
     expect(new Bench().prove(given)).toEqual({
       kind: "proved",
-      identity: { ...alice, expiry: start + 300, ownClock: true, narrowing },
+      identity: { ...alice, expiry: start + 300, ownClock: true, narrowing, names },
     });
     expect(new Bench().prove(mint({ ...alice, provedBy: jwt }))).toMatchObject({ identity: { provedBy: jwt } });
   });

@@ -267,8 +267,12 @@ describe("who a proved token names", () => {
     of = acme,
   ) => identify(claims(changes), of, { ...key, ...keyChanges }, hash);
 
+  it("can be revoked by its jti", () => {
+    expect(named({ jti: "one" })).toMatchObject({ identity: { names: [{ kind: "jti", value: "one" }] } });
+  });
+
   it("is a user in the domain that it names, else in the customer's first", () => {
-    const expected = { customer: acme, user: "alice", provedBy: key, expiry: start + 300, narrowing: {} };
+    const expected = { customer: acme, user: "alice", provedBy: key, expiry: start + 300, narrowing: {}, names: [] };
     expect(named({})).toEqual({ kind: "identity", identity: { ...expected, domain: "acme.example" } });
     expect(named({ sub: "alice@Acme.Test", exp: start + 300.9 })).toEqual({
       kind: "identity",

@@ -105,6 +105,7 @@ describe("a right answer", () => {
         provedBy: k1,
         expiry: start + 300,
         narrowing: {},
+        names: [{ kind: "credential", value: `${start + 300}:alice@acme.example` }],
       },
     });
   });

@@ -82,8 +82,10 @@ const verdict = (proof: Proof | NotMine): string => (proof.kind === "refused" ? 
 
 describe("an exchanged credential", () => {
   it("proves by digest and by password whom it was given to, by whose secret, until when, narrowed as they were", () => {
-    const wanted = { ...alice, expiry: start + 300, ownClock: true, narrowing };
-    const given = issued({ ...alice, narrowing });
+    const exchanged = { kind: "jti", value: "one" } as const;
+    const given = issued({ ...alice, narrowing, names: [exchanged] });
+    const names = [{ kind: "handle", value: handleOf(given) }, exchanged];
+    const wanted = { ...alice, expiry: start + 300, ownClock: true, narrowing, names };
     const bench = new Bench();
     expect(bench.digest(bench.answer(given))).toEqual({ kind: "proved", identity: wanted });
     expect(bench.password(given)).toEqual({ kind: "proved", identity: wanted });

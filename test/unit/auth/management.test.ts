@@ -26,7 +26,11 @@ function bench({ apiKeys = [] as ApiKey[], size = 100, at = start } = {}): Bench
   const clock = { now: () => now };
   const acme = customer({ apiKeys: [{ id: "100", secret }, { id: "acme-key", secret }, ...apiKeys] });
   const globex = customer({ id: "globex", apiKeys: [{ id: "200", secret: "the-api-secret-of-globex" }] });
-  const customers = new Customers([acme, globex]);
+  const hooli = customer({
+    ...{ id: "hooli", domains: ["hooli.example"], suspended: "finish" },
+    apiKeys: [{ id: "300", secret: "the-api-secret-of-hooli" }],
+  });
+  const customers = new Customers([acme, globex, hooli]);
   const operators = [
     { id: "ops", secret: operatorSecret },
     { id: "42", secret: operatorSecret },
@@ -116,6 +120,12 @@ describe("who manages", () => {
     const { prove } = bench();
     const wrong = [token({ iss: "999" }), token({}, "x".repeat(20)), token({ ist: "account" }), token({ iss: "200" })];
     expect(new Set(wrong.map((given) => sentence(prove(given)))).size).toBe(1);
+  });
+
+  it("is nobody of a suspended customer, who is told so only where the token was proved", () => {
+    const { prove } = bench();
+    expect(code(prove(token({ iss: "300" }, "the-api-secret-of-hooli")))).toBe("credential-revoked");
+    expect(code(prove(token({ iss: "300" }, "another-secret-of-hooli")))).toBe("credential-rejected");
   });
 
   it("is nobody where a key has an empty secret", () => {

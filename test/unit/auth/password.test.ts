@@ -76,6 +76,7 @@ describe("a right credential", () => {
         provedBy: k1,
         expiry: start + 300,
         narrowing: {},
+        names: [{ kind: "credential", value: username }],
       },
     });
   });

@@ -204,7 +204,7 @@ describe("limits", () => {
       await new Promise(setImmediate);
       return { kind: "refused", refusal: rejectedToken };
     };
-    const slow = { ...context, chain: new AuthenticatorChain([{ prove }]) };
+    const slow = { ...context, chain: new AuthenticatorChain([{ prove }], context.clock) };
     const shown = { kind: "token", token: "x", domain: "acme.example", holder: "h" } as const;
     const one = () => exchange({ kind: "asked", shown, direct: false }, nobody, secret, slow);
     const codes = (await Promise.all(Array.from({ length: 100 }, one))).map(code);
@@ -219,7 +219,7 @@ describe("limits", () => {
       await new Promise(setImmediate);
       return { kind: "refused", refusal: rejectedToken };
     };
-    const slow = { ...context, chain: new AuthenticatorChain([{ prove }]) };
+    const slow = { ...context, chain: new AuthenticatorChain([{ prove }], context.clock) };
     const shown = { kind: "token", token: "x", domain: "acme.example", holder: "h" } as const;
     const one = () => exchange({ kind: "asked", shown, direct: false }, nobody, secret, slow);
     const outcomes = await Promise.all(Array.from({ length: 1_100 }, one));

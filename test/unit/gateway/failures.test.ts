@@ -23,7 +23,7 @@ function gateway(failuresPerMinute = 2) {
     return { kind: "refused", refusal: rejectedToken };
   };
   const failures = new Failures(new MemoryState(clock), clock, "public");
-  const authenticators = new AuthenticatorChain([{ prove }]);
+  const authenticators = new AuthenticatorChain([{ prove }], clock);
   const context = { clock, failures, authenticators, limits: () => ({ failuresPerMinute }) } as unknown as Context;
   return { clock, context };
 }

@@ -25,6 +25,7 @@ const identity: Identity = {
   provedBy: { id: "k1", secret: "", algorithm: "sha1" },
   expiry: 0,
   narrowing: {},
+  names: [],
 };
 const grant = "X-Postern-Grant: g\r\nX-Postern-Token: t\r\n";
 const cap = 77;

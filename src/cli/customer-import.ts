@@ -1,9 +1,11 @@
+import { someOf } from "../config/faults.ts";
+import type { Fault } from "../config/types.ts";
 import type { ImportWish, Many } from "../manage/import.ts";
 import type { Item } from "../store/port.ts";
 import { actOf } from "./act.ts";
 import { readText } from "./item-file.ts";
-import { print, say } from "./outcome.ts";
-import { type Bench, notWritten, refused, withStore } from "./with-store.ts";
+import { failure, print, say, sayFaults } from "./outcome.ts";
+import { type Bench, notWritten, withStore } from "./with-store.ts";
 
 export interface ImportOptions {
   readonly config: string;
@@ -32,11 +34,19 @@ export async function importAll(file: string, options: ImportOptions): Promise<v
     const { importMany } = await import("../manage/import.ts");
     const wish: ImportWish = { replace, check, keys, act: actOf("customer.import") };
     const imported = await importMany(many, { store, surroundings }, wish);
-    if (imported.kind === "refused") return refused(imported.faults, json, file);
+    if (imported.kind === "refused") return refused(imported.faults);
     if (imported.kind !== "imported") return notWritten(imported);
-    if (json) print({ ok: true, imported: imported.added, replaced: imported.replaced, faults: [] });
+    if (json) print({ ok: true, imported: imported.added, replaced: imported.replaced, refused: 0, faults: [] });
     else say(`${check ? "would be " : ""}imported: ${imported.added}, replaced: ${imported.replaced}`);
     return true;
+  }
+
+  /** Ends the command, exit 1. As JSON it is all of them, on a terminal those that somebody may read. */
+  function refused(faults: readonly Fault[]): never {
+    const lines = new Set(faults.map(({ line }) => line)).size;
+    if (json) print({ ok: false, imported: 0, replaced: 0, refused: lines, faults });
+    else sayFaults(file, someOf(faults));
+    return failure(`${lines} of its lines are refused, with ${faults.length} faults: nothing was changed`);
   }
 
   /** There is no store yet, and --check makes none. */

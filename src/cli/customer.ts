@@ -74,7 +74,7 @@ export function registerCustomer(program: Command): void {
       "those that are there already are replaced; what a line does not say of secrets, keys, apiKeys stays",
     )
     .option("--check", "only say what would be refused")
-    .option("--json", "print {ok, imported, replaced, faults}")
+    .option("--json", "print {ok, imported, replaced, refused, faults}")
     .action((file: string, options: ImportOptions) => importAll(file, options));
   customer
     .command("export")

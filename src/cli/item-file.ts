@@ -2,8 +2,8 @@ import { readBounded } from "../config/file.ts";
 import type { JsonObject } from "../core/strict-json.ts";
 import { usage } from "./outcome.ts";
 
-/** Bytes. Some hundred thousand customers. */
-const largest = 256 * 1024 * 1024;
+/** Bytes: more customers than are imported at once, with many numbers each. */
+const largest = 64 * 1024 * 1024;
 
 /** The text of a file or, for -, of stdin. Ends the command, exit 2, where it cannot be read. */
 export function readText(file: string): string {

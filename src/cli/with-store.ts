@@ -65,15 +65,9 @@ export function noSuch(id: string, { customers }: Pick<Config, "customers">): ne
 export const shown = (id: string): string => (/^[A-Za-z0-9_.-]{1,64}$/.test(id) ? id : "of that name");
 
 /** Ends the command, exit 1, with every fault; as JSON where asked for. */
-export function refused(faults: readonly Fault[], json: boolean, file?: string): never {
-  if (json)
-    print({
-      ok: false,
-      faults: faults.map(({ path, line, message }) => (file ? { line, path, message } : { path, message })),
-    });
-  else
-    for (const { path, line, message } of faults)
-      say(`${file ? `${file}:${line}: ` : ""}${path ? `${path}: ` : ""}${message}`);
+export function refused(faults: readonly Fault[], json: boolean): never {
+  if (json) print({ ok: false, faults: faults.map(({ path, message }) => ({ path, message })) });
+  else for (const { path, message } of faults) say(`${path ? `${path}: ` : ""}${message}`);
   return failure(
     faults.length === 1 ? "refused: nothing was changed" : `refused, with ${faults.length} faults: nothing was changed`,
   );

@@ -3,7 +3,7 @@ import type { Fault } from "./types.ts";
 export type Path = readonly (string | number)[];
 
 /** Faults of a file that nobody could count to the end of help nobody. */
-const most = 200;
+export const mostFaults = 200;
 
 /** Gathers every fault of one file, one for each path (the first found), and knows the lines. */
 export class Faults {
@@ -48,15 +48,18 @@ export class Faults {
   }
 
   /** By line; the first 200, and a word on how many more there are. */
-  list(): Fault[] {
-    const sorted = [...this.#found.values()].sort((a, b) => a.line - b.line);
-    if (sorted.length <= most) return sorted;
-    const last = sorted[most - 1]!;
-    return [
-      ...sorted.slice(0, most),
-      { path: "", line: last.line, message: `and ${sorted.length - most} more faults` },
-    ];
+  list(most = mostFaults): Fault[] {
+    return someOf(
+      [...this.#found.values()].sort((a, b) => a.line - b.line),
+      most,
+    );
   }
+}
+
+export function someOf(faults: readonly Fault[], most = mostFaults): Fault[] {
+  const last = faults[most - 1];
+  if (faults.length <= most || !last) return [...faults];
+  return [...faults.slice(0, most), { path: "", line: last.line, message: `and ${faults.length - most} more faults` }];
 }
 
 const id = (path: Path): string => JSON.stringify(path);

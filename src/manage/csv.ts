@@ -1,8 +1,16 @@
+import { nearest } from "../config/faults.ts";
+import type { Fault } from "../config/types.ts";
 import type { Candidate } from "../store/judge.ts";
 
+export interface Row {
+  /** Where it begins. */
+  readonly line: number;
+  readonly cells: readonly string[];
+}
+
 /** A table of RFC 4180, its rows with their lines; a sentence where a quote is not closed or stands in the middle. */
-export function readCsv(text: string): { line: number; cells: string[] }[] | string {
-  const rows: { line: number; cells: string[] }[] = [];
+export function readCsv(text: string): Row[] | string {
+  const rows: Row[] = [];
   const cell = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n|\n|$)/y;
   let [line, cells]: [number, string[]] = [1, []];
   let begun = line;
@@ -32,23 +40,51 @@ const limits = new Set([
   "callSeconds",
 ]);
 
-/** Columns: the keys of a customer, limits by their own names, and `secret` with `algorithm` for a first secret, k1. */
-export function itemsOfCsv(text: string): Candidate[] | string {
-  const rows = readCsv(text.replace(/^\ufeff/, ""));
-  if (typeof rows === "string") return rows;
-  const [head, ...body] = rows;
-  if (!head) return "line 1: there is no line with the names of the columns";
-  const names = head.cells.map((name) => name.trim());
-  const unknown = names.findIndex((name) => !isColumn(name));
-  if (unknown >= 0) return `line 1: column ${unknown + 1} is no key of a customer that a table can hold`;
-  if (new Set(names).size < names.length) return "line 1: a column stands twice";
-  const odd = body.find(({ cells }) => cells.length !== names.length);
-  if (odd) return `line ${odd.line}: has ${odd.cells.length} cells where the first line has ${names.length}`;
-  return body.map(({ line, cells }) => ({ line, item: itemOf(names, cells) }));
+export interface Table {
+  readonly candidates: readonly Candidate[];
+  readonly faults: readonly Fault[];
 }
 
-const isColumn = (name: string): boolean =>
-  [lists, numbers, texts, limits].some((kind) => kind.has(name)) || name === "secret" || name === "algorithm";
+/** Columns: the keys of a customer, limits by their own names, and `secret` with `algorithm` for a first secret, k1. */
+export function itemsOfCsv(text: string): Table {
+  const rows = readCsv(text.replace(/^\ufeff/, ""));
+  if (typeof rows === "string") return unreadable(rows);
+  const [head, ...body] = rows;
+  if (!head) return unreadable("line 1: there is no line with the names of the columns");
+  const names = head.cells.map((name) => name.trim());
+  const faults = headFaults(names).map((message) => ({ path: "", line: head.line, message }));
+  if (faults.length > 0) return { candidates: [], faults };
+  const isWhole = ({ cells }: Row): boolean => cells.length === names.length;
+  return {
+    candidates: body.filter(isWhole).map(({ line, cells }) => ({ line, item: itemOf(names, cells) })),
+    faults: body
+      .filter((row) => !isWhole(row))
+      .map(({ line, cells: { length } }) => ({
+        path: "",
+        line,
+        message: `has ${length} cells where the first line has ${names.length}`,
+      })),
+  };
+}
+
+function unreadable(sentence: string): Table {
+  const [, line = "1", message = sentence] = /^line ([0-9]+): (.*)$/.exec(sentence) ?? [];
+  return { candidates: [], faults: [{ path: "", line: Number(line), message }] };
+}
+
+/** Nothing of it is repeated: where the names are missing these are values. */
+function headFaults(names: readonly string[]): string[] {
+  if (names.length === 1 && names[0]!.includes(";")) return ["its cells are apart by ; where commas are wanted"];
+  return names.flatMap((name, at) => {
+    if (names.indexOf(name) < at) return [`column ${at + 1} is the same as column ${names.indexOf(name) + 1}`];
+    if (columns.includes(name)) return [];
+    const meant = nearest(name.slice(0, 64), columns);
+    const no = `column ${at + 1} is no key of a customer that a table can hold`;
+    return [meant === undefined ? no : `${no}: did you mean ${meant}?`];
+  });
+}
+
+const columns: readonly string[] = [...lists, ...numbers, ...texts, ...limits, "secret", "algorithm"];
 
 function itemOf(names: readonly string[], cells: readonly string[]): Candidate["item"] {
   const item: Record<string, unknown> = {};

@@ -3,10 +3,10 @@ import { isJsonObject, type JsonObject, parseStrictJson } from "../core/strict-j
 import { claimsOf } from "../store/claims.ts";
 import { mapSecrets } from "../store/item-secrets.ts";
 import { type Candidate, judge } from "../store/judge.ts";
-import type { Act, Item, Store, Written } from "../store/port.ts";
+import type { Act, Edit, Item, Store, Written } from "../store/port.ts";
 import { isSealed, type SealKeys } from "../store/seal.ts";
 import type { Desk } from "./change.ts";
-import { itemsOfCsv } from "./csv.ts";
+import { itemsOfCsv, type Table } from "./csv.ts";
 
 /** A JWK in an item is the deepest that there is. */
 const depth = 6;
@@ -19,10 +19,7 @@ export function readItem(text: string): JsonObject | string {
 }
 
 /** What a file of many says: candidates, and what could not be read, each with its line. */
-export interface Many {
-  readonly candidates: readonly Candidate[];
-  readonly faults: readonly Fault[];
-}
+export type Many = Table;
 
 /** A customer a line. */
 export function readLines(text: string): Many {
@@ -37,12 +34,7 @@ export function readLines(text: string): Many {
   return { candidates, faults };
 }
 
-export function readTable(text: string): Many {
-  const items = itemsOfCsv(text);
-  if (typeof items !== "string") return { candidates: items, faults: [] };
-  const [, line = "1", message = items] = /^line ([0-9]+): (.*)$/.exec(items) ?? [];
-  return { candidates: [], faults: [{ path: "", line: Number(line), message }] };
-}
+export const readTable: (text: string) => Many = itemsOfCsv;
 
 export interface ImportWish {
   /** Those that are there already are replaced. */
@@ -62,25 +54,39 @@ export type Imported =
 /** A store that is not there yet can only be imported into by way of a check. */
 export type ImportDesk = Pick<Desk, "surroundings"> & { readonly store: Store | undefined };
 
+/** Customers of one import: others wait as long as it is written. */
+export const mostAtOnce = 20_000;
+
 /** All of them in one transaction, or every fault with its line and nothing changed. */
 export async function importMany(many: Many, { store, surroundings }: ImportDesk, wish: ImportWish): Promise<Imported> {
-  const { replace, check, keys } = wish;
+  const { replace, check } = wish;
+  if (many.candidates.length > mostAtOnce) return { kind: "refused", faults: [tooMany(many)] };
   const there = store ? await present(many.candidates, store) : new Set<string>();
-  const whole = await Promise.all(
-    many.candidates.map((one) => complete(one, keys, there.has(String(one.item.id)) ? store : undefined)),
-  );
-  const faults = [...many.faults, ...(await judge(whole, surroundings, store))];
+  const whole = await completed(many.candidates, there, wish.keys, store);
+  const candidates = whole.map(({ candidate }) => candidate);
+  const faults = [...many.faults, ...(await judge(candidates, surroundings, store, Number.POSITIVE_INFINITY))];
   if (!replace) faults.push(...many.candidates.filter(({ item }) => there.has(String(item.id))).map(already));
   if (faults.length > 0) return { kind: "refused", faults: faults.toSorted((a, b) => a.line - b.line) };
-  const edits = whole.map(({ item }) => {
-    const id = String(item.id);
-    return { kind: "put", id, item, claims: claimsOf(item), ...(!there.has(id) && { expected: 0 }) } as const;
-  });
-  const counts = { added: edits.length - there.size, replaced: there.size };
-  if (check || edits.length === 0 || !store) return { kind: "imported", ...counts, revision: 0 };
-  const written = await store.write(edits, wish.act);
+  const counts = { added: whole.length - there.size, replaced: there.size };
+  if (check || whole.length === 0 || !store) return { kind: "imported", ...counts, revision: 0 };
+  const written = await store.write(whole.map(putOf), wish.act);
   return written.kind === "written" ? { kind: "imported", ...counts, revision: written.revision } : written;
 }
+
+const tooMany = ({ candidates }: Many): Fault => ({
+  path: "",
+  line: candidates[mostAtOnce]?.line ?? 1,
+  message: `is customer ${mostAtOnce + 1}: import at most ${mostAtOnce.toLocaleString("en")} at once, in several files`,
+});
+
+/** What somebody else writes meanwhile is not lost. */
+const putOf = ({ candidate: { item }, expected }: Whole): Edit => ({
+  kind: "put",
+  id: String(item.id),
+  item,
+  claims: claimsOf(item),
+  expected,
+});
 
 /** Ids that are in the store already. */
 async function present(candidates: readonly Candidate[], store: Store): Promise<ReadonlySet<string>> {
@@ -95,22 +101,48 @@ const already = ({ line }: Candidate): Fault => ({
   message: "is there already: replace (--replace) takes its place",
 });
 
+interface Whole {
+  readonly candidate: Candidate;
+  /** The revision that the customer has in the store. */
+  readonly expected: number;
+}
+
+/** A store is asked for so many at a time. */
+const asked = 100;
+
+async function completed(
+  candidates: readonly Candidate[],
+  there: ReadonlySet<string>,
+  keys: SealKeys,
+  store: Store | undefined,
+): Promise<Whole[]> {
+  const whole: Whole[] = [];
+  for (let from = 0; from < candidates.length; from += asked) {
+    const some = candidates
+      .slice(from, from + asked)
+      .map((one) => complete(one, keys, there.has(String(one.item.id)) ? store : undefined));
+    whole.push(...(await Promise.all(some)));
+  }
+  return whole;
+}
+
 /** What a line says nothing of stays as it was. */
 const kept = ["secrets", "keys", "apiKeys", "webhook"] as const;
 
 /** With its sealed secrets opened; where it takes another's place, with the secrets of that one if it says nothing of its own. */
-export async function complete(
+async function complete(
   { item, line }: Candidate,
   keys: SealKeys,
   store: Pick<Store, "get"> | undefined,
-): Promise<Candidate> {
+): Promise<Whole> {
   const opened = mapSecrets(item, (secret, list, id) =>
     isSealed(secret) ? (keys.open(secret, [String(item.id), list, id]) ?? "") : secret,
   );
   const before = store && (await store.get(String(item.id)));
-  if (before?.kind !== "stored") return { item: opened, line };
+  const expected = before?.revision ?? 0;
+  if (before?.kind !== "stored") return { candidate: { item: opened, line }, expected };
   const rest: Record<string, unknown> = {};
   for (const list of kept)
     if (item[list] === undefined && before.item[list] !== undefined) rest[list] = before.item[list];
-  return { item: { ...opened, ...rest } satisfies Item, line };
+  return { candidate: { item: { ...opened, ...rest } satisfies Item, line }, expected };
 }

@@ -35,11 +35,12 @@ export const surroundingsOf = (config: Config): Surroundings => ({
   places: config,
 });
 
-/** Everything that is wrong with customers to be stored, each path relative to its customer. */
+/** Everything that is wrong with customers to be stored, each path relative to its customer. most: faults of the items themselves. */
 export async function judge(
   candidates: readonly Candidate[],
   { owners, callbackNetworks, discreet = false, places: { gateway, upstream, admin } }: Surroundings,
   store: Pick<Store, "taken"> | undefined,
+  most?: number,
 ): Promise<readonly Fault[]> {
   const faults = new Faults();
   const items = candidates.map(({ item }) => item);
@@ -53,7 +54,7 @@ export async function judge(
     }
   }
   checkCustomers(root, faults);
-  const found = faults.list().map((fault) => ({ ...fault, path: relative(fault.path) }));
+  const found = faults.list(most).map((fault) => ({ ...fault, path: relative(fault.path) }));
   const taken = await takenOf(candidates, owners, store, discreet);
   const known = new Set(found.map(({ line, path }) => `${line} ${path}`));
   return [...found, ...taken.filter(({ line, path }) => !known.has(`${line} ${path}`))];

@@ -45,30 +45,52 @@ describe("a table in CSV", () => {
 describe("customers in CSV", () => {
   it("are items as in the config: lists apart by blanks, limits, a first secret; an empty cell says nothing", () => {
     const text = "\ufeffid,domains,maxTtl,calls,secret,trunk\nacme,a.example  b.example,60,5,the-secret-of-acme,\n";
-    expect(itemsOfCsv(text)).toEqual([
-      {
-        line: 2,
-        item: {
-          id: "acme",
-          domains: ["a.example", "b.example"],
-          maxTtl: 60,
-          limits: { calls: 5 },
-          secrets: [{ id: "k1", secret: "the-secret-of-acme" }],
+    expect(itemsOfCsv(text)).toEqual({
+      faults: [],
+      candidates: [
+        {
+          line: 2,
+          item: {
+            id: "acme",
+            domains: ["a.example", "b.example"],
+            maxTtl: 60,
+            limits: { calls: 5 },
+            secrets: [{ id: "k1", secret: "the-secret-of-acme" }],
+          },
         },
-      },
-    ]);
+      ],
+    });
   });
 
   it("keep what is no number for the schema to refuse", () => {
-    expect(itemsOfCsv("id,maxTtl\nacme,1e3\n")).toMatchObject([{ item: { maxTtl: "1e3" } }]);
+    expect(itemsOfCsv("id,maxTtl\nacme,1e3\n")).toMatchObject({ candidates: [{ item: { maxTtl: "1e3" } }] });
   });
 
-  it.each([
-    ["", "line 1: there is no line with the names of the columns"],
-    ["id,operator\n", "line 1: column 2 is no key of a customer that a table can hold"],
-    ["id,id\n", "line 1: a column stands twice"],
-    ["id,trunk\na\n", "line 2: has 1 cells where the first line has 2"],
-  ])("%j is refused", (text, sentence) => {
-    expect(itemsOfCsv(text)).toBe(sentence);
+  it.each<[string, readonly [line: number, message: string][]]>([
+    ["", [[1, "there is no line with the names of the columns"]]],
+    [
+      "id,operator,Domain,id\n",
+      [
+        [1, "column 2 is no key of a customer that a table can hold"],
+        [1, "column 3 is no key of a customer that a table can hold: did you mean domains?"],
+        [1, "column 4 is the same as column 1"],
+      ],
+    ],
+    ["id;domains\na;b\n", [[1, "its cells are apart by ; where commas are wanted"]]],
+    [
+      "id,trunk\na\nb,c\nd,e,f\n",
+      [
+        [2, "has 1 cells where the first line has 2"],
+        [4, "has 3 cells where the first line has 2"],
+      ],
+    ],
+    ['id\n"a', [[2, 'a " that is not closed, or not doubled inside of a cell']]],
+  ])("%j is refused with all that is wrong", (text, faults) => {
+    expect(itemsOfCsv(text).faults).toEqual(faults.map(([line, message]) => ({ path: "", line, message })));
+  });
+
+  it("where the names are missing says nothing of the values that stand there", () => {
+    const secret = "a-secret-of-sixteen-bytes";
+    expect(JSON.stringify(itemsOfCsv(`acme,acme.example,${secret}\n`))).not.toMatch(/acme|secret-of/);
   });
 });

@@ -54,8 +54,9 @@ export const meanings: Readonly<Record<string, string>> = {
   "hep.captureId": "Which capture agent this gateway is.",
   "hep.authKey": "The collector's key, if it wants one.",
   store:
-    "Where customers are kept beside those declared here: `sqlite:PATH`; `postgres://…` is not available yet. Default: `sqlite:./postern.db`, which is made only by the first `postern customer add`.",
-  storeKey: "What secrets in the store are sealed under. Default: a key made beside it, `postern.db.key`.",
+    "Where customers are kept beside those declared here: `sqlite:PATH`, or `postgres://user:password@host:5432/database`, which several gateways share ([customers.md](customers.md)). Default: `sqlite:./postern.db`, which is made only by the first `postern customer add`.",
+  storeKey:
+    "What secrets in the store are sealed under; required with `postgres://…`. Default: a key made beside it, `postern.db.key`.",
   storeKeyBefore: "The one before, while it changes: at the next start everything is sealed anew under `storeKey`.",
   state: "What several gateways share: `memory` (nothing); `redis://…` is not available yet.",
   drain: "How the gateway stops at SIGTERM.",

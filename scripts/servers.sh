@@ -1,16 +1,16 @@
 #!/bin/sh
 # servers.sh [tests]: installs from the Debian or Ubuntu archive, where they are absent, Kamailio with its modules, SIPp and openssl; for tests
-# also promtool (of Prometheus), coturn, Chromium, and the languages whose examples they run: PHP, Go, Python.
+# also promtool (of Prometheus), coturn, PostgreSQL, Chromium, and the languages whose examples they run: PHP, Go, Python.
 set -eu
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/snap/bin
 packages="kamailio kamailio-websocket-modules kamailio-autheph-modules kamailio-tls-modules kamailio-outbound-modules
   kamailio-sqlite-modules kamailio-json-modules kamailio-utils-modules sip-tester openssl"
 programs="sipp openssl kamailio"
 if [ "${1:-}" = tests ]; then
-  packages="$packages prometheus coturn php-cli golang-go python3"
+  packages="$packages prometheus coturn postgresql php-cli golang-go python3"
   # Ubuntu has Chromium under its older name alone.
   if grep -qs '^ID=ubuntu' /etc/os-release; then packages="$packages chromium-browser"; else packages="$packages chromium"; fi
-  programs="$programs promtool turnserver chromium php go python3"
+  programs="$programs promtool turnserver pg_ctlcluster chromium php go python3"
 fi
 modules="websocket auth_ephemeral tls outbound db_sqlite json utils"
 
@@ -37,14 +37,13 @@ else fail "neither root nor sudo without a password is at hand"
 fi
 
 echo "postern: installing with apt-get: $wanted" >&2
-# The packages would start their own Kamailio, Prometheus and coturn, now and at every boot. policy-rc.d is Debian's way to say no.
+# The packages would start their own Kamailio, Prometheus, coturn and PostgreSQL, now and at every boot. policy-rc.d is Debian's way to say no.
 status=0
 $sudo env DEBIAN_FRONTEND=noninteractive sh -eu -c '
   policy=/usr/sbin/policy-rc.d
   new=
-  for service in kamailio prometheus coturn; do
-    program=$service
-    if [ "$service" = coturn ]; then program=turnserver; fi
+  for service in kamailio prometheus coturn postgresql; do
+    case $service in coturn) program=turnserver ;; postgresql) program=pg_ctlcluster ;; *) program=$service ;; esac
     if ! command -v "$program" >/dev/null; then new="$new $service"; fi
   done
   if [ ! -e "$policy" ]; then

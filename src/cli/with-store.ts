@@ -7,7 +7,7 @@ import type { OpenedStore } from "../store/open.ts";
 import type { Item, Written } from "../store/port.ts";
 import { actOf } from "./act.ts";
 import { need } from "./config-file.ts";
-import { failure, print, say, usage } from "./outcome.ts";
+import { failure, print, say } from "./outcome.ts";
 
 /** Commands on the store itself, whether a gateway runs or not. */
 export interface Bench extends OpenedStore {
@@ -28,11 +28,10 @@ export async function withStore<Result>(
   work: (bench: Bench) => Promise<Result>,
 ): Promise<Result | undefined> {
   const { config } = await need(file);
-  const [{ isAvailable, openStore }, { surroundingsOf }] = await Promise.all([
+  const [{ openStore }, { surroundingsOf }] = await Promise.all([
     import("../store/open.ts"),
     import("../store/judge.ts"),
   ]);
-  if (!isAvailable(config)) return usage("store: postgres://… is not available yet: use sqlite:PATH");
   const opened = await openStore(config, { make, renew: false }).catch((error: unknown) => failure(sentence(error)));
   if (!opened) return undefined;
   try {

@@ -3,7 +3,6 @@ import type { Value } from "./walk.ts";
 
 /** Keys that are checked but do nothing yet, but for such values. An entry leaves this table when its part is built. */
 const notBuilt: Readonly<Record<string, (value: string) => boolean>> = {
-  store: (value) => !value.startsWith("postgres"),
   state: (value) => value === "memory",
   "customers[].permissionUrl": () => false,
 };

@@ -7,6 +7,7 @@ import { isLoopback, parseListen } from "./listen.ts";
 import { ownTrunkRule } from "./own-trunk.ts";
 import { revokedRule } from "./revocation.ts";
 import { defaultListen } from "./schema.ts";
+import { isPostgres, readPostgresUrl } from "./store-url.ts";
 import { parseInstant } from "./values.ts";
 import type { Value } from "./walk.ts";
 
@@ -37,6 +38,7 @@ const rules: readonly Rule[] = [
   turnRule,
   ...ofCustomers,
   gatewayDomainsRule,
+  storeRule,
   storeKeyRule,
 ];
 
@@ -76,6 +78,18 @@ function chainRule(root: Value, faults: Faults): void {
   if (one !== undefined && several !== undefined) {
     faults.add(["chain", "secrets"], "stands beside chain.secret: give one of them, secrets while rotating");
   }
+}
+
+function storeRule(root: Value, faults: Faults): void {
+  const store = at(root, ["store"]);
+  if (typeof store !== "string" || !isPostgres(store)) return;
+  const read = readPostgresUrl(store);
+  if (read.kind === "fault") faults.add(["store"], read.sentence);
+  if (at(root, ["storeKey"]) !== undefined) return;
+  faults.add(
+    ["storeKey"],
+    "is required with postgres://…, beside which no key is made: openssl rand -base64 32 makes one",
+  );
 }
 
 function storeKeyRule(root: Value, faults: Faults): void {

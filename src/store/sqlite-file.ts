@@ -4,7 +4,6 @@ import type { Use } from "../core/uses.ts";
 import { detailOf } from "./audit-detail.ts";
 import { claimsOf } from "./claims.ts";
 import { forgottenBy } from "./forgotten-uses.ts";
-import { mapSecrets } from "./item-secrets.ts";
 import type {
   Act,
   AuditHead,
@@ -21,6 +20,8 @@ import type {
   Written,
 } from "./port.ts";
 import { SealKeys } from "./seal.ts";
+import { openAsFar, openItem, recordOf, sealItem } from "./sealed-item.ts";
+import { noKeyOpens, otherKey, sealedOtherwise } from "./sentences.ts";
 import { SqliteAudit } from "./sqlite-audit.ts";
 import { CallTable } from "./sqlite-calls.ts";
 import { sentenceOf } from "./sqlite-fault.ts";
@@ -195,7 +196,7 @@ export class SqliteFile {
       const detail = detailOf(before, edit.kind === "put" ? edit.item : undefined, revision);
       entries.push({ act: { ...act, customer: edit.id }, detail });
       this.#uses.forget(edit.id, edit.kind === "put" ? forgottenBy(before, edit.item) : undefined);
-      const item = edit.kind === "put" ? JSON.stringify(this.#sealed(edit.id, edit.item)) : null;
+      const item = edit.kind === "put" ? sealItem(this.#keys, edit.id, edit.item) : null;
       for (const claim of edit.kind === "put" ? edit.claims : []) {
         const owner = this.#ownerOf(claim);
         if (owner !== undefined && owner !== edit.id) return { kind: "taken", edit: index, claim: claim.kind, owner };
@@ -211,10 +212,7 @@ export class SqliteFile {
   /** As far as its secrets open. */
   #itemOf(customer: string): Item | undefined {
     const [row] = this.#all("SELECT item FROM customers WHERE id = ? AND item IS NOT NULL", [customer]);
-    if (!row) return undefined;
-    return mapSecrets(JSON.parse(String(row.item)) as Item, (sealed, list, id) =>
-      this.#keys.open(sealed, [customer, list, id]),
-    );
+    return row && openAsFar(this.#keys, customer, String(row.item));
   }
 
   #claim(claim: Claim, customer: string): void {
@@ -238,25 +236,7 @@ export class SqliteFile {
   }
 
   #recordOf({ id, revision, item }: Row): StoredRecord {
-    const who = { id: String(id), revision: Number(revision) };
-    if (item === null) return { kind: "removed", ...who };
-    const opened = this.#opened(who.id, String(item));
-    return opened ? { kind: "stored", ...who, item: opened } : { kind: "unreadable", ...who, sentence: foreign };
-  }
-
-  #sealed(customer: string, item: Item): Item {
-    return mapSecrets(item, (secret, list, id) => this.#keys.seal(secret, [customer, list, id]));
-  }
-
-  /** Undefined where a secret does not open: it was sealed under another key, or moved here from elsewhere. */
-  #opened(customer: string, text: string): Item | undefined {
-    let whole = true;
-    const item = mapSecrets(JSON.parse(text) as Item, (sealed, list, id) => {
-      const secret = this.#keys.open(sealed, [customer, list, id]);
-      whole &&= secret !== undefined;
-      return secret;
-    });
-    return whole ? item : undefined;
+    return recordOf(this.#keys, { id: String(id), revision: Number(revision) }, item === null ? null : String(item));
   }
 
   /** The first that opens it decides under which key; who may renew has everything sealed anew under a newer one. */
@@ -288,9 +268,9 @@ export class SqliteFile {
     this.#run("DELETE FROM claims WHERE kind = 'secret'", []);
     const rows = this.#db.prepare("SELECT id, item FROM customers WHERE item IS NOT NULL").all();
     for (const { id, item } of rows) {
-      const opened = this.#opened(String(id), String(item));
-      if (opened === undefined) throw new Error(`has a secret of ${String(id)} that no key opens`);
-      const sealed = JSON.stringify(this.#sealed(String(id), opened));
+      const opened = openItem(this.#keys, String(id), String(item));
+      if (opened === undefined) throw new Error(noKeyOpens(String(id)));
+      const sealed = sealItem(this.#keys, String(id), opened);
       this.#run("UPDATE customers SET item = ? WHERE id = ?", [sealed, String(id)]);
       for (const claim of claimsOf(opened)) if (claim.kind === "secret") this.#claim(claim, String(id));
     }
@@ -319,9 +299,5 @@ export class SqliteFile {
     return known;
   }
 }
-
-const foreign = "a secret of it does not open: it was sealed under another key, or put there by hand";
-const otherKey = "was sealed anew under another key meanwhile: restart this with that key";
-const sealedOtherwise = "is sealed under another key: set storeKey as it was, or as storeKeyBefore beside the new one";
 
 const inodeOf = (path: string): bigint | undefined => statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { anothers, newerSchema } from "./sentences.ts";
 
 /** Each brings the schema one version further; none is ever changed once it was released. */
 const migrations: readonly string[] = [
@@ -55,8 +56,8 @@ export function migrate(db: DatabaseSync): void {
   try {
     const version = versionOf(db);
     const tables = Number(db.prepare("SELECT count(*) AS count FROM sqlite_schema").get()?.count);
-    if (tables > 0 && applicationOf(db) !== application) throw new Error("it is another program's database");
-    if (version > migrations.length) throw new Error(newer(version));
+    if (tables > 0 && applicationOf(db) !== application) throw new Error(anothers);
+    if (version > migrations.length) throw new Error(newerSchema(version, migrations.length));
     for (const step of migrations.slice(version)) db.exec(step);
     db.exec(`PRAGMA user_version = ${migrations.length}`);
     db.exec(`PRAGMA application_id = ${application}`);
@@ -66,9 +67,6 @@ export function migrate(db: DatabaseSync): void {
     throw error;
   }
 }
-
-const newer = (version: number): string =>
-  `its schema is version ${version} and this Postern knows ${migrations.length}: run the newer Postern that wrote it`;
 
 const versionOf = (db: DatabaseSync): number => Number(db.prepare("PRAGMA user_version").get()?.user_version);
 const applicationOf = (db: DatabaseSync): number => Number(db.prepare("PRAGMA application_id").get()?.application_id);

@@ -1,6 +1,7 @@
+import { storeName } from "../config/store-url.ts";
 import type { Log } from "../telemetry/log.ts";
 import { readItem, type StoredCustomer } from "./judge.ts";
-import { isAvailable, openStore, type StoreConfig, type Wish } from "./open.ts";
+import { openStore, type StoreConfig, type Wish } from "./open.ts";
 import { beginning, type Store, type StoredRecord, type StoreEvent } from "./port.ts";
 
 /** gone: ids. */
@@ -36,7 +37,6 @@ export class StoredCustomers {
 
   /** All that there are; none where there is no store. Rejects with a sentence where it cannot be read. */
   async load({ renew }: Pick<Wish, "renew">): Promise<readonly StoredCustomer[]> {
-    if (!isAvailable(this.#config)) return [];
     const opened = await openStore(this.#config, { make: this.#config.storeNamed, renew });
     if (!opened) return [];
     this.#store = opened.store;
@@ -49,7 +49,7 @@ export class StoredCustomers {
       await this.close();
       throw error;
     });
-    this.#log.info({ customers: all.size, store: this.#config.store }, "store opened");
+    this.#log.info({ customers: all.size, store: storeName(this.#config.store) }, "store opened");
     return [...all.values()];
   }
 
@@ -57,7 +57,7 @@ export class StoredCustomers {
   follow(apply: (change: StoredChange) => void): void {
     this.#apply = apply;
     if (this.#store) this.#watch(this.#store);
-    else if (isAvailable(this.#config)) this.#timer = setInterval(() => void this.#lookForStore(), lookEvery).unref();
+    else this.#timer = setInterval(() => void this.#lookForStore(), lookEvery).unref();
   }
 
   async close(): Promise<void> {

@@ -236,7 +236,7 @@ describe("what is not available yet", () => {
     ["state: redis://127.0.0.1", ["state"]],
     ["state: memory", []],
     ["store: sqlite:x.db", []],
-    ["store: postgres://127.0.0.1/x", ["store"]],
+    ["store: postgres://postern@127.0.0.1/x\nstoreKey: the-key-of-this-store", []],
     ["customers: [{ id: a, apiKeys: [{ id: k, secret: the-api-keys-secret }] }]", []],
     ["customers: [{ id: a, keys: [{ id: k, alg: HS256, secret: a-shared-secret-of-32-bytes-long }] }]", []],
     ["customers: [{ id: a, keys: [], apiKeys: [], inbound: {}, permissionUrl: }]", []],

@@ -51,6 +51,7 @@ const packages: readonly { readonly name: RegExp; readonly only: readonly string
   { name: /^fastify$/, only: ["api"] },
   { name: /^(prom-client|pino)$/, only: ["telemetry"] },
   { name: /^node-cache$/, only: ["state"] },
+  { name: /^postgres$/, only: ["store"] },
   {
     name: /^node:(net|tls|http|https|dgram|fs|child_process|worker_threads|sqlite)(\/|$)/,
     only: ["*", "!core", "!sip", "!policy"],

@@ -124,13 +124,14 @@ describe("servers.sh", () => {
 
   it.each([
     ["turnserver", /coturn/],
+    ["pg_ctlcluster", /postgresql/],
     ["chromium", /chromium/],
     ["php", /php-cli/],
     ["go", /golang-go/],
     ["python3", /python3/],
     ["sipp", /sip-tester/],
   ])("misses %s where it is absent, and names its package", (absent, packages) => {
-    const present = ["sipp", "openssl", "promtool", "turnserver", "chromium", "php", "go", "python3"];
+    const present = ["sipp", "openssl", "promtool", "turnserver", "pg_ctlcluster", "chromium", "php", "go", "python3"];
     for (const name of present.filter((one) => one !== absent)) program(name, "exit 0");
     program("id", "echo 1000");
     program("sudo", "exit 1");

@@ -19,6 +19,7 @@ import { type Gateway, openGateway } from "./gateway/server.ts";
 import { Sources } from "./gateway/source.ts";
 import { Strangers } from "./gateway/strangers.ts";
 import { Live } from "./live.ts";
+import { CallRate } from "./policy/call-rate.ts";
 import { composeProving, type Proving } from "./proving.ts";
 import type { StoredCustomer } from "./store/judge.ts";
 import { type StoredChange, StoredCustomers } from "./store/stored.ts";
@@ -187,6 +188,7 @@ function compose({ live, health, proving, legs, log, clock, metrics, trace, over
     nonceKey: new NonceKey(randomBytes(32)),
     admission: new Admission(),
     strangers: new Strangers(),
+    callRate: new CallRate(clock),
     calls: { note: () => {} },
   };
 }

@@ -116,6 +116,8 @@ export const refusals = {
   ),
   userConnections: refusal("limit-reached", "this user has as many connections as it may: close one"),
   calls: refusal("limit-reached", "the customer has as many calls as it may: end some"),
+  callsPerMinute: refusal("limit-reached", "the customer has begun as many calls as it may in a minute: call later"),
+  registrations: refusal("limit-reached", "the customer has as many registrations as it may: end some"),
   overloaded: refusal("limit-reached", "this gateway has more to do than it can: connect again in a few seconds"),
   crowded: refusal("limit-reached", "too many silent connections from this address"),
   draining: refusal("draining", "this gateway is about to stop: connect again and call from there"),

@@ -28,6 +28,7 @@ import { Departure } from "./departure.ts";
 import type { Dialog } from "./dialog-table.ts";
 import type { Drainable } from "./drain.ts";
 import { farewellToClient } from "./farewell.ts";
+import { bindingCap } from "./forward.ts";
 import { closing } from "./handshake.ts";
 import { type Incoming, Intake } from "./intake.ts";
 import type { ClientEnd, Leg } from "./leg.ts";
@@ -317,12 +318,13 @@ export class Connection implements Guest, ClientEnd, Drainable {
     if (request.method === "INVITE" && this.#context.draining()) return refuse(refusals.draining);
     const rights = authorize(identity, request, this.#rights());
     if (rights.kind === "refused") return refuse(rights.refusal);
-    const full = this.#limitRefusal(identity, request.method);
+    const full = this.#limitRefusal(identity, request);
     if (full) return refuse(full);
     const next = (other: Refusal | undefined): Promise<void> | undefined => {
       if (this.#over) return undefined;
       const claimed = other ?? this.#barred;
       if (claimed) return refuse(claimed);
+      if (!this.#isInTime(identity, request)) return this.#unclaimed(asked, identity, refusals.callsPerMinute);
       this.#accept(request.method, identity);
       return this.#forward(asked, { outward: rights, ...(header && { credentials: [header] }) });
     };
@@ -379,7 +381,8 @@ export class Connection implements Guest, ClientEnd, Drainable {
     this.#answers.accepted(method, identity);
   }
 
-  #limitRefusal(identity: Identity, method: string): Refusal | undefined {
+  #limitRefusal(identity: Identity, request: Request): Refusal | undefined {
+    const { method } = request;
     const { customer } = identity;
     const { legs } = this.#context;
     const { calls } = customer.limits;
@@ -387,8 +390,21 @@ export class Connection implements Guest, ClientEnd, Drainable {
       const full = this.#crowded(identity);
       if (full) return full;
     } else if (!this.#leg.dialogs.hasRoom(method)) return refusals.tableFull;
+    if (method === "REGISTER" && legs.bindsTooMuch(identity, request)) return refusals.registrations;
     if (method !== "INVITE" || calls === 0 || legs.callsOf(customer.id) < calls) return undefined;
     return refusals.calls;
+  }
+
+  /** Last of all, for a call that is refused for something else is none. */
+  #isInTime({ customer }: Identity, { method }: Request): boolean {
+    return method !== "INVITE" || this.#context.callRate.take(customer.id, customer.limits.callsPerMinute);
+  }
+
+  /** It went nowhere: what is good for one call may be shown again. */
+  #unclaimed(asked: Question, identity: Identity, refusal: Refusal): Promise<void> | undefined {
+    this.#turnDown(asked, refusal, identity);
+    const done = unclaimCall(identity, asked.request, this.#context.state);
+    return done instanceof Promise ? done : undefined;
   }
 
   /** No further leg for this customer, or for this user of it. */
@@ -418,12 +434,17 @@ export class Connection implements Guest, ClientEnd, Drainable {
       credentials = this.#visitor.credentialsIn(request.message),
     } = leave;
     leg.callWaits = request.method === "INVITE" && !inside;
+    if (request.method === "REGISTER") leg.bindings.asked(request, bindingCap(identity, seconds(this.#context.clock)));
+    const turnBack = (refusal: Refusal): void => {
+      leg.bindings.answered(request.message.via.branch, false);
+      refuse(refusal);
+    };
     const pass = (): void => {
       if (this.#over) return;
       leg.callWaits = false;
       const barred = inside ? undefined : this.#barred;
       if (barred) {
-        refuse(barred);
+        turnBack(barred);
         return;
       }
       this.tap.judged("accepted");
@@ -433,7 +454,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
     };
     return whenOpen(leg, pass, () => {
       leg.callWaits = false;
-      refuse(refusals.gone);
+      turnBack(refusals.gone);
       return inside ? undefined : unclaimCall(identity, request, this.#context.state);
     });
   }

@@ -5,6 +5,7 @@ import type { CallSink } from "../core/calls.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
 import type { Limits } from "../core/limits.ts";
+import type { CallRate } from "../policy/call-rate.ts";
 import type { Failures } from "../policy/limits.ts";
 import type { State } from "../state/port.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -46,6 +47,7 @@ export interface Context {
   readonly admission: Admission;
   readonly strangers: Strangers;
   readonly legs: Legs;
+  readonly callRate: CallRate;
   /** Told of every call, and of every INVITE that is refused after the proof. */
   readonly calls: CallSink;
 }

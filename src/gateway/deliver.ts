@@ -8,6 +8,7 @@ import { parseUri } from "../sip/uri.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Tap } from "../telemetry/tap.ts";
 import type { About } from "../telemetry/trace.ts";
+import type { Bindings } from "./bindings.ts";
 import type { CallWatch } from "./call-watch.ts";
 import { refusalHeaders } from "./challenge.ts";
 import type { Dialogs } from "./dialogs.ts";
@@ -18,6 +19,7 @@ export interface Receiver {
   readonly identity: Identity;
   readonly dialogs: Dialogs;
   readonly watch: CallWatch;
+  readonly bindings: Bindings;
   /** To tag of responses of our own to upstream. */
   readonly tag: string;
   readonly client: {
@@ -60,6 +62,8 @@ function learn(leg: Receiver, response: Message, log: Log): boolean {
   }
   if (leg.dialogs.received(response)) {
     leg.watch.heard(response);
+    const { method, status, via } = response;
+    if (method === "REGISTER" && status >= 200) leg.bindings.answered(via.branch, status < 300);
     return true;
   }
   log.info({ method: response.method, status: response.status }, "a response from upstream was to no request here");

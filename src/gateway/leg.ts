@@ -11,6 +11,7 @@ import { scan } from "../sip/scan.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Tap } from "../telemetry/tap.ts";
 import type { About } from "../telemetry/trace.ts";
+import { Bindings } from "./bindings.ts";
 import { CallWatch } from "./call-watch.ts";
 import type { Chain } from "./chain.ts";
 import { deliver, type Receiver } from "./deliver.ts";
@@ -70,6 +71,7 @@ export class Leg implements Receiver {
   announced: Announced;
   readonly dialogs: Dialogs;
   readonly watch: CallWatch;
+  readonly bindings: Bindings;
   readonly client: ClientEnd;
   /** An INVITE waits for this leg to open: a call already, where calls are counted. */
   callWaits = false;
@@ -103,6 +105,7 @@ export class Leg implements Receiver {
     this.#parts = parts;
     this.dialogs = new Dialogs(parts.clock);
     this.watch = new CallWatch(parts);
+    this.bindings = new Bindings(parts.clock);
   }
 
   get isOpen(): boolean {
@@ -202,6 +205,7 @@ export class Leg implements Receiver {
     if ([...this.#registeredAt].some((url) => url !== this.#upstream?.url)) return;
     this.#registration = undefined;
     this.#registeredUntil = 0;
+    this.bindings.clear();
   }
 
   get isEnding(): boolean {

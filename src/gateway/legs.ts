@@ -1,6 +1,8 @@
 import { isIPv6 } from "node:net";
 import { address, type Identity } from "../core/identity.ts";
+import type { Request } from "../sip/request.ts";
 import type { Announcements } from "./announce.ts";
+import { boundUris } from "./bindings.ts";
 import { type ClientEnd, Leg, type LegParts } from "./leg.ts";
 import type { Announced } from "./upstream.ts";
 
@@ -101,6 +103,17 @@ export class Legs {
 
   connectionsOfUser(identity: Identity): number {
     return this.#ofUser.get(address(identity)) ?? 0;
+  }
+
+  /** Whether what a REGISTER of this identity adds, over whichever of its legs it renews the rest, is more than its customer may have. */
+  bindsTooMuch(identity: Identity, request: Request): boolean {
+    const { id, limits } = identity.customer;
+    if (limits.registrations === 0) return false;
+    const all = [...(this.#byCustomer.get(id) ?? [])];
+    const theirs = all.filter((leg) => address(leg.identity) === address(identity));
+    const fresh = boundUris(request).filter((uri) => !theirs.some(({ bindings }) => bindings.has(uri)));
+    const bound = all.reduce((sum, { bindings }) => sum + bindings.size, 0);
+    return fresh.length > 0 && bound + fresh.length > limits.registrations;
   }
 
   /** Calls of a customer that ring or stand. */

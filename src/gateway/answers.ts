@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import type { Nonces } from "../auth/nonce.ts";
 import { type Code, type Refusal, refuse } from "../core/errors.ts";
 import { address, type Identity } from "../core/identity.ts";
@@ -76,7 +77,8 @@ export class Answers {
 
   #reply(head: ReplyHead, bytes: Buffer, binary: boolean): void {
     this.#parts.tap.toClient(head, bytes);
-    this.send(bytes, binary);
+    // A browser closes over text that is no UTF-8 (RFC 6455 §8.1), and this may have come in another frame than it goes.
+    this.send(bytes, binary || !isUtf8(bytes));
   }
 
   #note({ code, sentence }: Refusal, event: string, more: { customer?: string | undefined; method?: string }): void {

@@ -1,7 +1,8 @@
+import { isUtf8 } from "node:buffer";
 import { refuse } from "../core/errors.ts";
 import type { Identity } from "../core/identity.ts";
 import type { Message } from "../sip/message.ts";
-import { reply, replyHead } from "../sip/reply.ts";
+import { reply, replyHead, salvage } from "../sip/reply.ts";
 import { scan } from "../sip/scan.ts";
 import { type Edit, splice } from "../sip/splice.ts";
 import { parseUri } from "../sip/uri.ts";
@@ -42,7 +43,7 @@ export function deliver(leg: Receiver, bytes: Buffer, binary: boolean, from: Inl
   if (bytes.length <= 4 && /^[\r\n]*$/.test(bytes.toString("latin1"))) return;
   const scanned = scan(bytes, { lengthRequired: false });
   if (scanned.kind === "malformed") {
-    log.warn({ reason: scanned.reason }, "dropped a malformed message from upstream");
+    turnBack(leg, bytes, scanned.reason, { from, log });
     return;
   }
   const { message } = scanned;
@@ -50,6 +51,15 @@ export function deliver(leg: Receiver, bytes: Buffer, binary: boolean, from: Inl
   if (message.isRequest ? !admit(leg, message, binary, from, log) : !learn(leg, message, log)) return;
   leg.client.tap.judgedOffer("delivered");
   leg.client.deliver(withoutOurs(message), binary, from, message);
+}
+
+/** Who asks is told at once, or would ask again for half a minute (RFC 3261 §17.1.1.2). */
+function turnBack(leg: Receiver, bytes: Buffer, reason: string, { from, log }: { from: Inlet; log: Log }): void {
+  const head = salvage(bytes);
+  log.warn({ reason, answered: head !== undefined }, "dropped a malformed message from upstream");
+  if (!head) return;
+  const refused = reply(head, 400, leg.tag);
+  leg.send(refused, !isUtf8(refused), from, head);
 }
 
 function learn(leg: Receiver, response: Message, log: Log): boolean {
@@ -80,6 +90,8 @@ function admit(leg: Receiver, request: Message, binary: boolean, from: Inlet, lo
     return false;
   }
   if (request.method === "BYE") leg.watch.hungUp(request, leg.identity);
+  // To an answer of our own.
+  if (request.method === "ACK" && request.to.params.get("tag") === leg.tag) return false;
   const uri = parseUri(request.requestUri);
   const shown = uri !== undefined && leg.hasShown(uri.user, uri.host);
   const reached = isNew(request) ? leg.client.callable : leg.client.reachable;

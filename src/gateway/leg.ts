@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import type { WebSocket } from "ws";
 import type { CallSink, EndReason } from "../core/calls.ts";
@@ -407,5 +408,5 @@ function keysOf(bytes: Buffer): string[] {
 function say(socket: WebSocket, bytes: Buffer, tap: Tap): void {
   const scanned = scan(bytes);
   if (scanned.kind === "message") tap.toUpstream(scanned.message, bytes);
-  socket.send(bytes, { binary: false });
+  socket.send(bytes, { binary: !isUtf8(bytes) });
 }

@@ -356,6 +356,68 @@ describe("an upstream that asks", () => {
   });
 });
 
+describe("an upstream that asks in a way that cannot be read", () => {
+  const spoilt: [string, (right: string) => string][] = [
+    ["two CSeq", (right) => right.replace(/^(CSeq:.*\r\n)/m, "$1$1")],
+    ["two Call-ID", (right) => right.replace(/^(Call-ID:.*\r\n)/m, "$1$1")],
+    ["a NUL", (right) => right.replace("Max-Forwards: 70", "Max-Forwards: 7\0")],
+    ["a bare LF", (right) => right.replace("Max-Forwards: 70", "Max-Forwards: 70\nX-A: b")],
+    ["a length beyond its end", (right) => right.replace("Content-Length: 0", "Content-Length: 10")],
+    ["300 fields", (right) => right.replace("Content-Length:", `${"X-A: b\r\n".repeat(300)}Content-Length:`)],
+    ["two messages in one", (right) => right + right],
+  ];
+
+  it.each(spoilt)("has 400 at once, and no client sees it: %s", async (_, spoil) => {
+    const leg = legOf(alice);
+    const asked = toClient("INVITE", uriOf(alice.contact));
+    leg.send(spoil(asked));
+    const refused = await leg.take(answersTo(asked));
+    expect(status(refused)).toBe(400);
+    expect(header(refused, "Via")).toBe(header(asked, "Via"));
+    expect(tagOf(header(refused, "To"))).toMatch(/^[0-9a-f]{16}$/);
+    const meant = toClient("MESSAGE", uriOf(alice.contact));
+    leg.send(meant);
+    await alice.client.take((text) => header(text, "Call-ID") === header(meant, "Call-ID"));
+    expect(alice.client.received).toEqual([]);
+    await bobIsServed();
+  });
+
+  it.each<[string, (right: string) => string]>([
+    ["an ACK", (right) => right.replace(/^INVITE/, "ACK").replace("1 INVITE", "1 ACK")],
+    ["a response", (right) => right.replace(/^INVITE.*/, "SIP/2.0 200 OK")],
+    ["one without a Via", (right) => right.replace(/^Via:.*\r\n/m, "")],
+  ])("has nothing where nothing can be answered: %s", async (_, spoil) => {
+    const leg = legOf(alice);
+    const [before, after] = [toClient("INVITE", uriOf(alice.contact)), toClient("INVITE", "sip:nobody@x.invalid")];
+    leg.send(spoil(before).replace("Max-Forwards: 70", "Max-Forwards: 7\0"));
+    leg.send(after);
+    await leg.take(answersTo(after));
+    expect(leg.received.filter((text) => text.includes(header(before, "Call-ID") ?? ""))).toEqual([]);
+  });
+});
+
+describe("a client with a name that is no UTF-8", () => {
+  const name = '"\xff\xe4" ';
+
+  it("is told in a frame that it may have that upstream is gone, and stays", async () => {
+    const { leg, final } = await pending("MESSAGE", { name });
+    leg.stream.destroy();
+    const refused = await final;
+    expect([status(refused), code(refused)]).toEqual(unavailable);
+    expect(isOpen(alice)).toBe(true);
+    await isServed(alice);
+  });
+
+  it("is taken leave of in a frame that upstream may have", async () => {
+    const leaving = await userOf(gateway, "leaving");
+    expect(status(await leaving.client.register(leaving.address, leaving.given, { name }))).toBe(200);
+    const leg = legOf(leaving);
+    leaving.client.close();
+    expect(await leg.take((text) => /^REGISTER .*expires=0/s.test(text))).toContain("\xff\xe4");
+    expect((await leg.closed).code).toBe(1000);
+  });
+});
+
 describe("an upstream that does not read", () => {
   /** What it was sent and has not taken, in this process's own socket to it and from it, is bounded. */
   it("while it pings without end: the leg ends, what it is owed does not grow", async () => {

@@ -5,6 +5,8 @@ export interface RequestParts {
   readonly uri: string;
   /** Addresses, `user@domain`. */
   readonly from: string;
+  /** Display name as it is written, the blank behind it too. */
+  readonly name?: string;
   readonly to: string;
   readonly fromTag: string;
   readonly toTag?: string;
@@ -32,7 +34,7 @@ export function request(parts: RequestParts): string {
     `Via: SIP/2.0/${parts.viaTransport ?? "WS"} ${host};branch=${branch}`,
     "Max-Forwards: 70",
     ...(parts.routes ?? []).map((route) => `Route: ${route}`),
-    `From: <sip:${parts.from}>;tag=${parts.fromTag}`,
+    `From: ${parts.name ?? ""}<sip:${parts.from}>;tag=${parts.fromTag}`,
     `To: <sip:${parts.to}>${parts.toTag ? `;tag=${parts.toTag}` : ""}`,
     `Call-ID: ${parts.callId}`,
     `CSeq: ${parts.cseq} ${parts.method}`,

@@ -1,7 +1,10 @@
 import { lookup } from "node:dns/promises";
 import type { Resolve } from "./target.ts";
 
-/** Threads of libuv's four that names may hold: a name server that does not answer is not to stop files and the rest. */
+/**
+ * Names asked for at once. libuv itself gives names half of its threads, and there are four unless UV_THREADPOOL_SIZE says more:
+ * what is above would wait there, out of order, where other parts' names wait too.
+ */
 const mostAtOnce = 2;
 /** Of them, those that names may hold which came too late the last time: the others are not to wait for such. */
 const mostLate = 1;

@@ -46,6 +46,8 @@ export const meanings: Readonly<Record<string, string>> = {
   "turn.ttl": "Life of a TURN credential, seconds.",
   admin: "The private side: health, metrics, calls from trunks, management.",
   "admin.listen": "`http://host:port`, on loopback or a private address only.",
+  "admin.hosts":
+    "Names under which it may be asked, as `postern.internal`; addresses, `localhost` and names of one word always may, and `/v1/customers/`, where requests are signed, by any. Others are refused: a page could make its own name lead here (DNS rebinding).",
   "admin.operators": "Who may manage all customers.",
   "admin.operators[].id": "Name of the operator, as logged.",
   "admin.operators[].secret": "What their tokens are signed with.",

@@ -195,6 +195,7 @@ function compose({ live, health, proving, legs, log, clock, metrics, trace, over
 
 const adminOptions = ({ live, proving, metrics, clock, log }: Parts): Omit<AdminOptions, "unready" | "ladder"> => ({
   listen: live.config.admin.listen,
+  hosts: () => live.config.admin.hosts,
   metrics,
   inbound: {
     customers: () => live.customers,

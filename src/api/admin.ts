@@ -14,6 +14,8 @@ import { served } from "./unparsed.ts";
 export interface AdminOptions {
   /** `http://host:port`. */
   readonly listen: string;
+  /** Names, lower case, under which it is asked beside addresses and names of one word. */
+  readonly hosts: () => readonly string[];
   readonly metrics: Metrics;
   /** Undefined where the gateway can serve, else why it cannot. */
   readonly unready: () => Promise<string | undefined>;
@@ -63,7 +65,7 @@ function adminRoutes(options: AdminOptions): FastifyInstance {
     bodyLimit,
     onFault: (err) => inbound.log.error({ err }, "a request over HTTP could not be answered"),
     notFound: "here are /livez, /readyz, /metrics, /v1/customers/me, /v1/inbound, /v1/ladder and /openapi.json",
-    gate: turnAwayPages,
+    gate: (request, reply) => turnAwayPages(request, reply, options.hosts()),
   });
   app.get("/livez", (_request, reply) => json(reply, { status: "ok" }));
   app.get("/readyz", (_request, reply) => readiness(reply, options));
@@ -88,24 +90,28 @@ async function ownView(request: FastifyRequest, reply: FastifyReply, options: Ad
 
 /**
  * A page in somebody's browser: it shows its Origin, or has made its own name lead here (DNS rebinding), and such a name
- * has a dot. What tells of calls without asking who asks is for no name with a dot at all, and for no page whose
- * browser says that it is another's (it sends no Origin for an image or a script): each question is a line in the log.
+ * has a dot: one is taken where each request is signed, or the config says that it is ours. What tells of calls without asking who asks is for no
+ * page whose browser says that it is another's (it sends no Origin for an image or a script): each question is a log line.
  */
-function turnAwayPages(request: FastifyRequest, reply: FastifyReply): void {
+function turnAwayPages(request: FastifyRequest, reply: FastifyReply, hosts: readonly string[]): void {
   const { headers, is404, routeOptions, url } = request;
   const path = (is404 ? url : routeOptions.url) ?? "";
-  const isOpen = path.startsWith("/v1/") && !path.startsWith("/v1/customers/");
-  const isForeign = isOpen && (hasForeignName(headers.host) || isOfPage(headers["sec-fetch-site"]));
-  if (headers.origin === undefined && !isForeign) return;
-  problem(reply, 403, "no web page has business here; ask by address, localhost or a one-word name");
+  const isSigned = path.startsWith("/v1/customers/");
+  const isOpen = path.startsWith("/v1/") && !isSigned;
+  if (headers.origin !== undefined || (isOpen && isOfPage(headers["sec-fetch-site"]))) {
+    problem(reply, 403, "no web page has business here");
+  } else if (!isSigned && hasForeignName(headers.host, hosts)) {
+    problem(reply, 403, "this name is not in admin.hosts: ask by address, localhost or a one-word name, or add it");
+  }
 }
 
 /** none: typed into the browser, or a bookmark (Fetch metadata). */
 const isOfPage = (site: string | string[] | undefined): boolean => site !== undefined && site !== "none";
 
-function hasForeignName(host: string | undefined): boolean {
+function hasForeignName(host: string | undefined, ours: readonly string[]): boolean {
   const name = URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : "";
-  return name === "" || (isIP(name.replace(/^\[|\]$/g, "")) === 0 && name.includes("."));
+  if (isIP(name.replace(/^\[|\]$/g, "")) !== 0 || ours.includes(name)) return false;
+  return name === "" || name.includes(".");
 }
 
 const longestCallId = 256;

@@ -83,6 +83,7 @@ const admin = map({
       "is reachable from outside: listen on loopback or on a private address",
     )
     .default("http://127.0.0.1:8089"),
+  hosts: list(domain),
   operators: list(map({ id, secret })),
 });
 

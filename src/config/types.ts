@@ -53,8 +53,12 @@ export interface Config {
   };
   /** ttl: seconds. */
   readonly turn?: { readonly urls: readonly string[]; readonly secret: string; readonly ttl: number };
-  /** listen: `http://host:port`. */
-  readonly admin: { readonly listen: string; readonly operators: readonly Operator[] };
+  /** listen: `http://host:port`; hosts: names it is asked by, lower case. */
+  readonly admin: {
+    readonly listen: string;
+    readonly hosts: readonly string[];
+    readonly operators: readonly Operator[];
+  };
   /** A copy of every message goes to this collector. url: `udp://host:port`. */
   readonly hep?: { readonly url: string; readonly captureId: number; readonly authKey?: string | undefined };
   /** `sqlite:<absolute path>` or `postgres://…`. */

@@ -10,7 +10,7 @@ const callId = `reg-${unique()}`;
 
 beforeAll(async () => {
   kamailio = await startKamailio({ chainSecret });
-  gateway = await startGateway({ upstreamUrls: [kamailio.wsUrl] });
+  gateway = await startGateway({ upstreamUrls: [kamailio.wsUrl], admin: ", hosts: [Postern.Internal.example]" });
   const client = await RawClient.connect(gateway.gatewayUrl);
   const answered = await client.register("alice@acme.example", credential("alice@acme.example"), { callId });
   expect(status(answered)).toBe(200);
@@ -32,11 +32,20 @@ const ask = (path: string, headers: Record<string, string>): Promise<number> =>
 const ladder = `/v1/ladder?callId=${callId}`;
 
 describe("the admin port, asked by a page in an operator's browser", () => {
-  it.each([
+  it.each<[string, string, Record<string, string>]>([
     ["a name of the page's own that leads here", ladder, { Host: "evil.example:8089" }],
     ["the same, for who owns a number", "/v1/inbound?source=127.0.0.1&number=1", { Host: "evil.example" }],
     ["the same, the path spelled otherwise", ladder.replace("/v1/", "/%76%31/"), { Host: "evil.example" }],
     ["the same, with the whole address in it", `http://evil.example${ladder}`, { Host: "evil.example" }],
+    ...["/metrics", "/livez", "/readyz", "/openapi.json", "/nowhere"].map(
+      (path): [string, string, Record<string, string>] => [
+        `the same, for ${path}`,
+        path,
+        { Host: "evil.example:8089" },
+      ],
+    ),
+    ["a name that only begins like ours", "/metrics", { Host: "postern.internal.example.evil.example" }],
+    ["a name that only ends like ours", "/metrics", { Host: "evil.postern.internal.example" }],
     ["with its Origin", ladder, { Origin: "http://evil.example" }],
     ["with its Origin, for metrics", "/metrics", { Origin: "http://evil.example" }],
     ["with a Host that is none", ladder, { Host: "::::" }],
@@ -56,10 +65,14 @@ describe("the admin port, asked by a page in an operator's browser", () => {
     expect(await ask("/metrics", { Host: "localhost", "Sec-Fetch-Site": "cross-site" })).toBe(200);
   });
 
-  it.each(["127.0.0.1:8089", "localhost", "[::1]:8089", "gateway-upstream:8089"])(
-    "twin: asked as %s it tells",
-    async (Host) => {
-      expect(await ask(ladder, { Host })).toBe(200);
-    },
-  );
+  it.each([
+    "127.0.0.1:8089",
+    "localhost",
+    "[::1]:8089",
+    "gateway-upstream:8089",
+    "postern.internal.example:8089",
+    "POSTERN.internal.example",
+  ])("twin: asked as %s it tells", async (Host) => {
+    for (const path of [ladder, "/metrics", "/livez"]) expect(await ask(path, { Host })).toBe(200);
+  });
 });

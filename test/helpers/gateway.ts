@@ -20,6 +20,8 @@ export interface GatewaySettings {
   readonly globex?: string;
   /** YAML lines put at the end of the gateway section, indented by two spaces. */
   readonly gateway?: string;
+  /** YAML put at the end of the admin map, with a comma before it. */
+  readonly admin?: string;
   readonly proxyProtocol?: "v1" | "v2" | "off";
   readonly chainSecret?: string;
   readonly acmeSecret?: string;
@@ -83,7 +85,7 @@ upstream:
   urls: ${JSON.stringify(settings.upstreamUrls)}
   proxyProtocol: ${settings.proxyProtocol ?? "v1"}
 chain: { secret: ${settings.chainSecret ?? chainSecret} }
-admin: { listen: "http://127.0.0.1:0" }
+admin: { listen: "http://127.0.0.1:0"${settings.admin ?? ""} }
 customers:
   - id: acme
     domains: [acme.example]

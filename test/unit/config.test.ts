@@ -164,7 +164,7 @@ describe("the least config", () => {
         algorithm: "sha256",
         ttl: 60,
       },
-      admin: { listen: "http://127.0.0.1:8089", operators: [] },
+      admin: { listen: "http://127.0.0.1:8089", hosts: [], operators: [] },
       store: `sqlite:${join(folder.path, "postern.db")}`,
       storeNamed: false,
       storeKeys: [],

@@ -45,7 +45,9 @@ async function open(plan: OverloadPlan, dir: string): Promise<Hall> {
     nice: first,
     log: process.env.POSTERN_OVERLOAD_LOG ?? join(dir, "log"),
     // As deploy/systemd/postern.service has it.
-    execArgv: (process.env.POSTERN_OVERLOAD_NODE ?? "--max-semi-space-size=4").split(" ").filter(Boolean),
+    execArgv: (process.env.POSTERN_OVERLOAD_NODE ?? "--max-semi-space-size=4 --v8-pool-size=1")
+      .split(" ")
+      .filter(Boolean),
   });
   const users = [`wss://127.0.0.1:${gateway.port}`, String(plan.users), String(plan.rate)];
   const good = await forkChild("good.ts", users, { core, nice: first, env: { NODE_EXTRA_CA_CERTS: cert } });

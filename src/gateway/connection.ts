@@ -122,6 +122,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
       messagesPerSecond: () => context.limits().messagesPerSecond,
       handle: (incoming) => this.#handle(incoming),
       inTurn: (work) => this.#inTurn(work),
+      readOn: (release) => this.#readOn(release),
       flood: () => this.#close(refusals.tooFast),
       fault: (error) => {
         context.log.error({ connection: this.id, err: error }, "a message could not be handled");
@@ -374,6 +375,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
   }
 
   #accept(method: string, identity: Identity): void {
+    if (!this.#isServed) this.#context.strangers.accept();
     this.#visitor.accept();
     clearTimeout(this.#deadline);
     this.#deadline = undefined;
@@ -475,6 +477,13 @@ export class Connection implements Guest, ClientEnd, Drainable {
     if (this.#isServed) return work();
     if (this.#context.memoryShort()) return this.#close(refusals.overloaded);
     return this.#context.strangers.run(this.#peer.address, work);
+  }
+
+  /** Where strangers wait, another one is not read before its turn. */
+  #readOn(release: (() => void) | undefined): void {
+    const { strangers } = this.#context;
+    if (this.#isServed || strangers.idle) release?.();
+    else strangers.read(this.#peer.address, release ?? this.#inlet.hold());
   }
 
   /** From the first message on there is a time within which a request must be accepted. */

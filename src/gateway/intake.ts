@@ -19,6 +19,8 @@ export interface IntakeParts {
   readonly handle: (incoming: Incoming) => Promise<void> | undefined;
   /** Does it now, or when it is this client's turn. Default: now. */
   readonly inTurn?: (work: () => Promise<void> | undefined) => Promise<void> | undefined;
+  /** Nothing waits any more: reads on now, or when it is this client's turn. release: where it was stopped. Default: now. */
+  readonly readOn?: (release: (() => void) | undefined) => void;
   readonly flood: () => void;
   readonly fault: (error: unknown) => void;
 }
@@ -30,6 +32,7 @@ const mostTooLate = 20_480;
 const leastTooLate = 1_024;
 
 const atOnce: Required<IntakeParts>["inTurn"] = (work) => work();
+const goOn: Required<IntakeParts>["readOn"] = (release) => release?.();
 
 /** A client's messages, handled one after another, for their order is the order Kamailio gets them in. */
 export class Intake {
@@ -75,7 +78,7 @@ export class Intake {
   }
 
   async #work(): Promise<void> {
-    const { socket, inlet, handle, inTurn = atOnce, fault } = this.#parts;
+    const { socket, inlet, handle, inTurn = atOnce, readOn = goOn, fault } = this.#parts;
     this.#busy = true;
     // Until nothing waits any more: each time that it is let go, a socket reads more than it gives.
     let release: (() => void) | undefined;
@@ -91,7 +94,7 @@ export class Intake {
       fault(error);
     } finally {
       this.#busy = false;
-      release?.();
+      readOn(release);
     }
   }
 }

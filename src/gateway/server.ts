@@ -12,6 +12,7 @@ import { drain } from "./drain.ts";
 import { closing, type Handshake, judgeHandshake } from "./handshake.ts";
 import { httpServer, listen, noHandshake, type PlainHttpOptions, read, type TlsFiles } from "./plain-http.ts";
 import type { Source } from "./proxy-header.ts";
+import { readNothingWhilePaused } from "./read-stop.ts";
 import type { Sources } from "./source.ts";
 import { Turnstile } from "./turnstile.ts";
 import { Unanswered, upgradeFault } from "./upgrade-fault.ts";
@@ -65,7 +66,11 @@ export async function openGateway(options: GatewayOptions, context: Context): Pr
     hurry: new AbortController(),
     sources: options.sources,
     doorway: new Doorway(),
-    turnstile: new Turnstile({ scarce: context.memoryShort, patience: () => context.limits().preAuthSeconds * 1000 }),
+    turnstile: new Turnstile({
+      scarce: context.memoryShort,
+      accepted: () => context.strangers.takeAccepted(),
+      patience: () => context.limits().preAuthSeconds * 1000,
+    }),
     unanswered: new Unanswered(server),
     standing: new Set(),
     context,
@@ -188,6 +193,7 @@ function receive(
     rejectUpgrade(stream, { status, code, detail: sentence, ...retry }, context);
     return;
   }
+  readNothingWhilePaused(stream);
   sockets.handleUpgrade(request, stream, head, (socket) => {
     if (verdict.kind === "turned-away") turnAway(socket, verdict, address, context);
     else {

@@ -12,6 +12,8 @@ export interface TurnstileOptions {
   readonly mostInside?: number;
   /** Memory is short: few may be there at once, enough to be told. */
   readonly scarce: () => boolean;
+  /** Whether one who came in was accepted since; true once for each. */
+  readonly accepted: () => boolean;
   /** Milliseconds within which a new connection must say something; 0 for no limit. */
   readonly patience: () => number;
 }
@@ -37,8 +39,12 @@ const usualSilent = 1_000;
 const usualWaiting = 10_000;
 const usualInside = 2_000;
 const mostInNeed = 50;
-/** Milliseconds from one to the next: a handshake costs as much as many messages, and others have calls. */
-const pace = 2;
+/**
+ * Milliseconds from one to the next: a handshake costs as much as many messages, and others have calls. Sooner where one
+ * who came in before was accepted: so those who come back after a restart do not wait as a flood does.
+ */
+const pace = 5;
+const sooner = 2;
 /** Bytes of a first word that always has room: a ClientHello, and an upgrade without a large token. */
 const usualWord = 4_096;
 /** Bytes of all first words, where others are longer. */
@@ -106,7 +112,7 @@ export class Turnstile {
       socket.unshift(bytes);
       this.#said += bytes.length;
       this.#waiting.push(whose, { ...comer, said: bytes.length });
-      this.#timer ??= setTimeout(() => this.#turn(), pace);
+      this.#timer ??= setTimeout(() => this.#turn(), sooner);
     };
     socket.setTimeout(this.#options.patience());
     socket.once("timeout", leave);
@@ -130,7 +136,7 @@ export class Turnstile {
     this.#timer = undefined;
     const next = this.#next();
     if (!next) return;
-    this.#timer = setTimeout(() => this.#turn(), pace);
+    this.#timer = setTimeout(() => this.#turn(), this.#options.accepted() ? sooner : pace);
     const { socket, whose, enter } = next;
     this.#inside.enter(keyOf(socket), { whose, leave: () => void socket.destroy() });
     enter();

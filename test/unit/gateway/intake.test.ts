@@ -1,11 +1,11 @@
 import { EventEmitter } from "node:events";
 import { describe, expect, it } from "vitest";
 import type { WebSocket } from "ws";
-import { type Incoming, Intake } from "../../../src/gateway/intake.ts";
+import { type Incoming, Intake, type IntakeParts } from "../../../src/gateway/intake.ts";
 import type { Inlet } from "../../../src/gateway/pressure.ts";
 
 /** A socket that gives what a test says, and what became of it. */
-function bench() {
+function bench(readOn?: IntakeParts["readOn"]) {
   const socket = Object.assign(new EventEmitter(), { readyState: 1, OPEN: 1 });
   const handled: number[] = [];
   const done = Promise.withResolvers<void>();
@@ -25,6 +25,7 @@ function bench() {
       handled.push(bytes.readUInt32BE());
       return handled.length === 1 ? done.promise : undefined;
     },
+    ...(readOn && { readOn }),
     flood: () => {
       seen.floods++;
       socket.readyState = 2;
@@ -50,6 +51,19 @@ describe("messages that come while one waits", () => {
     await new Promise(setImmediate);
     expect(handled).toEqual(Array.from({ length: 1_001 }, (_, at) => at));
     expect(seen.holds).toBe(0);
+  });
+
+  it("are handled before more is read, which may be put off", async () => {
+    const releases: ((() => void) | undefined)[] = [];
+    const { handled, seen, send, done } = bench((release) => void releases.push(release));
+    for (let at = 0; at < 3; at++) send(at);
+    done();
+    await new Promise(setImmediate);
+    expect([handled, seen.holds, releases.length]).toEqual([[0, 1, 2], 1, 1]);
+    releases[0]?.();
+    expect(seen.holds).toBe(0);
+    send(3);
+    expect([handled.length, releases]).toEqual([4, [expect.any(Function), undefined]]);
   });
 
   it("above a thousand are a flood, told once", () => {

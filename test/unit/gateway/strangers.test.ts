@@ -1,5 +1,5 @@
 import { setTimeout as later } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FairQueue } from "../../../src/gateway/fair-queue.ts";
 import { Strangers } from "../../../src/gateway/strangers.ts";
 
@@ -17,6 +17,90 @@ describe("a queue by turns", () => {
     while (queue.size > 0) order.push(queue.shift());
     expect(order).toEqual(["a1", "b1", "c1", "a2", "b2", "a3"]);
     expect([queue.shift(), queue.lines, queue.waitingOf("a")]).toEqual([undefined, 0, 0]);
+  });
+});
+
+describe("who waits among strangers", () => {
+  let now = 0;
+  beforeEach(() => {
+    now = 0;
+    vi.useFakeTimers();
+  });
+  afterEach(() => void vi.useRealTimers());
+
+  const passes = (milliseconds: number): void => {
+    now += milliseconds;
+    vi.advanceTimersByTime(milliseconds);
+  };
+  /** Work that takes as long, and says so. */
+  const bench = () => {
+    const strangers = new Strangers(() => now);
+    const done: number[] = [];
+    const work = (at: number, milliseconds: number) => (): undefined => {
+      now += milliseconds;
+      done.push(at);
+    };
+    const come = (count: number, milliseconds: number): void => {
+      for (let at = 0; at < count; at++) void strangers.run("192.0.2.1", work(at, milliseconds));
+    };
+    return { strangers, done, come };
+  };
+
+  it("has one millisecond of ten", () => {
+    const { come, done } = bench();
+    come(20, 0.25);
+    expect(done).toHaveLength(4);
+    passes(9);
+    expect(done).toHaveLength(4);
+    passes(1);
+    expect(done).toHaveLength(8);
+    passes(10);
+    expect(done).toHaveLength(12);
+  });
+
+  it("has its next turn sooner where somebody was accepted, once, and does not put it off by being many", () => {
+    const { strangers, come, done } = bench();
+    come(20, 1);
+    expect(done).toHaveLength(1);
+    for (let at = 0; at < 2; at++) {
+      strangers.accept();
+      vi.advanceTimersByTime(1);
+    }
+    expect(done).toHaveLength(2);
+    passes(9);
+    expect(done).toHaveLength(2);
+    passes(1);
+    expect(done).toHaveLength(3);
+  });
+
+  it("lets as many come in sooner as were accepted, a hundred of them at most", () => {
+    const { strangers } = bench();
+    expect(strangers.takeAccepted()).toBe(false);
+    for (let at = 0; at < 200; at++) strangers.accept();
+    let sooner = 0;
+    while (strangers.takeAccepted()) sooner++;
+    expect(sooner).toBe(100);
+  });
+
+  it("is read one by one, each in a turn of the event loop, as long as there is time; what it says then is for now", () => {
+    const { strangers, come, done } = bench();
+    come(1, 1);
+    const read: number[] = [];
+    for (const at of [1, 2, 3]) strangers.read("192.0.2.1", () => void read.push(at));
+    expect([strangers.idle, read]).toEqual([false, []]);
+    vi.advanceTimersByTime(10);
+    expect(read).toEqual([1]);
+    come(2, 0.25);
+    expect(done).toHaveLength(3);
+    vi.advanceTimersToNextTimer();
+    expect(read).toEqual([1, 2]);
+    come(3, 0.25);
+    expect(done).toHaveLength(5);
+    vi.advanceTimersToNextTimer();
+    expect(read).toEqual([1, 2]);
+    vi.advanceTimersByTime(10);
+    expect(read).toEqual([1, 2, 3]);
+    expect(done).toHaveLength(6);
   });
 });
 

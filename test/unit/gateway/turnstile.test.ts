@@ -48,7 +48,7 @@ afterEach(() => void vi.useRealTimers());
 let port = 1000;
 
 function bench(options: Partial<TurnstileOptions> = {}) {
-  const turnstile = new Turnstile({ scarce: () => false, patience: () => 10_000, ...options });
+  const turnstile = new Turnstile({ scarce: () => false, accepted: () => true, patience: () => 10_000, ...options });
   const entered: FakeSocket[] = [];
   const comes = (address: string, crowd = false): FakeSocket => {
     const socket = new FakeSocket(address, port++);
@@ -101,6 +101,25 @@ describe("the turnstile", () => {
     milliseconds(100);
     expect(entered).toHaveLength(21);
     expect(gone(flood)).toBe(0);
+  });
+
+  it("lets them in more slowly where none of them is accepted, and sooner for each that is", () => {
+    let accepted = 0;
+    const { speaks, entered } = bench({ accepted: () => accepted-- > 0 });
+    for (let at = 0; at < 10; at++) speaks("192.0.2.1");
+    milliseconds(2);
+    expect(entered).toHaveLength(1);
+    milliseconds(4);
+    expect(entered).toHaveLength(1);
+    accepted = 2;
+    milliseconds(1);
+    expect(entered).toHaveLength(2);
+    milliseconds(4);
+    expect(entered).toHaveLength(4);
+    milliseconds(4);
+    expect(entered).toHaveLength(4);
+    milliseconds(1);
+    expect(entered).toHaveLength(5);
   });
 
   it("passes over who went away while it waited", () => {

@@ -1,0 +1,30 @@
+import type { Duplex } from "node:stream";
+
+/** What is beneath a socket, as Node's own HTTP server handles it. */
+interface Handle {
+  reading: boolean;
+  readStart(): void;
+  readStop(): void;
+}
+
+const handleOf = (socket: Duplex): Handle | null | undefined =>
+  (socket as Duplex & { readonly _handle?: Handle | null })._handle;
+
+/**
+ * By itself a paused socket is read on until its buffer is full: 64 KB of each of many strangers, decrypted in one turn
+ * of the event loop. This one is not: what comes waits at the sender. Node's HTTP server does the same, until an upgrade.
+ */
+export function readNothingWhilePaused(socket: Duplex): void {
+  socket.on("pause", () => {
+    const handle = handleOf(socket);
+    if (!handle?.reading) return;
+    handle.reading = false;
+    handle.readStop();
+  });
+  socket.on("resume", () => {
+    const handle = handleOf(socket);
+    if (!handle || handle.reading) return;
+    handle.reading = true;
+    handle.readStart();
+  });
+}

@@ -22,11 +22,11 @@ export type PostgresUrl =
   /** The sentence repeats nothing of the URL. */
   | { readonly kind: "fault"; readonly sentence: string };
 
-const modes: Readonly<Record<string, PostgresTarget["tls"]>> = {
-  disable: "off",
-  require: "encrypted",
-  "verify-full": "verified",
-};
+const modes: ReadonlyMap<string, PostgresTarget["tls"]> = new Map([
+  ["disable", "off"],
+  ["require", "encrypted"],
+  ["verify-full", "verified"],
+]);
 
 const example = "write postgres://user:password@host:5432/database";
 
@@ -41,7 +41,7 @@ export function readPostgresUrl(text: string): PostgresUrl {
   if (user === "") return fault(`names no user: ${example}`);
   if (database === "" || database.includes("/")) return fault(`names no database: ${example}`);
   const host = socket || named;
-  if (socket ? !isAbsolute(socket) || named !== "" : !isHost(named)) return fault(hostWanted);
+  if (socket ? !isAbsolute(socket) || named !== "localhost" : !isHost(named)) return fault(hostWanted);
   const wrong = wrongParameter(url.searchParams);
   if (wrong !== undefined) return fault(wrong);
   const port = Number(url.port || 5432);
@@ -58,7 +58,8 @@ export function readPostgresUrl(text: string): PostgresUrl {
   };
 }
 
-const hostWanted = "names no host: one host name or address, or ?host= with the absolute path of a socket's folder";
+const hostWanted =
+  "names no host: write one host name or address, or localhost and ?host= with the absolute path of a socket's folder";
 
 /** What of a `store` may be logged and shown; of a URL that is none nothing. */
 export function storeName(store: string): string {
@@ -87,7 +88,7 @@ function wrongParameter(given: URLSearchParams): string | undefined {
   if (unknown) return "has a parameter that is not known: sslmode, sslrootcert and host are";
   if (new Set(names).size < names.length) return "has a parameter twice";
   const mode = given.get("sslmode");
-  if (mode !== null && !(mode in modes)) {
+  if (mode !== null && !modes.has(mode)) {
     return "has an sslmode that cannot be relied on: verify-full, require (any certificate) or disable";
   }
   const authorities = given.get("sslrootcert");
@@ -98,7 +99,7 @@ function wrongParameter(given: URLSearchParams): string | undefined {
 
 /** Beyond this machine nobody is believed without a certificate, and nothing goes in the clear, unless it is said. */
 function tlsOf(mode: string | null, host: string): PostgresTarget["tls"] {
-  if (mode !== null) return modes[mode] ?? "verified";
+  if (mode !== null) return modes.get(mode) ?? "verified";
   return isHere(host) ? "off" : "verified";
 }
 

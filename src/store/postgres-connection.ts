@@ -2,7 +2,7 @@ import { connect, isIP, type Socket } from "node:net";
 import { isAbsolute } from "node:path";
 import postgres from "postgres";
 import type { PostgresTarget } from "../config/store-url.ts";
-import { fault } from "./postgres-fault.ts";
+import { codeOf, fault } from "./postgres-fault.ts";
 
 /** Milliseconds that the server lets a statement, a lock and a client that says nothing inside a transaction wait. */
 const serverPatience = { statement_timeout: 5_000, lock_timeout: 2_000, idle_in_transaction_session_timeout: 5_000 };
@@ -26,6 +26,7 @@ export class PostgresConnection {
   readonly #server: PostgresServer;
   #socket: Socket | undefined;
   #over = false;
+  #answered = false;
 
   /** notified: the server has told what was listened for. lost: it is over, by whomever. */
   constructor(server: PostgresServer, { notified, lost }: { notified?: () => void; lost?: () => void } = {}) {
@@ -54,7 +55,11 @@ export class PostgresConnection {
   async query(text: string, values: readonly Value[] = []): Promise<readonly Row[]> {
     if (this.#over) throw fault("CONNECTION_CLOSED");
     const asked = this.#sql.unsafe<Row[]>(text, [...values], { prepare: values.length > 0 });
-    return Promise.race([asked, this.#lost]);
+    const rows = await Promise.race([asked, this.#lost]).catch((error: unknown) =>
+      Promise.reject(this.#explained(error)),
+    );
+    this.#answered = true;
+    return rows;
   }
 
   /** At once; what is under way fails. */
@@ -72,6 +77,12 @@ export class PostgresConnection {
     this.#over = true;
     await this.#sql.end({ timeout: 1 });
     this.#socket?.destroy();
+  }
+
+  /** Who knows no TLS closes the connection when it begins. */
+  #explained(error: unknown): unknown {
+    const closed = ["CONNECTION_CLOSED", "ECONNRESET"].includes(codeOf(error) ?? "");
+    return closed && !this.#answered && this.#server.tls !== "off" ? fault("EPROTO") : error;
   }
 
   #open(): Socket {

@@ -1,5 +1,5 @@
 import type { PostgresConnection, PostgresServer } from "./postgres-connection.ts";
-import { postgresSentence } from "./postgres-fault.ts";
+import { isServers, postgresSentence } from "./postgres-fault.ts";
 import { NotBegun, PostgresPool, patience } from "./postgres-pool.ts";
 import { keysFor, mustBeKnown, readMeta } from "./postgres-schema.ts";
 import type { SealKeys } from "./seal.ts";
@@ -105,9 +105,8 @@ async function transact<T>(
     end.asked = false;
     return result;
   } catch (error) {
-    if (connection.isOver) throw error;
-    end.asked = false;
-    await connection.query("ROLLBACK");
+    if (isServers(error)) end.asked = false;
+    if (!end.asked) await connection.query("ROLLBACK").catch(() => connection.destroy());
     throw error;
   }
 }

@@ -55,5 +55,8 @@ export function postgresSentence(error: unknown): string {
 export const codeOf = (error: unknown): string | undefined =>
   error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 
+/** The server itself refuses, and the connection goes on. */
+export const isServers = (error: unknown): boolean => error instanceof Error && "severity" in error;
+
 /** In the driver's own form. */
 export const fault = (code: string): Error => Object.assign(new Error(code), { code });

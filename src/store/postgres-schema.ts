@@ -67,7 +67,7 @@ export async function alone<T>(connection: PostgresConnection, work: () => Promi
     await connection.query("COMMIT");
     return result;
   } catch (error) {
-    if (!connection.isOver) await connection.query("ROLLBACK");
+    await connection.query("ROLLBACK").catch(() => connection.destroy());
     throw error;
   }
 }

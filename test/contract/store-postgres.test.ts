@@ -1,8 +1,10 @@
-import { createServer, type Socket } from "node:net";
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { inspect } from "node:util";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { type PostgresTarget, readPostgresUrl } from "../../src/config/store-url.ts";
 import { claimsOf } from "../../src/store/claims.ts";
-import type { Edit, Ports, Store } from "../../src/store/port.ts";
+import { beginning, type Edit, type Ports, type Store, type StoreEvent } from "../../src/store/port.ts";
 import { openPostgres } from "../../src/store/postgres.ts";
 import { PostgresPool, patience } from "../../src/store/postgres-pool.ts";
 import { type Postgres, startPostgres } from "../helpers/postgres.ts";
@@ -10,6 +12,9 @@ import { describeAudit } from "./audit.ts";
 import { describeCalls } from "./calls.ts";
 import { describeStore } from "./store.ts";
 import { describeUses } from "./uses.ts";
+
+// Some of them start PostgreSQL again.
+vi.setConfig({ testTimeout: 30_000 });
 
 let server: Postgres;
 beforeAll(async () => {
@@ -119,7 +124,204 @@ describe("a store in PostgreSQL", () => {
       mute.close();
     }
   });
+
+  it("brings an older schema forward, and leaves a newer one, another program's and one that loses texts alone", async () => {
+    await opened((store) => store.write([put("acme")], act));
+    await server.sql("DROP TABLE postern.uses; UPDATE postern.meta SET value = '3' WHERE name = 'schema'");
+    await opened(async (store, { uses }) => {
+      expect(await store.get("acme")).toMatchObject({ kind: "stored", revision: 1 });
+      expect(await uses.of("acme")).toEqual([]);
+    });
+    await server.sql("UPDATE postern.meta SET value = '99' WHERE name = 'schema'");
+    await expect(open()).rejects.toThrow(/schema is version 99 and this Postern knows 4: run the newer Postern/);
+    await server.sql("UPDATE postern.meta SET value = 'x' WHERE name = 'application'");
+    await expect(open()).rejects.toThrow(/another program's database/);
+    for (const theirs of ["CREATE TABLE postern.meta (a int)", "CREATE TABLE postern.theirs (a int)"]) {
+      await remove();
+      await server.sql(`CREATE SCHEMA postern; ${theirs}`);
+      await expect(open()).rejects.toThrow(/another program's database/);
+    }
+    await server.sql("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0");
+    await expect(openAt(server.url("latin"))).rejects.toThrow(/cannot keep every text: .* ENCODING 'UTF8'/);
+  });
+
+  it("changes nothing for a gateway whose version is the older one now, which goes on reading", async () => {
+    await opened(async (store, { audit }) => {
+      await store.write([put("acme")], act);
+      await server.sql("UPDATE postern.meta SET value = '99' WHERE name = 'schema'");
+      const written = await store.write([put("globex")], act);
+      expect(written).toMatchObject({ kind: "unavailable", sentence: expect.stringMatching(/schema is version 99/) });
+      await expect(audit.append([act])).rejects.toThrow(/schema is version 99/);
+      expect((await store.changes(beginning)).records).toHaveLength(1);
+    });
+  });
+
+  it.each([
+    [
+      "a wrong password",
+      (url: string) => url.replace(/postern:[^@]*/, "postern:s3cret-and-wrong"),
+      /refuses this user or its password$/,
+    ],
+    [
+      "no such database",
+      (url: string) => url.replace(/postgres$/, "nowhere"),
+      /\/nowhere is not there: createdb makes it$/,
+    ],
+    [
+      "nothing that listens",
+      (url: string) => url.replace(/:\d+\//, ":1/"),
+      /:1\/postgres cannot be reached: nothing listens there$/,
+    ],
+    [
+      "no socket",
+      (url: string) => `${url.replace(/127.0.0.1:\d+/, "localhost")}?host=/nowhere`,
+      /cannot be reached: there is no socket$/,
+    ],
+    [
+      "no TLS",
+      (url: string) => `${url}?sslmode=verify-full`,
+      /does not speak TLS as it should: turn ssl on there, or set sslmode$/,
+    ],
+    [
+      "no name",
+      (url: string) => `${url.replace("127.0.0.1", "db.invalid")}?sslmode=disable`,
+      /cannot be reached: (its host has no address|nobody says which)/,
+    ],
+  ])("says of %s what it is, and never the password", async (_, changed, sentence) => {
+    const error = await openAt(changed(server.url())).catch((one: unknown) => one as Error);
+    expect(error).toBeInstanceOf(Error);
+    expect((error as Error).message).toMatch(sentence);
+    expect((error as Error).message).toMatch(/^the store postgres:\/\/postern@/);
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toMatch(/s3cret|the-password|the%2Dpassword/);
+  });
+
+  it("shows the server a name and no secret", async () => {
+    await opened(async (store) => {
+      await store.write([put("acme")], act);
+      const rows = await server.sql(
+        "SELECT query, application_name FROM pg_stat_activity WHERE application_name = 'postern'",
+      );
+      expect(rows.length).toBeGreaterThan(0);
+      expect(JSON.stringify(rows)).not.toMatch(/the-password|the-secret-of/);
+    });
+    const everything = await server.sql(
+      "SELECT item FROM postern.customers UNION ALL SELECT entry FROM postern.audit UNION ALL SELECT value FROM postern.claims",
+    );
+    expect(JSON.stringify(everything)).toMatch(/sealed:/);
+    expect(JSON.stringify(everything)).not.toMatch(/the-secret-of/);
+    expect(server.log()).not.toMatch(/the-password|the-secret-of/);
+  });
+
+  it("has its key changed in two rounds, while others go on", async () => {
+    const [old, fresh] = ["the-old-key-of-the-store", "the-fresh-key-of-the-store"];
+    const other = await open([old, fresh]);
+    await other.store.write([put("acme")], act);
+    await opened(
+      async (store) => {
+        await store.write([put("globex")], act);
+        expect(await other.store.get("globex")).toMatchObject({ kind: "stored" });
+        expect(await other.store.write([put("initech")], act)).toMatchObject({ kind: "written" });
+        const same = put("hooli", { secrets: [{ id: "x", secret: "the-secret-of-acme-0123" }] });
+        expect(await other.store.write([same], act)).toMatchObject({ kind: "taken", owner: "acme" });
+      },
+      [fresh, old],
+      true,
+    );
+    await other.store.close();
+    await opened(
+      async (store) => {
+        const { records } = await store.changes(beginning);
+        expect(records.map(({ kind, id }) => [kind, id])).toEqual(
+          ["acme", "globex", "initech"].map((id) => ["stored", id]),
+        );
+      },
+      [fresh],
+    );
+  });
+
+  it("fails in words while its server is gone, tells so once, and is well again by itself", async () => {
+    await opened(async (store, ports) => {
+      await store.write([put("acme")], act);
+      const events: StoreEvent[] = [];
+      store.watch((event) => events.push(event));
+      const kinds = (): string[] => events.map(({ kind }) => kind);
+      await server.halt("immediate");
+      onTestFinished(() => server.resume());
+      await expect.poll(kinds, deadline).toEqual(["troubled"]);
+      expect(events[0]).toMatchObject({
+        sentence: expect.stringMatching(gone),
+      });
+      const written = await store.write([put("globex")], act);
+      expect(written).toMatchObject({ kind: "unavailable", sentence: expect.stringMatching(gone) });
+      await expect(store.get("acme")).rejects.toThrow(gone);
+      await expect(ports.calls.find({ limit: 1 })).rejects.toThrow(gone);
+      await expect(ports.audit.append([act])).rejects.toThrow(gone);
+      await server.resume();
+      await expect.poll(kinds, deadline).toEqual(["troubled", "well"]);
+      expect(await store.write([put("globex")], act)).toEqual({ kind: "written", revision: 2 });
+      expect(kinds()).toEqual(["troubled", "well", "changed"]);
+    });
+  });
+
+  it("looks itself where a notice is lost, and says so where it was put back to an earlier state", async () => {
+    await opened(async (store) => {
+      await store.write([put("acme")], act);
+      const events: StoreEvent[] = [];
+      store.watch((event) => events.push(event));
+      await server.sql("UPDATE postern.meta SET value = '7' WHERE name = 'revision'");
+      await expect.poll(() => events, deadline).toEqual([{ kind: "changed" }]);
+      await server.sql("UPDATE postern.meta SET value = '5' WHERE name = 'revision'");
+      const sentence = expect.stringMatching(/was put back to an earlier state: restart the gateway/);
+      await expect.poll(() => events.at(-1), deadline).toEqual({ kind: "troubled", sentence });
+    });
+  });
+
+  it("says that it does not know, where the connection is lost while it is asked to keep a change", async () => {
+    await opened((store) => store.write([put("acme")], act));
+    const proxy = await cuttingAfter("COMMIT\0", server.port);
+    const ports = await openAt(server.url().replace(`:${server.port}/`, `:${proxy.port}/`));
+    await expect(ports.store.write([put("globex")], act)).rejects.toThrow(/look whether it was before you try again$/);
+    const early = await cuttingAfter("pg_notify", server.port);
+    const others = await openAt(server.url().replace(`:${server.port}/`, `:${early.port}/`));
+    expect(await others.store.write([put("initech")], act)).toMatchObject({ kind: "unavailable" });
+    await Promise.all([ports.store.close(), others.store.close()]);
+    await Promise.all([proxy.close(), early.close()]);
+    await opened(async (store) => expect(await store.get("initech")).toBeUndefined());
+  });
 });
+
+/** Who noticed nothing yet still has a connection, which is closed. */
+const gone =
+  /^the store postgres:.* (cannot be reached: nothing listens there|closed the connection: .*|is starting or stopping: .*)$/;
+
+const deadline = { timeout: 8_000 };
+
+async function openAt(url: string): Promise<Ports> {
+  const ports = await openPostgres({ target: targetOf(url), keys: [key], renew: false, make: true });
+  if (!ports) throw new Error("it was not made");
+  return ports;
+}
+
+/** A way to the server on which the connection ends with the packet, of the way there, that holds a word. */
+async function cuttingAfter(word: string, port: number): Promise<{ port: number; close(): Promise<void> }> {
+  const way = createServer((socket) => {
+    const there = connect(port, "127.0.0.1");
+    for (const [one, other] of [
+      [socket, there],
+      [there, socket],
+    ] as const) {
+      one.on("error", () => other.destroy()).on("close", () => other.destroy());
+    }
+    there.pipe(socket);
+    socket.on("data", (data) => {
+      if (!data.includes(word)) return void there.write(data);
+      there.write(data, () => socket.resetAndDestroy());
+    });
+  }).listen(0, "127.0.0.1");
+  await once(way, "listening");
+  const close = () => new Promise<void>((resolve) => way.close(() => resolve()));
+  return { port: (way.address() as AddressInfo).port, close };
+}
 
 /** Another program's change that has the row which each change needs. */
 function holdRevision(until: Promise<void>): { isHeld: Promise<void>; ended: Promise<unknown> } {

@@ -70,6 +70,7 @@ export async function startPostgres({ settings = {}, prepare }: PostgresSettings
   const args = Object.entries({ ...options, ...settings }).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
 
   const resume = async (): Promise<void> => {
+    if (server && server.exitCode === null && server.signalCode === null) return;
     const from = said.length;
     const stdio: ["ignore", "ignore", "pipe"] = ["ignore", "ignore", "pipe"];
     const child = spawn(join(binaries(), "postgres"), ["-D", data, ...args], { ...user, cwd: folder, stdio });
@@ -84,7 +85,7 @@ export async function startPostgres({ settings = {}, prepare }: PostgresSettings
     });
   };
   const halt = async (how: "fast" | "immediate" = "fast"): Promise<void> => {
-    if (!server || server.exitCode !== null) return;
+    if (!server || server.exitCode !== null || server.signalCode !== null) return;
     const ended = once(server, "exit");
     server.kill(how === "fast" ? "SIGINT" : "SIGQUIT");
     await ended;

@@ -18,9 +18,11 @@ import { upstreamProbe } from "./gateway/probe.ts";
 import { type Gateway, openGateway } from "./gateway/server.ts";
 import { Sources } from "./gateway/source.ts";
 import { Strangers } from "./gateway/strangers.ts";
+import { composeKeeping, type Keeping } from "./keeping.ts";
 import { Live } from "./live.ts";
 import { CallRate } from "./policy/call-rate.ts";
 import { composeProving, type Proving } from "./proving.ts";
+import { headText } from "./store/journal.ts";
 import type { StoredCustomer } from "./store/judge.ts";
 import { type StoredChange, StoredCustomers } from "./store/stored.ts";
 import { Homer } from "./telemetry/homer.ts";
@@ -56,6 +58,7 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
   const customers = await stored.load({ renew: true });
   const live = await compare(config, clock, customers, stored);
   const proving = prove(live, clock, log);
+  const keeping = composeKeeping({ ports: () => stored.opened, customers: () => live.customers, clock, log });
   const announcements = new Announcements(clock);
   const legs = new Legs(announcements);
   const upstream = () => live.config.upstream;
@@ -66,7 +69,7 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
   const trace = new Trace(clock, homer ? [ring, homer] : [ring]);
   const overload = overloadOf(live, log, () => metrics.connections.size + legs.size);
   const metrics: Metrics = new Metrics({ version: version(), readings: readings(live, legs, health, homer, overload) });
-  const parts = { live, legs, health, proving, log, clock, metrics, trace, overload };
+  const parts = { live, legs, health, proving, log, clock, metrics, trace, overload, keeping };
   const context = compose(parts);
   const probe = upstreamProbe({ clock, upstream: context.upstream, chain, announcements });
   const unready = async () => (live.draining ? "draining" : probe());
@@ -78,6 +81,7 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
     abandon(admin, proving, stored, error),
   );
   live.gatewayUrl = gateway.url;
+  keeping.start();
   stored.follow((change) => takeUp(change, live, gateway, log));
   health.start();
   overload.start();
@@ -85,7 +89,11 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
   return {
     gatewayUrl: gateway.url,
     adminUrl: admin.url,
-    reload: (next) => reload(next, live, gateway, proving),
+    reload: (next) => {
+      const restart = reload(next, live, gateway, proving);
+      keeping.note("config.reload");
+      return restart;
+    },
     drain: () => {
       live.draining = true;
       return gateway.drain(live.config.drain.seconds);
@@ -94,6 +102,7 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
       live.draining = true;
       health.stop();
       overload.stop();
+      await keeping.close();
       await stored.close();
       await gateway.close();
       await admin.close();
@@ -114,6 +123,7 @@ interface Parts {
   readonly metrics: Metrics;
   readonly trace: Trace;
   readonly overload: Overload;
+  readonly keeping: Keeping;
 }
 
 const prove = (live: Live, clock: Clock, log: Log): Proving =>
@@ -159,13 +169,14 @@ const sourcesOf = (live: Live, log: Log): Sources =>
     log,
   });
 
-function compose({ live, health, proving, legs, log, clock, metrics, trace, overload }: Parts): Context {
+function compose({ live, health, proving, legs, log, clock, metrics, trace, overload, keeping }: Parts): Context {
   return {
     legs,
     log,
     clock,
     metrics,
     trace,
+    verdicts: keeping.verdicts,
     customers: () => live.customers,
     gatewayDomains: () => live.domains,
     allowMissingOrigin: () => live.config.gateway.allowMissingOrigin,
@@ -193,7 +204,14 @@ function compose({ live, health, proving, legs, log, clock, metrics, trace, over
   };
 }
 
-const adminOptions = ({ live, proving, metrics, clock, log }: Parts): Omit<AdminOptions, "unready" | "ladder"> => ({
+const adminOptions = ({
+  live,
+  proving,
+  metrics,
+  clock,
+  log,
+  keeping,
+}: Parts): Omit<AdminOptions, "unready" | "ladder"> => ({
   listen: live.config.admin.listen,
   hosts: () => live.config.admin.hosts,
   metrics,
@@ -207,11 +225,19 @@ const adminOptions = ({ live, proving, metrics, clock, log }: Parts): Omit<Admin
     authenticator: proving.managers,
     failures: proving.managersFailures,
     failuresPerMinute: () => live.config.gateway.limits.failuresPerMinute,
+    signedIn: (manager, address) =>
+      keeping.signedIn(
+        manager.kind === "operator" ? manager : { id: manager.apiKey, customer: manager.customer.id },
+        address,
+      ),
     log,
   },
 });
 
-const publicOptions = ({ live, proving, metrics, clock, log, overload }: Parts, sources: Sources): PublicOptions => ({
+const publicOptions = (
+  { live, proving, metrics, clock, log, overload, keeping }: Parts,
+  sources: Sources,
+): PublicOptions => ({
   customers: () => live.customers,
   clock,
   chain: proving.exchanged,
@@ -223,6 +249,7 @@ const publicOptions = ({ live, proving, metrics, clock, log, overload }: Parts, 
   },
   failures: proving.failures,
   metrics,
+  verdicts: keeping.verdicts,
   log,
   draining: () => live.draining,
   overloaded: () => overload.now,
@@ -251,7 +278,8 @@ function takeUp(change: StoredChange, live: Live, gateway: Gateway, log: Log): v
   const { revision, put, gone } = change;
   const customers = new Set([...put.map(({ customer: { id } }) => id), ...gone]);
   if (touched) gateway.dismissRevoked({ customers, alsoRemoved: true });
-  log.info({ revision, changed: put.length - leftOut.length, removed: gone.length }, "stored customers changed");
+  const audit = change.head && headText(change.head);
+  log.info({ revision, changed: put.length - leftOut.length, removed: gone.length, audit }, "stored customers changed");
 }
 
 async function compare(

@@ -4,6 +4,7 @@ import type { Customers } from "../core/customers.ts";
 import { codes, refuse } from "../core/errors.ts";
 import type { Customer } from "../core/identity.ts";
 import type { JsonValue } from "../core/strict-json.ts";
+import type { Way } from "../core/verdicts.ts";
 import {
   type AuthenticateError,
   authenticate,
@@ -16,7 +17,7 @@ import { corsHeaders, preflightHeaders } from "../exchange/cors.ts";
 import { exchange, readAsked } from "../exchange/exchange.ts";
 import { jsonp, scriptType } from "../exchange/jsonp.ts";
 import { pageOrigin } from "../exchange/origin.ts";
-import { note, type VerdictSinks, type Way } from "../exchange/verdicts.ts";
+import { note, type VerdictSinks } from "../exchange/verdicts.ts";
 import { createToken, pageRefusal, readTokenAsked } from "../exchange/voxbone.ts";
 import { answer, bodyOf, json, problem, refusal } from "./http.ts";
 

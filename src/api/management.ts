@@ -12,6 +12,8 @@ export interface ManagementOptions {
   readonly failures: FailureCounts;
   /** `limits.failuresPerMinute`. */
   readonly failuresPerMinute: () => number;
+  /** A request was proved to be this manager's. */
+  readonly signedIn?: (manager: Manager, address: string) => void;
   readonly log: Log;
 }
 
@@ -37,6 +39,7 @@ export async function authenticate(
   const asked = { address, method: request.method, path: request.routeOptions.url };
   if (verdict.kind !== "refused") {
     options.log.info({ ...asked, ...nameOf(verdict) }, "management request");
+    options.signedIn?.(verdict, address);
     return verdict;
   }
   const { refusal, manager } = verdict;

@@ -4,6 +4,7 @@ import type { AuthenticatorChain } from "../auth/authenticator.ts";
 import type { OwnKeys } from "../auth/own-keys.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
+import type { Verdicts } from "../core/verdicts.ts";
 import type { ExchangeSettings, FailureCounts } from "../exchange/context.ts";
 import { Throttle } from "../exchange/throttle.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -21,6 +22,7 @@ export interface PublicOptions {
   readonly config: () => ExchangeSettings;
   readonly failures: FailureCounts;
   readonly metrics: Pick<Metrics, "verdict" | "proved">;
+  readonly verdicts: Verdicts;
   readonly log: Log;
   readonly draining: () => boolean;
   readonly overloaded: () => boolean;
@@ -37,7 +39,7 @@ const notFound =
 
 /** What the public port answers to plain HTTP. */
 export async function publicHttp(options: PublicOptions): Promise<Serve> {
-  const { clock, chain, keys, failures, draining, overloaded, metrics, log, customers, source } = options;
+  const { clock, chain, keys, failures, draining, overloaded, metrics, verdicts, log, customers, source } = options;
   const onFault = (error: unknown): void => log.error({ err: error }, "a request over HTTP could not be answered");
   const app = createHttp({ bodyLimit, notFound, onFault });
   app.get("/healthz", async (_request, reply) => json(reply, { status: "ok" }));
@@ -52,6 +54,6 @@ export async function publicHttp(options: PublicOptions): Promise<Serve> {
     overloaded,
     proved: (milliseconds: number) => metrics.proved(milliseconds),
   };
-  exchangeRoutes(app, { context, sinks: { log, metrics }, customers, source, holder: randomUUID, onFault });
+  exchangeRoutes(app, { context, sinks: { log, metrics, verdicts }, customers, source, holder: randomUUID, onFault });
   return served(app, log, options.inTurn);
 }

@@ -1,7 +1,7 @@
 import type { PresentedPassword, PresentedToken, Proof } from "../auth/authenticator.ts";
 import type { CountedName } from "../core/counted.ts";
 import { type Refusal, refuse } from "../core/errors.ts";
-import type { Identity } from "../core/identity.ts";
+import { address, type Identity } from "../core/identity.ts";
 import { originRefusal } from "../policy/authorize.ts";
 import { claimedBy } from "./claimed.ts";
 import { type Caller, type Context, type Denied, denied } from "./context.ts";
@@ -30,8 +30,14 @@ export async function admit(shown: Shown, caller: Caller, context: Context): Pro
   const counted = (): Promise<Proved | Denied> => proveCounted(shown, caller.address, claimed, context);
   const crowded = (): Denied => later(refusals.crowded, 5);
   const proof = await context.failures.inTurn(caller.address, shown.kind, failuresPerMinute, counted, crowded);
-  return proof.kind === "proved" ? judgeOrigin(proof.identity, caller, context) : proof;
+  if (proof.kind !== "proved")
+    return { ...proof, claimed: claimed.find((name) => name !== "unnamed"), user: userOf(shown) };
+  return judgeOrigin(proof.identity, caller, context);
 }
+
+/** As the username has it: expiry, user and domain, handle. */
+const userOf = (shown: Shown): string | undefined =>
+  shown.kind === "password" ? /^[0-9]*:([^;]*)/.exec(shown.username)?.[1] : undefined;
 
 type Proved = Extract<Proof, { kind: "proved" }>;
 
@@ -63,5 +69,5 @@ async function prove(shown: Shown, { chain, proved }: Context): Promise<Exclude<
 
 function judgeOrigin(identity: Identity, { origin }: Caller, { settings }: Context): Admission {
   const refusal = originRefusal(identity.customer, { origin, allowMissingOrigin: settings().allowMissingOrigin });
-  return refusal ? denied(refusal, identity.customer) : { kind: "admitted", identity };
+  return refusal ? { ...denied(refusal, identity.customer), user: address(identity) } : { kind: "admitted", identity };
 }

@@ -74,6 +74,9 @@ export interface Denied {
   readonly refusal: Refusal;
   /** Only where the credential itself was proved. */
   readonly customer?: Customer;
+  /** Whom the credential claims to be of, and as whom; for whoever keeps count, never for the answer. */
+  readonly claimed?: CountedName | undefined;
+  readonly user?: string | undefined;
   /** Seconds. */
   readonly retryAfter?: number;
 }

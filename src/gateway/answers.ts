@@ -1,8 +1,12 @@
 import { isUtf8 } from "node:buffer";
 import type { Nonces } from "../auth/nonce.ts";
+import { domainName } from "../core/counted.ts";
 import { type Code, type Refusal, refuse } from "../core/errors.ts";
 import { address, type Identity } from "../core/identity.ts";
+import type { RefusedVisit } from "../core/verdicts.ts";
+import { kindOf } from "../policy/destination.ts";
 import type { ReplyHead } from "../sip/reply.ts";
+import type { Request } from "../sip/request.ts";
 import type { Tap } from "../telemetry/tap.ts";
 import { bearerChallenge, challenge, refusalReply } from "./challenge.ts";
 import type { Context } from "./context.ts";
@@ -12,17 +16,20 @@ import type { Inlet, Outlet } from "./pressure.ts";
 export interface Asked {
   readonly head: ReplyHead;
   readonly binary: boolean;
+  /** Where it could be read whole. */
+  readonly request?: Request;
 }
 
 export interface AnswersParts {
   readonly connection: string;
   /** Of the client: what bans strangers reads it from the log. */
   readonly address: string;
+  readonly origin: string | undefined;
   readonly inlet: Inlet;
   readonly outlet: Outlet;
   readonly nonces: Nonces;
   readonly tap: Tap;
-  readonly context: Pick<Context, "log" | "metrics">;
+  readonly context: Pick<Context, "log" | "metrics" | "verdicts">;
 }
 
 /** What the gateway itself says to a client: each verdict is said, counted and logged once. */
@@ -46,13 +53,13 @@ export class Answers {
   }
 
   /** customer: its id, where it is proved. */
-  refuse({ head, binary }: Asked, refusal: Refusal, customer?: string): undefined {
-    this.#note(refusal, "refused", { customer, method: head.method });
+  refuse({ head, binary, request }: Asked, refusal: Refusal, customer?: string): undefined {
+    this.#note(refusal, "refused", { customer, method: head.method }, request);
     this.#reply(head, refusalReply(head, this.#parts.connection, refusal), binary);
   }
 
-  badToken({ head, binary }: Asked, realm: string, refusal: Refusal, customer?: string): undefined {
-    this.#note(refusal, "refused", { customer, method: head.method });
+  badToken({ head, binary, request }: Asked, realm: string, refusal: Refusal, customer?: string): undefined {
+    this.#note(refusal, "refused", { customer, method: head.method }, request);
     this.#reply(head, bearerChallenge(head, this.#parts.connection, realm, refusal), binary);
   }
 
@@ -68,6 +75,7 @@ export class Answers {
     const who = { customer: identity.customer.id, user: address(identity), provedBy: identity.provedBy.id };
     this.#parts.tap.judged("accepted");
     context.metrics.verdict("accepted", identity.customer.id);
+    context.verdicts.accepted(identity);
     context.log.info({ connection, address: from, ...who, method, code: "accepted" }, "accepted");
   }
 
@@ -81,12 +89,27 @@ export class Answers {
     this.send(bytes, binary || !isUtf8(bytes));
   }
 
-  #note({ code, sentence }: Refusal, event: string, more: { customer?: string | undefined; method?: string }): void {
-    const { connection, address, context } = this.#parts;
+  #note(
+    refusal: Refusal,
+    event: string,
+    more: { customer?: string | undefined; method?: string },
+    request?: Request,
+  ): void {
+    const { connection, address, origin, context } = this.#parts;
+    const { code, sentence } = refusal;
     this.#parts.tap.judged(code, sentence);
     context.metrics.verdict(code, more.customer);
+    context.verdicts.refused({ refusal, way: "sip", address, origin, ...more, ...aboutOf(request) });
     context.log.info({ connection, address, ...more, code, reason: sentence }, event);
   }
+}
+
+/** Whom a request says that it is of, and what it is for; neither is proved by it. */
+function aboutOf(request: Request | undefined): Pick<RefusedVisit, "claimed" | "user" | "destination"> {
+  if (!request) return {};
+  const { from, uri } = request;
+  const user = from.user === undefined ? from.host : `${from.user}@${from.host}`;
+  return { claimed: domainName(from.host), user, destination: kindOf(uri) };
 }
 
 const refusal = (code: Code, sentence: string): Refusal => refuse(code, sentence);

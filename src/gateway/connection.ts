@@ -109,6 +109,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
     this.#answers = new Answers({
       connection: this.id,
       address: peer.address,
+      origin: peer.origin,
       inlet,
       outlet,
       nonces: this.#visitor.nonces,

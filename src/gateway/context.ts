@@ -5,6 +5,7 @@ import type { CallSink } from "../core/calls.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
 import type { Limits } from "../core/limits.ts";
+import type { Verdicts } from "../core/verdicts.ts";
 import type { CallRate } from "../policy/call-rate.ts";
 import type { Failures } from "../policy/limits.ts";
 import type { State } from "../state/port.ts";
@@ -23,6 +24,7 @@ export interface Context {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly trace: Trace;
+  readonly verdicts: Verdicts;
   readonly customers: () => Customers;
   readonly gatewayDomains: () => ReadonlySet<string>;
   readonly allowMissingOrigin: () => boolean;

@@ -195,7 +195,7 @@ function receive(
   }
   readNothingWhilePaused(stream);
   sockets.handleUpgrade(request, stream, head, (socket) => {
-    if (verdict.kind === "turned-away") turnAway(socket, verdict, address, context);
+    if (verdict.kind === "turned-away") turnAway(socket, verdict, { address, origin: request.headers.origin }, context);
     else {
       hall.turnstile.through(request.socket);
       welcome(socket, { ...verdict, address, port, gateway: reachedAt(request) }, hall);
@@ -218,10 +218,11 @@ type TurnedAway = Extract<Handshake, { kind: "turned-away" }>;
 function turnAway(
   socket: WebSocket,
   { refusal, customer }: TurnedAway,
-  address: string,
-  { log, metrics }: Context,
+  { address, origin }: { readonly address: string; readonly origin: string | undefined },
+  { log, metrics, verdicts }: Context,
 ): void {
   metrics.verdict(refusal.code, customer);
+  verdicts.refused({ refusal, way: "handshake", address, origin, customer });
   log.info({ address, customer, code: refusal.code, reason: refusal.sentence }, "turned away");
   socket.on("error", (error) => log.debug({ reason: error.message }, "protocol error"));
   socket.close(...closing(refusal));

@@ -58,6 +58,12 @@ export function asNumber(plain: string): string | undefined {
   return /^\+?\d+$/.test(digits) ? digits : undefined;
 }
 
+/** What an address is for, whoever asks: no verdict. */
+export function kindOf({ scheme, user }: Uri): "number" | "user" | "domain" {
+  if (user === undefined) return "domain";
+  return scheme === "tel" || asNumber(plainUser(user) ?? "") !== undefined ? "number" : "user";
+}
+
 function isExtension(number: string, { customer }: Identity): boolean {
   if (number.startsWith("+") || number.length > maxExtensionDigits || isEmergency(number)) return false;
   return !matchesNumber(customer.numbers, number) && !matchesNumber(customer.dial, number);

@@ -1,8 +1,8 @@
 import { storeName } from "../config/store-url.ts";
 import type { Log } from "../telemetry/log.ts";
 import { readItem, type StoredCustomer } from "./judge.ts";
-import { openStore, type StoreConfig, type Wish } from "./open.ts";
-import { beginning, type Store, type StoredRecord, type StoreEvent } from "./port.ts";
+import { type OpenedStore, openStore, type StoreConfig, type Wish } from "./open.ts";
+import { type AuditHead, beginning, type StoredRecord, type StoreEvent } from "./port.ts";
 
 /** gone: ids. */
 export interface StoredChange {
@@ -10,6 +10,8 @@ export interface StoredChange {
   readonly revision: number;
   readonly put: readonly StoredCustomer[];
   readonly gone: readonly string[];
+  /** Of the audit, after it; undefined where it could not be read. */
+  readonly head?: AuditHead | undefined;
 }
 
 /** Milliseconds between looks for a store that is not there yet. */
@@ -21,7 +23,7 @@ const again = 1_000;
 export class StoredCustomers {
   readonly #config: StoreConfig;
   readonly #log: Log;
-  #store: Store | undefined;
+  #opened: OpenedStore | undefined;
   #position = beginning;
   #apply: ((change: StoredChange) => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -35,11 +37,16 @@ export class StoredCustomers {
     this.#log = log;
   }
 
+  /** Undefined while there is no store; the first customer that is added makes it. */
+  get opened(): OpenedStore | undefined {
+    return this.#opened;
+  }
+
   /** All that there are; none where there is no store. Rejects with a sentence where it cannot be read. */
   async load({ renew }: Pick<Wish, "renew">): Promise<readonly StoredCustomer[]> {
     const opened = await openStore(this.#config, { make: this.#config.storeNamed, renew });
     if (!opened) return [];
-    this.#store = opened.store;
+    this.#opened = opened;
     const all = new Map<string, StoredCustomer>();
     const take = ({ put, gone }: StoredChange): void => {
       for (const id of gone) all.delete(id);
@@ -56,7 +63,7 @@ export class StoredCustomers {
   /** Each change from now on, whoever makes it; in force when apply returns. */
   follow(apply: (change: StoredChange) => void): void {
     this.#apply = apply;
-    if (this.#store) this.#watch(this.#store);
+    if (this.#opened) this.#watch(this.#opened);
     else this.#timer = setInterval(() => void this.#lookForStore(), lookEvery).unref();
   }
 
@@ -65,24 +72,24 @@ export class StoredCustomers {
     clearInterval(this.#timer);
     await this.#reading;
     clearTimeout(this.#retry);
-    await this.#store?.close();
+    await this.#opened?.store.close();
   }
 
   /** The first `postern customer add` makes it. */
   #lookForStore(): void {
     this.#reading = this.#reading
       .then(async () => {
-        if (this.#store || this.#closed) return;
+        if (this.#opened || this.#closed) return;
         const opened = await openStore(this.#config, { make: false, renew: true });
         if (!opened) return;
         clearInterval(this.#timer);
-        this.#store = opened.store;
-        this.#watch(opened.store);
+        this.#opened = opened;
+        this.#watch(opened);
       })
       .catch((error: unknown) => this.#tell(error));
   }
 
-  #watch(store: Store): void {
+  #watch({ store }: OpenedStore): void {
     store.watch((event) => this.#hear(event));
     this.#hear({ kind: "changed" });
   }
@@ -108,9 +115,13 @@ export class StoredCustomers {
   }
 
   async #readAll(take: (change: StoredChange) => void): Promise<void> {
-    for (let more = true; more && this.#store; ) {
-      const page = await this.#store.changes(this.#position);
-      if (page.records.length > 0) take(this.#changeOf(page.records, page.position.revision));
+    for (let more = true; more && this.#opened; ) {
+      const { store, audit } = this.#opened;
+      const page = await store.changes(this.#position);
+      if (page.records.length > 0) {
+        const head = page.more ? undefined : await audit.head();
+        take({ ...this.#changeOf(page.records, page.position.revision), head });
+      }
       this.#position = page.position;
       more = page.more;
     }

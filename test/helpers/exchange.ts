@@ -8,6 +8,7 @@ import { OwnKeys } from "../../src/auth/own-keys.ts";
 import { PasswordAuthenticator } from "../../src/auth/password.ts";
 import { Customers } from "../../src/core/customers.ts";
 import type { Customer } from "../../src/core/identity.ts";
+import { nobodyCounts } from "../../src/core/verdicts.ts";
 import type { Context, ExchangeSettings } from "../../src/exchange/context.ts";
 import { Throttle } from "../../src/exchange/throttle.ts";
 import { Failures } from "../../src/policy/limits.ts";
@@ -108,6 +109,7 @@ export async function startPublic(parts: ExchangeParts = {}): Promise<PublicServ
       verdict: (code: string, of?: string) => void verdicts.push([code, of]),
       proved: () => undefined,
     },
+    verdicts: nobodyCounts,
     source: ({ socket }) => ({ address: socket.remoteAddress ?? "" }),
   });
   const server = createServer();

@@ -29,6 +29,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   doctor: ["core", "gateway", "config.ts", "kamailio"],
   cli: ["*"],
   "main.ts": ["*"],
+  "keeping.ts": ["core", "store", "store/port.ts", "telemetry"],
   "live.ts": ["core", "auth", "gateway", "config.ts", "store"],
   "proving.ts": [
     "core",

@@ -1,0 +1,77 @@
+import { hostname } from "node:os";
+import type { Clock } from "./core/clock.ts";
+import type { Customers } from "./core/customers.ts";
+import { type Use, UseCounts } from "./core/uses.ts";
+import type { Verdicts } from "./core/verdicts.ts";
+import { Journal } from "./store/journal.ts";
+import type { Ports } from "./store/port.ts";
+import { SignIns } from "./store/sign-ins.ts";
+import { UseFlush } from "./store/use-flush.ts";
+import type { Log } from "./telemetry/log.ts";
+import { Refusals } from "./telemetry/refusals.ts";
+
+export interface KeepingParts {
+  /** Undefined while there is no store. */
+  readonly ports: () => Ports | undefined;
+  readonly customers: () => Customers;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** id: of the operator or the API key. */
+export interface SignedIn {
+  readonly id: string;
+  readonly customer?: string;
+}
+
+/** What a gateway remembers of what it did and said: in the store's audit and uses, and refusals in memory. */
+export interface Keeping {
+  readonly verdicts: Verdicts;
+  readonly uses: UseCounts;
+  readonly refusals: Refusals;
+  /** Who manages was proved: by an operator's key, or by an API key of a customer. */
+  signedIn(manager: SignedIn, address: string): void;
+  /** The gateway's own act, as in `config.reload`. */
+  note(what: string): void;
+  start(): void;
+  close(): Promise<void>;
+}
+
+export function composeKeeping({ ports, customers, clock, log }: KeepingParts): Keeping {
+  const journal = new Journal({ audit: () => ports()?.audit, log });
+  const [uses, refusals] = [new UseCounts(clock), new Refusals(clock)];
+  const signIns = new SignIns(clock, (act) => journal.note(act));
+  const isThere = (use: Use): boolean => has(customers(), use);
+  const flush = new UseFlush({ counts: uses, uses: () => ports()?.uses, isThere, log });
+  const note = (what: string): void => journal.note({ by: "gateway", what: `${what} ${hostname()}` });
+  return {
+    verdicts: {
+      accepted: ({ customer, provedBy }) =>
+        uses.note(customer.id, "source" in provedBy ? "key" : "secret", provedBy.id),
+      refused: (visit) => refusals.note(visit),
+    },
+    uses,
+    refusals,
+    signedIn: ({ id, customer }, address) => {
+      if (customer !== undefined) uses.note(customer, "apiKey", id);
+      signIns.proved(customer === undefined ? `operator:${id}` : `customer:${customer}/${id}`, address, customer);
+    },
+    note,
+    start: () => {
+      journal.start();
+      flush.start();
+      note("gateway.start");
+    },
+    close: async () => {
+      note("gateway.stop");
+      await Promise.all([journal.close(), flush.close()]);
+    },
+  };
+}
+
+function has(customers: Customers, { customer: id, kind, id: used }: Use): boolean {
+  const customer = customers.byId(id);
+  if (!customer) return false;
+  const all = { secret: customer.secrets, key: customer.keys, apiKey: customer.apiKeys }[kind];
+  return all.some((one) => one.id === used);
+}

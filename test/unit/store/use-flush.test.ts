@@ -1,0 +1,58 @@
+import { describe, expect, it } from "vitest";
+import { type Use, UseCounts } from "../../../src/core/uses.ts";
+import { UseFlush } from "../../../src/store/use-flush.ts";
+import { createLog } from "../../../src/telemetry/log.ts";
+
+const log = createLog({ level: "silent" });
+
+function scene(isThere: (use: Use) => boolean = () => true) {
+  const clock = { time: 1_000, now: () => clock.time };
+  const counts = new UseCounts(clock);
+  const written: (readonly Use[])[] = [];
+  const store = { works: true };
+  const uses = {
+    add: async (some: readonly Use[]) => {
+      if (!store.works) throw new Error("the store is gone");
+      written.push(some);
+    },
+    of: async () => [],
+  };
+  return { clock, counts, written, store, flush: new UseFlush({ counts, uses: () => uses, isThere, log }) };
+}
+
+const use = (id: string, count: number, last: number): Use => ({ customer: "acme", kind: "secret", id, count, last });
+
+describe("uses of secrets", () => {
+  it("brings all counts since the last time, each once, and asks nothing where there are none", async () => {
+    const { clock, counts, written, flush } = scene();
+    counts.note("acme", "secret", "k1");
+    clock.time = 2_000;
+    counts.note("acme", "secret", "k1");
+    counts.note("acme", "key", "k1");
+    expect(counts.of("acme")).toHaveLength(2);
+    await flush.flush();
+    await flush.flush();
+    expect(written).toEqual([[use("k1", 2, 2_000), { ...use("k1", 1, 2_000), kind: "key" }]]);
+    expect(counts.of("acme")).toEqual([]);
+  });
+
+  it("keeps what cannot be written, and adds to it", async () => {
+    const { clock, counts, written, store, flush } = scene();
+    store.works = false;
+    counts.note("acme", "secret", "k1");
+    await flush.flush();
+    clock.time = 3_000;
+    counts.note("acme", "secret", "k1");
+    store.works = true;
+    await flush.close();
+    expect(written).toEqual([[use("k1", 2, 3_000)]]);
+  });
+
+  it("forgets what was taken away meanwhile", async () => {
+    const { counts, written, flush } = scene(({ id }) => id !== "k1");
+    counts.note("acme", "secret", "k1");
+    counts.note("acme", "secret", "k2");
+    await flush.flush();
+    expect(written).toEqual([[use("k2", 1, 1_000)]]);
+  });
+});

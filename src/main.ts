@@ -16,6 +16,7 @@ import { Legs } from "./gateway/legs.ts";
 import { MemoryUse, memoryBudget, Overload, readMemory } from "./gateway/overload.ts";
 import { upstreamProbe } from "./gateway/probe.ts";
 import { type Gateway, openGateway } from "./gateway/server.ts";
+import { Sessions } from "./gateway/sessions.ts";
 import { Sources } from "./gateway/source.ts";
 import { Strangers } from "./gateway/strangers.ts";
 import { composeKeeping, type Keeping } from "./keeping.ts";
@@ -69,7 +70,8 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
   const trace = new Trace(clock, homer ? [ring, homer] : [ring]);
   const overload = overloadOf(live, log, () => metrics.connections.size + legs.size);
   const metrics: Metrics = new Metrics({ version: version(), readings: readings(live, legs, health, homer, overload) });
-  const parts = { live, legs, health, proving, log, clock, metrics, trace, overload, keeping };
+  const sessions = new Sessions();
+  const parts = { live, legs, health, proving, log, clock, metrics, trace, overload, keeping, sessions };
   const context = compose(parts);
   const probe = upstreamProbe({ clock, upstream: context.upstream, chain, announcements });
   const unready = async () => (live.draining ? "draining" : probe());
@@ -124,6 +126,7 @@ interface Parts {
   readonly trace: Trace;
   readonly overload: Overload;
   readonly keeping: Keeping;
+  readonly sessions: Sessions;
 }
 
 const prove = (live: Live, clock: Clock, log: Log): Proving =>
@@ -169,7 +172,19 @@ const sourcesOf = (live: Live, log: Log): Sources =>
     log,
   });
 
-function compose({ live, health, proving, legs, log, clock, metrics, trace, overload, keeping }: Parts): Context {
+function compose({
+  live,
+  health,
+  proving,
+  legs,
+  log,
+  clock,
+  metrics,
+  trace,
+  overload,
+  keeping,
+  sessions,
+}: Parts): Context {
   return {
     legs,
     log,
@@ -200,6 +215,7 @@ function compose({ live, health, proving, legs, log, clock, metrics, trace, over
     admission: new Admission(),
     strangers: new Strangers(),
     callRate: new CallRate(clock),
+    sessions,
     calls: { note: () => {} },
   };
 }

@@ -6,6 +6,8 @@ export type EndReason =
   | Code
   /** The client's socket was gone for good. */
   | "socket-lost"
+  /** Whoever manages ended it by hand. */
+  | "hung-up"
   /** The longest that a call of this customer may last was over. */
   | "call-seconds"
   /** Nobody answered, nor said that nobody would. */

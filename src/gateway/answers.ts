@@ -124,7 +124,6 @@ export const refusals = {
   unknownInvite: refusal("dialog-unknown", "there is no INVITE of this connection that this CANCEL follows"),
   changed: refusal("credential-revoked", "the customer was changed just now: send the request again"),
   revoked: refusal("credential-revoked", "the customer has taken back what this connection was proved by"),
-  kicked: refusal("credential-revoked", "this connection was ended by who runs the gateway or the customer"),
   otherIdentity: refusal("identity-mismatch", "this connection is another user's: open a new one"),
   tableFull: refusal("limit-reached", "this connection has as many dialogs and requests under way as it may"),
   oneCall: refusal(

@@ -1,4 +1,4 @@
-import type { CallSink, EndReason } from "../core/calls.ts";
+import type { CallRecord, CallSink, EndReason } from "../core/calls.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Identity } from "../core/identity.ts";
 import type { Message } from "../sip/message.ts";
@@ -6,6 +6,7 @@ import type { Request } from "../sip/request.ts";
 import { arrived, type Growing, placed } from "./call-record.ts";
 import { longestCall, type Outward } from "./chain.ts";
 import { linger, patience } from "./dialog-table.ts";
+import type { CallName } from "./transactions.ts";
 
 export interface CallWatchParts {
   readonly clock: Clock;
@@ -92,6 +93,31 @@ export class CallWatch {
   said(response: Message): void {
     const [remote, local] = tagsOf(response);
     if (response.method === "INVITE") this.#progress(inKey(response.callId, remote), response, local, "client");
+  }
+
+  /** Those that ring or stand. */
+  get records(): readonly CallRecord[] {
+    return [...this.#calls.values()].map(({ record }) => record);
+  }
+
+  /** By the id of its record. */
+  find(id: string): CallName | undefined {
+    return this.#found(id)?.name;
+  }
+
+  /** It was ended by hand. */
+  hungUpByHand(id: string): void {
+    const found = this.#found(id);
+    if (found) this.#end(found.key, found.call, this.#now, { endedBy: "gateway", reason: "hung-up" });
+  }
+
+  #found(id: string): { readonly key: string; readonly call: Call; readonly name: CallName } | undefined {
+    for (const [key, call] of this.#calls) {
+      const { callId, direction } = call.record;
+      if (call.record.id !== id) continue;
+      return { key, call, name: { callId, tag: key.slice(key.lastIndexOf(" ") + 1), outgoing: direction !== "in" } };
+    }
+    return undefined;
   }
 
   /** Upstream is gone: nobody answers any more what was asked. */

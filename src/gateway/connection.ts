@@ -1,9 +1,10 @@
 import { setTimeout as setTimeoutPromise } from "node:timers/promises";
 import type { WebSocket } from "ws";
-import type { EndReason } from "../core/calls.ts";
+import type { CallRecord, EndReason } from "../core/calls.ts";
 import { seconds } from "../core/clock.ts";
 import type { Refusal } from "../core/errors.ts";
 import type { CallsThen, Customer, Identity } from "../core/identity.ts";
+import type { Session } from "../core/runtime.ts";
 import {
   authorize,
   contactRefusal,
@@ -36,6 +37,7 @@ import { claimCall, unclaimCall } from "./one-call.ts";
 import { type Parsed, parse } from "./parse.ts";
 import { judgeResponse, passRequest, passResponse, whenOpen } from "./pass.ts";
 import { Inlet, Outlet } from "./pressure.ts";
+import type { Attended } from "./sessions.ts";
 import { type Watched, watchToken } from "./token-end.ts";
 import { type Proof, type Proved, Visitor } from "./visitor.ts";
 
@@ -71,7 +73,7 @@ interface Leave {
 }
 
 /** One browser's WebSocket: each message goes down the list of verbs and ends as a reply, upstream, or nowhere. */
-export class Connection implements Guest, ClientEnd, Drainable {
+export class Connection implements Guest, ClientEnd, Drainable, Attended {
   readonly id: string;
   readonly tap: Tap;
   readonly #socket: WebSocket;
@@ -83,6 +85,8 @@ export class Connection implements Guest, ClientEnd, Drainable {
   readonly #answers: Answers;
   readonly #intake: Intake;
   readonly #departure: Departure;
+  /** Milliseconds. */
+  readonly #since: number;
   #leg: Leg | undefined;
   #heard = false;
   /** What had to be waited for comes too late: nothing may begin for a client that is gone, for nobody would end it. */
@@ -102,6 +106,7 @@ export class Connection implements Guest, ClientEnd, Drainable {
     this.#outlet = outlet;
     this.#peer = peer;
     this.#context = context;
+    this.#since = context.clock.now();
     const { metrics, trace } = context;
     this.tap = new Tap({ connection: this.id, client: peer, gateway: peer.gateway, metrics, trace });
     const { address, origin, vouched } = peer;
@@ -200,6 +205,38 @@ export class Connection implements Guest, ClientEnd, Drainable {
   /** Now, or when its calls have ended. stands: as in Departure. */
   sendAway(calls: CallsThen, refusal: Refusal, stands?: () => boolean): void {
     if (this.#socket.readyState === this.#socket.OPEN) this.#departure.begin(calls, refusal, stands);
+  }
+
+  /** As who manages sees it; undefined before the first proof. */
+  get session(): Session | undefined {
+    const { identity } = this.#visitor;
+    if (!identity) return undefined;
+    const { customer, user, domain, provedBy, expiry } = identity;
+    const { address, origin } = this.#peer;
+    const leg = this.#leg;
+    return {
+      ...{ id: this.id, customer: customer.id, user, domain, address, ...(origin !== undefined && { origin }) },
+      ...{ provedBy: provedBy.id, since: this.#since, expiry },
+      ...{ bindings: leg?.bindings.size ?? 0, calls: leg?.calls ?? 0 },
+    };
+  }
+
+  get liveCalls(): readonly CallRecord[] {
+    return this.#leg?.watch.records ?? [];
+  }
+
+  /** One of its calls ends at both ends; upstream is opened for it where need be. */
+  hangUp(id: string): boolean {
+    const leg = this.#leg;
+    const call = leg?.watch.find(id);
+    if (!leg || !call) return false;
+    const end = (): void => {
+      for (const bytes of farewellToClient({ dialogs: leg.dialogs, tag: this.id }, call)) this.#tell(bytes);
+      leg.hangUp(call, this.#viaHost);
+      leg.watch.hungUpByHand(id);
+    };
+    whenOpen(leg, end, end)?.catch((err: unknown) => this.#context.log.error({ err }, "a leg could not be ended"));
+    return true;
   }
 
   /** Its calls end at both ends before the socket does. */

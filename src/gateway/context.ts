@@ -15,6 +15,7 @@ import type { Trace } from "../telemetry/trace.ts";
 import type { Admission } from "./admission.ts";
 import type { Chain } from "./chain.ts";
 import type { Legs } from "./legs.ts";
+import type { Sessions } from "./sessions.ts";
 import type { Strangers } from "./strangers.ts";
 import type { UpstreamOptions } from "./upstream.ts";
 
@@ -50,6 +51,7 @@ export interface Context {
   readonly strangers: Strangers;
   readonly legs: Legs;
   readonly callRate: CallRate;
+  readonly sessions: Sessions;
   /** Told of every call, and of every INVITE that is refused after the proof. */
   readonly calls: CallSink;
 }

@@ -262,6 +262,18 @@ export class Dialogs {
     return { byes, cancels: offered.map(cancelToClient), ringing: asked.map(({ head }) => head) };
   }
 
+  /** It was ended in its parties' place: nothing of it is theirs any more. What is under way upstream may still be answered. */
+  endCall(one: CallName): void {
+    const { offered } = this.#callParts(one);
+    for (const dialog of this.#dialogs.values()) {
+      const tag = one.outgoing ? dialog.localTag : dialog.remoteTag;
+      if (dialog.method === "INVITE" && isOf(one, dialog.callId, tag)) this.#dialogs.end(dialog);
+    }
+    for (const transaction of offered) {
+      for (const [key, other] of this.#server) if (other === transaction) this.#server.delete(key);
+    }
+  }
+
   #callParts(one: CallName | undefined): CallParts {
     this.#forget();
     const isOut = (callId: string, tag: string): boolean => !one || (one.outgoing && isOf(one, callId, tag));

@@ -29,11 +29,14 @@ export interface FarewellParts {
 }
 
 /**
- * Ends what a vanished client leaves at Kamailio: BYE in its calls, CANCEL to what rings elsewhere, 480 to what rings
+ * Ends what a vanished client leaves at Kamailio, or one call of it: BYE in its calls, CANCEL to what rings elsewhere, 480 to what rings
  * here, and its binding taken back, so that nobody waits for it or is led to an address that another leg may get.
  */
-export function farewell({ dialogs, registration, lines, host, tag }: FarewellParts): readonly Buffer[] {
-  const { byes, cancels, ringing } = dialogs.unfinished();
+export function farewell(
+  { dialogs, registration, lines, host, tag }: FarewellParts,
+  one?: CallName,
+): readonly Buffer[] {
+  const { byes, cancels, ringing } = dialogs.unfinished(one);
   const requests = [
     ...byes.map((bye) => hangup("BYE", bye, newVia(host), lines)),
     ...cancels.map((cancel) => hangup("CANCEL", cancel, cancel.via, lines)),
@@ -43,20 +46,20 @@ export function farewell({ dialogs, registration, lines, host, tag }: FarewellPa
   return [...refusals, ...requests];
 }
 
-/**
- * The same to a client that is sent away: to its calls, as if the other side had hung up. one: that
- * call alone.
- */
-export function farewellToClient(
-  { dialogs, refusal, tag }: { readonly dialogs: Dialogs; readonly refusal: Refusal; readonly tag: string },
-  one?: CallName,
-): readonly Buffer[] {
+export interface PartingParts {
+  readonly dialogs: Dialogs;
+  /** Why it is sent away; none where a call of it is hung up. */
+  readonly refusal?: Refusal;
+  readonly tag: string;
+}
+
+/** The same at the client's end: in its calls, or one of them, it is told as if the other side had hung up. */
+export function farewellToClient({ dialogs, refusal, tag }: PartingParts, one?: CallName): readonly Buffer[] {
   const { byes, cancels, ringing } = dialogs.unfinishedAtClient(one);
-  const lines = refusalHeaders(refusal)
-    .map((line) => `${line}\r\n`)
-    .join("");
+  const why = refusal ? refusalHeaders(refusal) : [];
+  const lines = why.map((line) => `${line}\r\n`).join("");
   return [
-    ...ringing.map((head) => refusalReply(head, tag, refusal)),
+    ...ringing.map((head) => (refusal ? refusalReply(head, tag, refusal) : reply(head, 480, tag))),
     ...cancels.map((cancel) => hangup("CANCEL", cancel, cancel.via, lines)),
     ...byes.map((bye) => hangup("BYE", bye, newVia("postern.invalid"), lines)),
   ];

@@ -19,7 +19,7 @@ import { deliver, type Receiver } from "./deliver.ts";
 import { Dialogs } from "./dialogs.ts";
 import { farewell, farewellToLate, newVia, type Registration, unregister } from "./farewell.ts";
 import { Inlet, Outlet } from "./pressure.ts";
-import { transactionKey } from "./transactions.ts";
+import { type CallName, transactionKey } from "./transactions.ts";
 import { AddressTaken, type Announced, type Opened, openUpstream, type UpstreamOptions } from "./upstream.ts";
 
 /** The browser's end of a leg. */
@@ -185,10 +185,16 @@ export class Leg implements Receiver {
   say(words: readonly Buffer[]): void {
     if (!this.#upstream || this.#ended) return;
     for (const bytes of words) {
-      const [key] = keysOf(bytes);
-      if (key !== undefined) this.#own.add(key);
+      for (const key of keysOf(bytes)) this.#own.add(key);
       say(this.#upstream.socket, bytes, this.client.tap);
     }
+  }
+
+  /** Ends one of its calls upstream; whatever is still answered to it is the gateway's to hear. host: of the client's Via. */
+  hangUp(call: CallName, host: string): void {
+    const lines = this.#parts.chain().lines(this.identity);
+    this.say(farewell({ dialogs: this.dialogs, registration: undefined, lines, host, tag: this.tag }, call));
+    this.dialogs.endCall(call);
   }
 
   /** Whether this answers the gateway's own word. */
@@ -196,8 +202,19 @@ export class Leg implements Receiver {
     const key = transactionKey(response);
     if (!this.#own.has(key)) return false;
     if (response.status < 200) return true;
+    if (response.method === "INVITE") return this.#cancelled(response);
     this.#own.delete(key);
     if (response.method === "REGISTER" && response.status < 300) this.#unbound();
+    return true;
+  }
+
+  /** The answer to an INVITE that was hung up while it rang: one that crossed the CANCEL has made a call, which is ended. */
+  #cancelled(response: Message): true {
+    const host = response.via.host;
+    const parts = { dialogs: this.dialogs, registration: undefined, tag: this.tag, host };
+    if (response.status >= 300) this.dialogs.received(response);
+    this.say(farewellToLate({ ...parts, lines: this.#parts.chain().lines(this.identity) }, response));
+    this.dialogs.endCall({ callId: response.callId, tag: response.from.params.get("tag") ?? "", outgoing: true });
     return true;
   }
 

@@ -236,6 +236,7 @@ function welcome(socket: WebSocket, peer: Peer, hall: Hall): void {
   const connection = new Connection(socket, peer, context);
   connections.add(connection);
   context.admission.enter(peer.address, connection);
+  context.sessions.enter(connection);
   context.metrics.connections.add(connection);
   context.log.info(
     { connection: connection.id, address: peer.address, port: peer.port, origin: peer.origin },
@@ -244,6 +245,7 @@ function welcome(socket: WebSocket, peer: Peer, hall: Hall): void {
   socket.on("pong", () => missedPings.set(socket, 0));
   socket.on("close", (code) => {
     connections.delete(connection);
+    context.sessions.leave(connection);
     const leave = connection
       .end(hall.hurry.signal)
       .catch((error: unknown) => context.log.error({ err: error }, "a leg could not be ended"));

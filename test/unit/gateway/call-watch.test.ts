@@ -298,6 +298,22 @@ describe("a call that comes in", () => {
   });
 });
 
+describe("a call that is looked for", () => {
+  it("is found by the id of its record while it rings or stands, and over once it was hung up by hand", () => {
+    answered();
+    came("INVITE", { callId: "c2", tag: "f1", branch: "9" });
+    const [out, into] = watch.records;
+    expect([out?.callId, into?.callId]).toEqual(["c1", "c2"]);
+    expect(watch.find(out?.id ?? "")).toEqual({ callId: "c1", tag: "a1", outgoing: true });
+    expect(watch.find(into?.id ?? "")).toEqual({ callId: "c2", tag: "f1", outgoing: false });
+    expect(watch.find("another")).toBeUndefined();
+    watch.hungUpByHand("another");
+    watch.hungUpByHand(out?.id ?? "");
+    expect(told.at(-1)).toMatchObject({ callId: "c1", endedBy: "gateway", reason: "hung-up", end: now });
+    expect([watch.find(out?.id ?? ""), watch.records]).toEqual([undefined, [into]]);
+  });
+});
+
 describe("what others write into a record", () => {
   it("is of bounded length and printable", () => {
     const callId = "c".repeat(256);

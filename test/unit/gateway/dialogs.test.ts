@@ -108,7 +108,7 @@ function call(parts: Parts = {}): void {
   receive(answer(200, { toTag: "b1", ...parts }));
 }
 /** A call that the client took. */
-function take(parts: Parts = {}): void {
+function take(parts: Parts & { readonly vias?: string } = {}): void {
   deliver(incoming(parts));
   respond(ours(200, parts));
 }
@@ -976,6 +976,51 @@ describe("what is unfinished", () => {
     const ringingCall = { from: `<${alice}>;tag=a1`, to: `<${bob}>`, callId: "c2", cseq: 5 };
     expect(cancels).toMatchObject([{ requestUri: bob, routes: [], ...ringingCall }]);
     expect(ringing.map(({ callId }) => callId)).toEqual(["c5"]);
+  });
+
+  it("is the same at the client, in the other side's name, above every number that that has used", () => {
+    const contact = "sip:alice@abc.invalid;transport=ws";
+    send(request({ contact }));
+    receive(answer(200, { toTag: "b1" }));
+    deliver(incoming({ method: "INFO", callId: "c1", fromTag: "b1", toTag: "a1", cseq: 41 }));
+    send(request({ branch: "2", callId: "c2", contact }));
+    deliver(incoming({ callId: "c5", vias: "SIP/2.0/WS edge;branch=z9hG4bK5" }));
+    take({ callId: "c6", cseq: 7 });
+    const { byes, cancels, ringing } = table.unfinishedAtClient();
+    const [from, to] = [`<${bob}>;tag=b1`, `<${alice}>;tag=a1`];
+    expect(byes).toMatchObject([
+      { requestUri: contact, routes: [], from, to, callId: "c1", cseq: 42 },
+      { requestUri: "sip:x@abc.invalid", from: `<${bob}>;tag=f1`, to: `<${alice}>;tag=l1`, callId: "c6", cseq: 8 },
+    ]);
+    const via = "SIP/2.0/WS edge;branch=z9hG4bK5";
+    expect(cancels).toMatchObject([{ requestUri: "sip:x@abc.invalid", callId: "c5", cseq: 1, via }]);
+    expect(ringing.map(({ callId }) => callId)).toEqual(["c2"]);
+  });
+
+  it("is nothing at a client that showed no Contact to reach it by", () => {
+    call();
+    expect(table.unfinishedAtClient().byes).toEqual([]);
+  });
+
+  it("is that of one call alone, by who called, and that one is over then and no other", () => {
+    call();
+    call({ callId: "c2", branch: "2" });
+    take({ callId: "c1", vias: "SIP/2.0/WS edge;branch=z9hG4bK5" });
+    deliver(incoming({ callId: "c5", vias: "SIP/2.0/WS edge;branch=z9hG4bK6" }));
+    const [out, into] = [
+      { callId: "c1", tag: "a1", outgoing: true },
+      { callId: "c5", tag: "f1", outgoing: false },
+    ];
+    expect(table.unfinished(out).byes).toMatchObject([{ from: `<${alice}>;tag=a1` }]);
+    expect(table.unfinished(into)).toMatchObject({ byes: [], cancels: [], ringing: [{ callId: "c5" }] });
+    table.endCall(out);
+    table.endCall(into);
+    expect(table.unfinished().byes.map(({ callId, from }) => [callId, from])).toEqual([
+      ["c2", `<${alice}>;tag=a1`],
+      ["c1", `<${alice}>;tag=l1`],
+    ]);
+    expect(table.unfinished().ringing).toEqual([]);
+    expect(respond(ours(200, { callId: "c5", vias: "SIP/2.0/WS edge;branch=z9hG4bK6" }))).toContain("no request");
   });
 
   it("is nothing where nothing began, or all is over", () => {

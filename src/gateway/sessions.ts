@@ -1,0 +1,78 @@
+import type { CallRecord } from "../core/calls.ts";
+import { type Refusal, refuse } from "../core/errors.ts";
+import type { CallsThen } from "../core/identity.ts";
+import type { LiveCall, Runtime, Session, Wanted } from "../core/runtime.ts";
+
+/** A connection, as who manages sees it. */
+export interface Attended {
+  readonly id: string;
+  /** Undefined before the first proof. */
+  readonly customer: string | undefined;
+  readonly session: Session | undefined;
+  readonly liveCalls: readonly CallRecord[];
+  sendAway(calls: CallsThen, refusal: Refusal): void;
+  /** Whether the call is one of its own. */
+  hangUp(call: string): boolean;
+}
+
+const kicked = refuse("credential-revoked", "this connection was ended by whoever runs the gateway or the customer");
+
+/** The connections there are, for who manages: looked through when somebody asks, and only then. */
+export class Sessions implements Runtime {
+  readonly #connections = new Map<string, Attended>();
+
+  enter(connection: Attended): void {
+    this.#connections.set(connection.id, connection);
+  }
+
+  leave({ id }: Pick<Attended, "id">): void {
+    this.#connections.delete(id);
+  }
+
+  sessions({ customer, after, limit }: Wanted): readonly Session[] {
+    const own = smallest(this.#of(customer), ({ id }) => id, after, limit);
+    return own.map(({ session }) => session).filter((session) => session !== undefined);
+  }
+
+  calls({ customer, after, limit }: Wanted): readonly LiveCall[] {
+    return smallest(this.#callsOf(customer), ({ id }) => id, after, limit);
+  }
+
+  kick(session: string, customer: string, calls: CallsThen): boolean {
+    const connection = this.#connections.get(session);
+    if (connection?.customer !== customer) return false;
+    connection.sendAway(calls, kicked);
+    return true;
+  }
+
+  hangUp(call: string, customer: string): boolean {
+    for (const connection of this.#of(customer)) if (connection.hangUp(call)) return true;
+    return false;
+  }
+
+  *#of(customer: string | undefined): Iterable<Attended> {
+    for (const connection of this.#connections.values()) {
+      const whose = connection.customer;
+      if (whose !== undefined && (customer === undefined || whose === customer)) yield connection;
+    }
+  }
+
+  *#callsOf(customer: string | undefined): Iterable<LiveCall> {
+    for (const { id, liveCalls } of this.#of(customer)) for (const call of liveCalls) yield { ...call, session: id };
+  }
+}
+
+/** Those with the smallest keys above one, in order: no more than so many are ever held. */
+export function smallest<T>(all: Iterable<T>, keyOf: (one: T) => string, above: string, limit: number): readonly T[] {
+  const kept: { readonly key: string; readonly one: T }[] = [];
+  for (const one of all) {
+    const key = keyOf(one);
+    const last = kept.length < limit ? undefined : kept.at(-1);
+    if (key <= above || (last && key >= last.key)) continue;
+    if (last) kept.pop();
+    let at = kept.length;
+    while (at > 0 && kept[at - 1]!.key > key) at--;
+    kept.splice(at, 0, { key, one });
+  }
+  return kept.map(({ one }) => one);
+}

@@ -4,15 +4,16 @@ import type { Clock } from "./core/clock.ts";
 import { Customers } from "./core/customers.ts";
 import { Chain } from "./gateway/chain.ts";
 import { trustedNetworks } from "./gateway/source.ts";
-import { besides, clashOf, type Owners, ownersIn } from "./store/claims.ts";
-import type { StoredCustomer } from "./store/judge.ts";
+import { besides, clashOf } from "./store/claims.ts";
+import { type StoredCustomer, type Surroundings, surroundingsOf } from "./store/judge.ts";
 import type { StoredChange } from "./store/stored.ts";
 
 /** What follows from a config. */
 interface Derived {
   readonly config: Config;
   /** What stored customers cannot have; found when the first of them is there. */
-  readonly owners: () => Owners;
+  readonly surroundings: () => Surroundings;
+  readonly declared: () => ReadonlyMap<string, StoredCustomer>;
   readonly domains: ReadonlySet<string>;
   readonly chain: Chain;
   readonly keys: OwnKeys;
@@ -74,6 +75,16 @@ export class Live {
     return this.#derived.domains;
   }
 
+  /** What stored customers must agree with. */
+  get surroundings(): Surroundings {
+    return this.#derived.surroundings();
+  }
+
+  /** Those of the config, by id. */
+  get declared(): ReadonlyMap<string, StoredCustomer> {
+    return this.#derived.declared();
+  }
+
   get chain(): Chain {
     return this.#derived.chain;
   }
@@ -112,7 +123,9 @@ export class Live {
 
   /** The store has changed. */
   changeStored({ put, gone }: Pick<StoredChange, "put" | "gone">): StoredTakenUp {
-    const reasons = new Map(put.map(({ customer }) => [customer.id, clashOf(customer, this.#derived.owners())]));
+    const reasons = new Map(
+      put.map(({ customer }) => [customer.id, clashOf(customer, this.#derived.surroundings().owners)]),
+    );
     const fit = put.filter(({ customer }) => reasons.get(customer.id) === undefined);
     const touched = [...gone, ...reasons.keys()].filter((id) => this.#stored.delete(id));
     for (const id of gone) this.#leftOut.delete(id);
@@ -130,9 +143,9 @@ export class Live {
     return { leftOut, touched: touched.length > 0 };
   }
 
-  #mustNotClash({ owners }: Derived): void {
+  #mustNotClash({ surroundings }: Derived): void {
     for (const { customer } of this.#stored.values()) {
-      const clash = clashOf(customer, owners());
+      const clash = clashOf(customer, surroundings().owners);
       if (clash !== undefined) throw new Error(besides(customer.id, clash));
     }
   }
@@ -154,9 +167,18 @@ function once<T>(find: () => T): () => T {
   };
 }
 
+const declaredIn = ({ customers, connectionsPerUser }: Config): ReadonlyMap<string, StoredCustomer> =>
+  new Map(
+    customers.map((customer) => [
+      customer.id,
+      { customer, connectionsPerUser: connectionsPerUser.get(customer.id) ?? 0 },
+    ]),
+  );
+
 const derive = (config: Config, clock: Clock, instead: string): Derived => ({
   config,
-  owners: once(() => ownersIn(config)),
+  surroundings: once(() => surroundingsOf(config)),
+  declared: once(() => declaredIn(config)),
   domains: new Set(config.gateway.domains),
   chain: new Chain(config.chain, clock),
   keys: new OwnKeys({ chain: config.chain.secrets, exchange: config.exchange?.secret ?? instead }),

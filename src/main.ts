@@ -71,7 +71,7 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
   const overload = overloadOf(live, log, () => metrics.connections.size + legs.size);
   const metrics: Metrics = new Metrics({ version: version(), readings: readings(live, legs, health, homer, overload) });
   const sessions = new Sessions();
-  const parts = { live, legs, health, proving, log, clock, metrics, trace, overload, keeping, sessions };
+  const parts = { live, stored, legs, health, proving, log, clock, metrics, trace, overload, keeping, sessions };
   const context = compose(parts);
   const probe = upstreamProbe({ clock, upstream: context.upstream, chain, announcements });
   const unready = async () => (live.draining ? "draining" : probe());
@@ -117,6 +117,7 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
 
 interface Parts {
   readonly live: Live;
+  readonly stored: StoredCustomers;
   readonly legs: Legs;
   readonly health: Health;
   readonly proving: Proving;
@@ -222,6 +223,7 @@ function compose({
 
 const adminOptions = ({
   live,
+  stored,
   proving,
   metrics,
   clock,
@@ -246,7 +248,14 @@ const adminOptions = ({
         manager.kind === "operator" ? manager : { id: manager.apiKey, customer: manager.customer.id },
         address,
       ),
+    idempotency: { state: proving.state, clock },
     log,
+  },
+  customers: {
+    customers: () => live.customers,
+    declared: () => live.declared,
+    surroundings: () => live.surroundings,
+    ...{ stored, clock, log },
   },
 });
 

@@ -4,10 +4,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { RingEntry } from "../telemetry/ring.ts";
 import { version } from "../telemetry/version.ts";
-import { viewOf } from "./customer-view.ts";
+import { listRoutes } from "./customer-lists.ts";
+import { keyRoutes, revocationRoutes, secretRoutes } from "./customer-parts.ts";
+import { type CustomersOptions, ManagedCustomers } from "./customers.ts";
+import { importRoute } from "./customers-import.ts";
+import { customersRoutes } from "./customers-routes.ts";
 import { answer, createHttp, json, problem } from "./http.ts";
 import { answerInbound, type InboundOptions } from "./inbound.ts";
-import { authenticate, type ManagementOptions } from "./management.ts";
+import { type ManagedOptions, ManagedRoutes } from "./managed.ts";
 import { openApi } from "./openapi.ts";
 import { served } from "./unparsed.ts";
 
@@ -22,7 +26,8 @@ export interface AdminOptions {
   readonly inbound: InboundOptions;
   /** The last messages of a Call-ID, credentials masked. */
   readonly ladder: (callId: string) => readonly RingEntry[];
-  readonly management: ManagementOptions;
+  readonly management: ManagedOptions;
+  readonly customers: CustomersOptions;
 }
 
 export interface Admin {
@@ -64,7 +69,8 @@ function adminRoutes(options: AdminOptions): FastifyInstance {
   const app = createHttp({
     bodyLimit,
     onFault: (err) => inbound.log.error({ err }, "a request over HTTP could not be answered"),
-    notFound: "here are /livez, /readyz, /metrics, /v1/customers/me, /v1/inbound, /v1/ladder and /openapi.json",
+    notFound:
+      "here are /livez, /readyz, /metrics, /v1/customers, /v1/inbound, /v1/ladder and what /openapi.json describes",
     gate: (request, reply) => turnAwayPages(request, reply, options.hosts()),
   });
   app.get("/livez", (_request, reply) => json(reply, { status: "ok" }));
@@ -77,16 +83,26 @@ function adminRoutes(options: AdminOptions): FastifyInstance {
   app.get("/v1/ladder", (request, reply) => ladder(request, reply, options));
   const described = openApi(version());
   app.get("/openapi.json", (_request, reply) => json(reply, described));
-  app.get("/v1/customers/me", (request, reply) => ownView(request, reply, options));
+  managementRoutes(app, options);
   return app;
 }
 
-async function ownView(request: FastifyRequest, reply: FastifyReply, options: AdminOptions): Promise<FastifyReply> {
-  const manager = await authenticate(request, reply, options.management);
-  if (manager === undefined) return reply;
-  if (manager.kind === "customer") return json(reply, viewOf(manager.customer));
-  return problem(reply, 404, "an operator is no customer: ask with a token of a customer's API key");
+/** Each of them proves who asks. */
+function managementRoutes(app: FastifyInstance, options: AdminOptions): void {
+  const routes = new ManagedRoutes(app, options.management);
+  const customers = new ManagedCustomers(options.customers);
+  routes.add(
+    ...customersRoutes(customers),
+    ...secretRoutes(customers),
+    ...keyRoutes(customers),
+    ...listRoutes(customers),
+    ...revocationRoutes(customers),
+  );
+  importRoute(app, routes, customers);
 }
+
+/** They tell of calls without asking who asks. */
+const open: ReadonlySet<string> = new Set(["/v1/inbound", "/v1/ladder"]);
 
 /**
  * A page in somebody's browser: it shows its Origin, or has made its own name lead here (DNS rebinding), and such a name
@@ -96,8 +112,8 @@ async function ownView(request: FastifyRequest, reply: FastifyReply, options: Ad
 function turnAwayPages(request: FastifyRequest, reply: FastifyReply, hosts: readonly string[]): void {
   const { headers, is404, routeOptions, url } = request;
   const path = (is404 ? url : routeOptions.url) ?? "";
-  const isSigned = path.startsWith("/v1/customers/");
-  const isOpen = path.startsWith("/v1/") && !isSigned;
+  const isOpen = open.has(path);
+  const isSigned = path.startsWith("/v1/") && !isOpen && !is404;
   if (headers.origin !== undefined || (isOpen && isOfPage(headers["sec-fetch-site"]))) {
     problem(reply, 403, "no web page has business here");
   } else if (!isSigned && hasForeignName(headers.host, hosts)) {

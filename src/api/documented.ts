@@ -1,28 +1,5 @@
-import type { SchemaName } from "./schemas.ts";
-
-/** What a status is answered with, by content type as it stands in the header. */
-type Answer = Readonly<Record<string, SchemaName>>;
-
-export interface DocumentedRoute {
-  /** private: admin.listen; public: gateway.listen. */
-  readonly port: "private" | "public";
-  readonly method: "get" | "post";
-  readonly path: string;
-  readonly summary: string;
-  /** Name and meaning. A `?` at the end of a name: it may be left out. */
-  readonly query?: Readonly<Record<string, string>>;
-  readonly body?: Answer;
-  /** Any one of these; absent: no header says who asks. body: what proves it may stand there instead. */
-  readonly credentials?: readonly ("opentok" | "bearer" | "body")[];
-  readonly answers: Readonly<Record<number, Answer>>;
-}
-
-const json = "application/json";
-const problem: Answer = { "application/problem+json": "Problem" };
-/** A Content-Encoding and a header that is too long are refused before any route. */
-const everywhere = [415, 431] as const;
-const problems = (...statuses: readonly number[]): Record<number, Answer> =>
-  Object.fromEntries([...statuses, ...everywhere, 500].map((status) => [status, problem]));
+import { managementRoutes } from "./documented-management.ts";
+import { type DocumentedRoute, everywhere, json, problem, problems } from "./documented-route.ts";
 
 const privateRoutes: readonly DocumentedRoute[] = [
   {
@@ -51,15 +28,7 @@ const privateRoutes: readonly DocumentedRoute[] = [
     query: { callId: "its Call-ID" },
     answers: { 200: { [json]: "Ladder" }, ...problems(400, 403, 404) },
   },
-  {
-    ...{ port: "private", method: "get", path: "/v1/customers/me", summary: "A customer's view of itself" },
-    credentials: ["opentok", "bearer"],
-    answers: {
-      200: { [json]: "Customer" },
-      ...problems(400, 401, 404, 429, 503),
-      403: { ...problem, [json]: "OpenTokRefusal" },
-    },
-  },
+  ...managementRoutes,
 ];
 
 const publicRoutes: readonly DocumentedRoute[] = [

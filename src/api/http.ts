@@ -56,9 +56,29 @@ export async function listenerOf(app: FastifyInstance): Promise<RequestListener>
 }
 
 /** RFC 9457 §3: title, status, code, detail. detail holds no secret and no text of an error. */
-export function problem(reply: FastifyReply, status: number, detail: string, code?: Code): FastifyReply {
-  const title = STATUS_CODES[status] ?? "Error";
-  return answer(reply, status, "application/problem+json", { title, status, ...(code ? { code } : {}), detail });
+export function problem(
+  reply: FastifyReply,
+  status: number,
+  detail: string,
+  code?: Code,
+  errors?: readonly FieldError[],
+): FastifyReply {
+  const body = {
+    title: STATUS_CODES[status] ?? "Error",
+    status,
+    ...(code && { code }),
+    detail,
+    ...(errors && { errors }),
+  };
+  return answer(reply, status, "application/problem+json", body);
+}
+
+/** One of several that are told at once. path: as in `secrets[0].id`. */
+export interface FieldError {
+  /** Of a body that has several. */
+  readonly line?: number;
+  readonly path: string;
+  readonly message: string;
 }
 
 /** A refusal with the status that its code has in HTTP. */

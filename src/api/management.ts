@@ -36,7 +36,7 @@ export async function authenticate(
   const credential = readCredential(request);
   const form = credential.kind === "unreadable" ? credential.form : credential.kind;
   const verdict = await judge(credential, request, address, options);
-  const asked = { address, method: request.method, path: request.routeOptions.url };
+  const asked = { address, method: request.method, path: request.routeOptions.url, ...idIn(request) };
   if (verdict.kind !== "refused") {
     options.log.info({ ...asked, ...nameOf(verdict) }, "management request");
     options.signedIn?.(verdict, address);
@@ -49,7 +49,13 @@ export async function authenticate(
   return undefined;
 }
 
-const nameOf = (manager: Manager): Record<string, string> =>
+/** Whom it is about, where that can be somebody. */
+export function idIn({ params }: FastifyRequest): { readonly id?: string } {
+  const { id = "" } = (params ?? {}) as { readonly id?: string };
+  return /^[a-z0-9][a-z0-9_.-]{0,63}$/.test(id) ? { id } : {};
+}
+
+export const nameOf = (manager: Manager): Record<string, string> =>
   manager.kind === "operator" ? { operator: manager.id } : { customer: manager.customer.id, by: manager.apiKey };
 
 /**

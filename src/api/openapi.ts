@@ -1,6 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import { z } from "zod";
-import { type DocumentedRoute, documentedRoutes } from "./documented.ts";
+import { documentedRoutes } from "./documented.ts";
+import type { DocumentedRoute } from "./documented-route.ts";
 import { type SchemaName, schemas } from "./schemas.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -35,29 +36,47 @@ function paths(routes: readonly DocumentedRoute[]): Json {
   return all;
 }
 
-function operation({ port, summary, query = {}, body, credentials, answers }: DocumentedRoute): Json {
+function operation({
+  port,
+  path,
+  summary,
+  query = {},
+  headers = {},
+  body,
+  credentials,
+  answers,
+}: DocumentedRoute): Json {
   return {
     tags: [port],
     summary,
-    parameters: Object.entries(query).map(parameter),
+    parameters: [
+      ...[...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => parameter("path")([name, "its id"])),
+      ...Object.entries(query).map(parameter("query")),
+      ...Object.entries(headers).map(parameter("header")),
+    ],
     ...(body && { requestBody: { content: content(body) } }),
     ...(credentials && { security: credentials.map((name) => (name === "body" ? {} : { [name]: [] })) }),
     responses: Object.fromEntries(
       Object.entries(answers).map(([status, answer]) => [
         status,
-        { description: STATUS_CODES[status] ?? status, content: content(answer) },
+        {
+          description: STATUS_CODES[status] ?? status,
+          ...(Object.keys(answer).length > 0 && { content: content(answer) }),
+        },
       ]),
     ),
   };
 }
 
-const parameter = ([name, description]: readonly [string, string]): Json => ({
-  in: "query",
-  name: name.replace("?", ""),
-  description,
-  required: !name.endsWith("?"),
-  schema: { type: "string" },
-});
+const parameter =
+  (place: "path" | "query" | "header") =>
+  ([name, description]: readonly [string, string]): Json => ({
+    in: place,
+    name: name.replace("?", ""),
+    ...(description && { description }),
+    required: !name.endsWith("?"),
+    schema: { type: "string" },
+  });
 
 /** A content type stands here as in the header, but without parameters (OpenAPI 3.1 §4.8.14). */
 const content = (byType: Readonly<Record<string, SchemaName>>): Json =>

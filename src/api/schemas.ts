@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { type Code, codes } from "../core/errors.ts";
+import { managementSchemas } from "./management-schemas.ts";
 
 /** What is asked and answered over HTTP, by the names that /openapi.json gives it; tests hold real answers against it. */
 
 const code = z.enum(Object.keys(codes) as [Code, ...Code[]]);
 const whole = z.int().min(0);
 const seconds = whole.describe("seconds");
-const stamp = whole.describe("Unix seconds");
 const texts = z.array(z.string());
 
 const problem = z
@@ -15,6 +15,10 @@ const problem = z
     status: z.int().min(400).max(599),
     code: code.optional(),
     detail: z.string().describe("what is wrong, what to do"),
+    errors: z
+      .array(z.strictObject({ line: z.int().optional(), path: z.string(), message: z.string() }))
+      .describe("all that is wrong at once; line: of a body that has several")
+      .optional(),
   })
   .describe("RFC 9457");
 
@@ -30,52 +34,6 @@ const ladderEntry = z.strictObject({
   verdict: z.string().optional(),
   sentence: z.string().optional(),
 });
-
-const secretView = z
-  .strictObject({
-    id: z.string(),
-    algorithm: z.enum(["sha1", "sha256", "sha384", "sha512"]),
-    notBefore: stamp.optional(),
-    notAfter: stamp.optional(),
-  })
-  .describe("never the secret itself");
-
-const keyView = z
-  .strictObject({
-    id: z.string(),
-    alg: z.string(),
-    kind: z.enum(["secret", "pem", "jwk", "remote"]),
-    jwksUri: z.string().describe("without its query").optional(),
-    issuer: z.string().optional(),
-    audience: z.string().optional(),
-    singleUse: z.boolean(),
-  })
-  .describe("never the key itself");
-
-const customer = z
-  .strictObject({
-    id: z.string(),
-    domains: texts,
-    origins: texts.describe("none: any"),
-    maxTtl: seconds,
-    clockSkew: seconds,
-    callFrom: texts,
-    numbers: texts,
-    dial: texts,
-    methods: texts,
-    trunk: z.string().optional(),
-    trunk2: z.string().optional(),
-    callerId: z.string().optional(),
-    inbound: z.record(z.string(), z.string()).describe("number to user"),
-    passHeaders: texts,
-    limits: z.strictObject({ connections: whole, calls: whole, callSeconds: seconds }).describe("0: no limit"),
-    secrets: z.array(secretView),
-    keys: z.array(keyView),
-    apiKeys: texts.describe("their ids"),
-  })
-  .describe("a customer as its own API keys see it");
-
-export type CustomerView = z.infer<typeof customer>;
 
 const iceServer = z.strictObject({
   urls: texts,
@@ -160,7 +118,7 @@ export const schemas = {
   OpenApi: z.looseObject({ openapi: z.string() }).describe("this document"),
   Delivery: z.strictObject({ deliver: texts.describe("SIP URIs") }),
   Ladder: z.strictObject({ callId: z.string(), entries: z.array(ladderEntry) }),
-  Customer: customer,
+  ...managementSchemas,
   ExchangeRequest: exchangeRequest,
   Exchanged: exchanged,
   PageData: pageData,

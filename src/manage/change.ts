@@ -17,8 +17,8 @@ export interface Desk {
 export interface Wish<Told> {
   /** For the audit. */
   readonly act: (told: Told) => Act;
-  /** The revision that the customer must have; absent: whichever it has. */
-  readonly expected?: number | undefined;
+  /** One of these revisions the customer must have; absent: whichever it has. */
+  readonly expected?: readonly number[] | undefined;
   /** Default: an operator's. */
   readonly rights?: Rights;
 }
@@ -48,7 +48,7 @@ export function changeCustomer<Told>(
   return repeated<Told>(desk, wish, async (store) => {
     const record = await store.get(id);
     if (record?.kind !== "stored") return notThere(record);
-    if (wish.expected !== undefined && record.revision !== wish.expected) return { kind: "stale" };
+    if (wish.expected && !wish.expected.includes(record.revision)) return { kind: "stale" };
     const made = edit(record.item);
     if (made.kind === "absent") return made;
     if (made.kind === "refused") return { ...made, denied: false };
@@ -89,7 +89,7 @@ export function removeCustomer(id: string, desk: Desk, wish: Wish<undefined>): P
   return repeated(desk, wish, async (store) => {
     const record = await store.get(id);
     if (!record || record.kind === "removed") return { kind: "unknown" };
-    if (wish.expected !== undefined && record.revision !== wish.expected) return { kind: "stale" };
+    if (wish.expected && !wish.expected.includes(record.revision)) return { kind: "stale" };
     const written = await store.write([{ kind: "remove", id, expected: record.revision }], wish.act(undefined));
     const item = record.kind === "stored" ? record.item : { id };
     return written.kind === "written"

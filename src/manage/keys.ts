@@ -8,8 +8,7 @@ export const addKey =
   (key: Json): Edit<{ readonly id: unknown }> =>
   (item) => {
     const entries = entriesOf(item, "keys");
-    if (typeof key.id === "string" && hasId(entries, key.id))
-      return refused(fault("id", "is the id of another key: take another"));
+    if (hasId(entries, key.id)) return refused(fault("id", "is the id of another key: take another"));
     return made({ ...item, keys: [{ ...key }, ...entries] }, { id: key.id });
   };
 
@@ -18,18 +17,19 @@ export const removeKey = (id: string): Edit<{ readonly id: string }> => without(
 
 /** secret: told this once, where it was made here. */
 export interface CreatedApiKey {
-  readonly id: string;
+  readonly id: unknown;
   readonly secret?: string;
 }
 
 /** What a customer's servers sign management requests with. */
 export const addApiKey =
-  ({ id, secret: brought }: { readonly id: string; readonly secret?: string | undefined }): Edit<CreatedApiKey> =>
+  ({ secret: brought, ...rest }: Json): Edit<CreatedApiKey> =>
   (item) => {
     const entries = entriesOf(item, "apiKeys");
-    if (hasId(entries, id)) return refused(fault("id", "is the id of another API key: take another"));
-    const secret = brought ?? makeSecret();
-    return made({ ...item, apiKeys: [{ id, secret }, ...entries] }, { id, ...(brought === undefined && { secret }) });
+    if (hasId(entries, rest.id)) return refused(fault("id", "is the id of another API key: take another"));
+    const secret = brought === undefined ? makeSecret() : undefined;
+    const entry = { ...rest, secret: secret ?? brought };
+    return made({ ...item, apiKeys: [entry, ...entries] }, { id: rest.id, ...(secret !== undefined && { secret }) });
   };
 
 export const removeApiKey = (id: string): Edit<{ readonly id: string }> => without("apiKeys", "API key", id);

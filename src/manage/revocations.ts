@@ -4,23 +4,20 @@ import type { CallsThen, Revocation } from "../core/identity.ts";
 import type { Item } from "../store/port.ts";
 import { absent, type Edit, entriesOf, made, withMember } from "./edit.ts";
 
+export { revokedKinds };
+
 type Written = Readonly<Record<string, unknown>>;
 
-/** One that is there already, of the same kind and name, is replaced. until: an instant as in the config. */
+/** One that is there already, of the same kind and name, is replaced. entry: as in an item. */
 export const revoke =
-  (kind: Revocation["kind"], value: string, until: unknown, calls?: CallsThen): Edit<Revoked> =>
+  (entry: Written): Edit<Written> =>
   (item) => {
-    const entry = { [kind]: value, until, ...(calls !== undefined && { calls }) };
-    const left = revokedOf(item).filter((one) => !isOf(one, kind, value));
-    return made({ ...item, revoked: [entry, ...left] }, { kind, value, until: parseInstant(until) ?? 0 });
+    const kind = revokedKinds.find((one) => entry[one] !== undefined);
+    const value = kind && entry[kind];
+    const left =
+      typeof value === "string" ? revokedOf(item).filter((one) => !isOf(one, kind!, value)) : revokedOf(item);
+    return made({ ...item, revoked: [{ ...entry }, ...left] }, entry);
   };
-
-export interface Revoked {
-  readonly kind: Revocation["kind"];
-  readonly value: string;
-  /** Unix seconds. */
-  readonly until: number;
-}
 
 /** It is taken again. */
 export const restore =
@@ -30,15 +27,6 @@ export const restore =
     const left = revoked.filter((one) => !isOf(one, kind, value));
     return left.length === revoked.length ? absent("revocation") : made({ ...item, revoked: left }, { kind, value });
   };
-
-/** As it may be shown; those that have ended are not. now: Unix seconds. */
-export const listRevoked = (item: Item, now: number): (Revoked & { readonly calls: string })[] =>
-  revokedOf(dropEnded(item, now)).flatMap((entry) => {
-    const kind = revokedKinds.find((one) => entry[one] !== undefined);
-    if (kind === undefined) return [];
-    const until = parseInstant(entry.until) ?? 0;
-    return [{ kind, value: String(entry[kind]), until, calls: String(entry.calls ?? "end") }];
-  });
 
 /** What has ended refuses nobody, and would fill the room. now: Unix seconds. */
 export function dropEnded(item: Item, now: number): Item {

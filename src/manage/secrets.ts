@@ -3,20 +3,21 @@ import { parseInstant } from "../config/values.ts";
 import type { Item } from "../store/port.ts";
 import { absent, type Edit, type Entry, entriesOf, fault, made, refused } from "./edit.ts";
 
+/** As in an item; what does not belong there is refused with the whole of it. */
 export interface NewSecret {
   /** Default: the next of k1, k2, … */
-  readonly id?: string | undefined;
-  readonly algorithm?: string | undefined;
+  readonly id?: unknown;
+  readonly algorithm?: unknown;
   /** One that is brought; absent: made here. */
-  readonly secret?: string | undefined;
+  readonly secret?: unknown;
   readonly notBefore?: unknown;
   readonly notAfter?: unknown;
 }
 
 /** secret: only one that was made here, and this is the only time that it is told. */
 export interface CreatedSecret {
-  readonly id: string;
-  readonly algorithm: string;
+  readonly id: unknown;
+  readonly algorithm: unknown;
   readonly secret?: string;
 }
 
@@ -38,11 +39,11 @@ export const createSecret =
   (item) => {
     const entries = entriesOf(item, "secrets");
     const id = wanted ?? nextId(entries);
-    const secret = brought ?? makeSecret();
+    const secret = brought === undefined ? makeSecret() : undefined;
     if (hasId(entries, id)) return refused(fault("id", "is the id of another secret: take another"));
     const given = Object.fromEntries(Object.entries(window).filter(([, value]) => value !== undefined));
-    const entry = { id, secret, algorithm, ...given };
-    return made({ ...item, secrets: [entry, ...entries] }, { id, algorithm, ...(brought === undefined && { secret }) });
+    const entry = { id, secret: secret ?? brought, algorithm, ...given };
+    return made({ ...item, secrets: [entry, ...entries] }, { id, algorithm, ...(secret !== undefined && { secret }) });
   };
 
 function nextId(entries: readonly Entry[]): string {
@@ -50,8 +51,8 @@ function nextId(entries: readonly Entry[]): string {
 }
 
 /** As the rules of the config compare ids. */
-export const hasId = (entries: readonly Entry[], id: string): boolean =>
-  entries.some((entry) => entry.id.toLowerCase() === id.toLowerCase());
+export const hasId = (entries: readonly Entry[], id: unknown): boolean =>
+  typeof id === "string" && entries.some((entry) => entry.id.toLowerCase() === id.toLowerCase());
 
 /** now: Unix seconds. */
 export function listSecrets(item: Item, now: number): ShownSecret[] {

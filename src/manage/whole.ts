@@ -1,6 +1,6 @@
 import { withoutQuery } from "../auth/jwks.ts";
 import type { Item } from "../store/port.ts";
-import { type Edit, type Entry, entriesOf, fault, made, refused, withMember } from "./edit.ts";
+import { type Edit, type Entry, entriesOf, fault, made, refused } from "./edit.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -47,15 +47,20 @@ export function keepSecrets(next: Item, before: Item): Item {
     if (known.size === 0 || !Array.isArray(kept[list])) continue;
     kept = { ...kept, [list]: entriesOf(kept, list).map((entry) => filled(entry, known.get(entry?.id))) };
   }
-  if (isObject(kept.webhook) && isObject(before.webhook) && kept.webhook.secret === undefined)
-    return withMember(kept, "webhook", { ...kept.webhook, secret: before.webhook.secret });
-  return kept;
+  if (kept.permissionUrl !== undefined)
+    kept = { ...kept, permissionUrl: keepQuery(kept.permissionUrl, before.permissionUrl) };
+  if (!isObject(kept.webhook) || !isObject(before.webhook)) return kept;
+  const { url, secret = before.webhook.secret } = kept.webhook;
+  return { ...kept, webhook: { ...kept.webhook, url: keepQuery(url, before.webhook.url), secret } };
 }
 
 function filled(entry: Entry, before: Entry | undefined): Entry {
   if (!before || !isObject(entry)) return entry;
-  const { jwksUri } = before;
-  if (typeof jwksUri === "string" && entry.jwksUri === withoutQuery(jwksUri)) return { ...entry, jwksUri };
-  const says = ["secret", "jwk", "pem", "jwksUri"].some((member) => entry[member] !== undefined);
+  if (entry.jwksUri !== undefined) return { ...entry, jwksUri: keepQuery(entry.jwksUri, before.jwksUri) };
+  const says = ["secret", "jwk", "pem"].some((member) => entry[member] !== undefined);
   return says || before.secret === undefined ? entry : { ...entry, secret: before.secret };
 }
+
+/** A URL is shown without its query. */
+const keepQuery = (url: unknown, before: unknown): unknown =>
+  typeof before === "string" && url === withoutQuery(before) ? before : url;

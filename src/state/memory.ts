@@ -10,6 +10,7 @@ export const defaultSizes: Sizes = {
   jti: 200_000,
   management: 100_000,
   calls: 200_000,
+  replies: 20_000,
   failures: 40_000,
   bans: 20_000,
 };
@@ -27,12 +28,13 @@ export class MemoryState implements State {
   readonly #tables: Readonly<Record<Space, Table>>;
 
   constructor(clock: Clock, sizes: Partial<Sizes> = {}) {
-    const { jti, management, calls, failures, bans } = { ...defaultSizes, ...sizes };
+    const { jti, management, calls, replies, failures, bans } = { ...defaultSizes, ...sizes };
     this.#clock = clock;
     this.#tables = {
       jti: new Refusing(jti),
       management: new Refusing(management),
       calls: new Refusing(calls),
+      replies: new Refusing(replies),
       failures: new Forgetting(failures),
       bans: new Forgetting(bans),
     };

@@ -1,10 +1,10 @@
 import type { Awaitable } from "../core/awaitable.ts";
 
 /**
- * What is kept for a while and shared by all gateways. `jti`, `management` and `calls` are filled by proved callers
- * alone and refuse when they are full; `failures` and `bans` are filled by strangers and forget the least used.
+ * What is kept for a while and shared by all gateways. `jti`, `management`, `calls` and `replies` are filled by proved
+ * callers alone and refuse when they are full; `failures` and `bans` are filled by strangers and forget the least used.
  */
-export type Space = "jti" | "management" | "calls" | "failures" | "bans";
+export type Space = "jti" | "management" | "calls" | "replies" | "failures" | "bans";
 
 export type Claim =
   /** Who has it now, and since when: milliseconds since the epoch. */

@@ -67,6 +67,14 @@ export class StoredCustomers {
     else this.#timer = setInterval(() => void this.#lookForStore(), lookEvery).unref();
   }
 
+  /** Resolves when what was written with that revision has been taken up, or cannot be read now. */
+  async inForce(revision: number): Promise<void> {
+    for (let time = 0; time === 0 || (time < 3 && this.#position.revision < revision); time++) {
+      this.#catchUp();
+      await this.#reading;
+    }
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);

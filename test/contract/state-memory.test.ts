@@ -2,7 +2,7 @@ import { MemoryState } from "../../src/state/memory.ts";
 import { describeState } from "./state.ts";
 
 const size = 20;
-const sizes = { jti: size, management: size, calls: size, failures: size, bans: size };
+const sizes = { jti: size, management: size, calls: size, replies: size, failures: size, bans: size };
 
 describeState(
   "memory",

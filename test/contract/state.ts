@@ -10,7 +10,7 @@ export interface Opened {
   forward(ms: number): void | Promise<void>;
 }
 
-const refusing: readonly Space[] = ["jti", "management", "calls"];
+const refusing: readonly Space[] = ["jti", "management", "calls", "replies"];
 const forgetting: readonly Space[] = ["failures", "bans"];
 const spaces = [...refusing, ...forgetting];
 

@@ -79,16 +79,21 @@ describe("GET /v1/customers/me", () => {
         callerId: "+3225887000",
         inbound: { "+3225887000": "reception" },
         passHeaders: ["X-Context"],
-        limits: { connections: 1000, calls: 100, callSeconds: 14_400 },
+        limits: {
+          ...{ connections: 1000, connectionsPerUser: 0, registrations: 0 },
+          ...{ calls: 100, callsPerMinute: 0, callSeconds: 14_400 },
+        },
+        ceilings: {},
+        revoked: [],
         secrets: [{ id: "k1", algorithm: "sha1", notAfter: 4_000_000_000 }],
         keys: [
-          { id: "hs", alg: "HS256", kind: "secret", singleUse: false },
+          { id: "hs", alg: "HS256", singleUse: false },
           {
-            ...{ id: "set", alg: "ES256", kind: "remote", singleUse: false },
+            ...{ id: "set", alg: "ES256", singleUse: false },
             ...{ jwksUri, issuer: "acme", audience: "postern" },
           },
         ],
-        apiKeys: ["46000000", "acme-key"],
+        apiKeys: [{ id: "46000000" }, { id: "acme-key" }],
       },
     ]);
     expect(text).not.toMatch(new RegExp(`${acmeApiSecret}|${customerSecret}|${jwtSecret}`));
@@ -122,10 +127,17 @@ describe("GET /v1/customers/me", () => {
   });
 
   it("is the only customer that can be asked for", async () => {
-    for (const path of ["/v1/customers/acme", "/v1/customers", "/v1/customers/", "/v1/customers/me/"]) {
-      expect((await gateway.ask(acme(), { path })).status).toBe(404);
+    for (const [path, status] of [
+      ["/v1/customers/acme", 200],
+      ["/v1/customers/globex", 404],
+      ["/v1/customers/nobody", 404],
+      ["/v1/customers", 403],
+      ["/v1/customers/", 404],
+      ["/v1/customers/me/", 404],
+    ] as const) {
+      expect([path, (await gateway.ask(acme(), { path })).status]).toEqual([path, status]);
     }
-    expect((await gateway.ask(acme(), { method: "DELETE" })).status).toBe(405);
+    expect((await gateway.ask(acme(), { method: "POST" })).status).toBe(405);
   });
 });
 
@@ -203,7 +215,8 @@ describe("a refusal", () => {
       customer: "acme",
       by: "46000000",
       method: "GET",
-      path: "/v1/customers/me",
+      path: "/v1/customers/:id",
+      id: "me",
       address: "127.0.0.1",
     };
     expect(lastLine("management request")).toMatchObject({ level: "info", ...accepted });

@@ -45,12 +45,25 @@ export interface ManagedGateway extends Running {
   /** Reload with other settings. */
   change(settings: ManagedSettings): void;
   log(): Record<string, unknown>[];
+  /** Where its config and its store are. */
+  readonly path: string;
   /** With this token, by X-OPENTOK-AUTH unless said otherwise. */
-  ask(token: string, options?: { path?: string; method?: string; bearer?: boolean }): Promise<Response>;
+  ask(token: string, options?: AskOptions): Promise<Response>;
   close(): Promise<void>;
 }
 
+export interface AskOptions {
+  readonly path?: string;
+  readonly method?: string;
+  readonly bearer?: boolean;
+  /** As JSON; a text goes as it is. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 export interface ManagedSettings {
+  /** With a store in SQLite. */
+  readonly store?: boolean;
   readonly clock?: Clock;
   readonly failuresPerMinute?: number;
   /** Of the key 46000000. */
@@ -63,6 +76,7 @@ export interface ManagedSettings {
 
 export async function startManaged(settings: ManagedSettings = {}): Promise<ManagedGateway> {
   const folder = new ConfigFolder();
+  const path = folder.path;
   const lines: string[] = [];
   const destination = new Writable({
     write(chunk: Buffer, _encoding, done) {
@@ -75,13 +89,17 @@ export async function startManaged(settings: ManagedSettings = {}): Promise<Mana
   const running = await start(folder.config(yaml(settings)), clock ? { log, clock } : { log });
   return {
     ...running,
+    path,
     change: (changed) => void running.reload(folder.config(yaml({ ...settings, ...changed }))),
     log: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
-    ask: (token, { path = "/v1/customers/me", method = "GET", bearer = false } = {}) => {
-      const headers: Record<string, string> = bearer
-        ? { authorization: `Bearer ${token}` }
-        : { "x-opentok-auth": token };
-      return fetch(running.adminUrl + path, { method, headers });
+    ask: (token, { path = "/v1/customers/me", method = "GET", bearer = false, body, headers: more } = {}) => {
+      const headers: Record<string, string> = {
+        ...(bearer ? { authorization: `Bearer ${token}` } : { "x-opentok-auth": token }),
+        ...(body !== undefined && { "content-type": "application/json" }),
+        ...more,
+      };
+      const text = body === undefined || typeof body === "string" ? (body ?? null) : JSON.stringify(body);
+      return fetch(running.adminUrl + path, { method, headers, body: text });
     },
     close: async () => {
       await running.close();
@@ -95,6 +113,7 @@ const yaml = ({
   secret = acmeApiSecret,
   upstreamUrl = "ws://127.0.0.1:1",
   exchange = true,
+  store = false,
 }: ManagedSettings): string => `\
 gateway:
   listen: "ws://127.0.0.1:0"
@@ -102,6 +121,7 @@ gateway:
 upstream: { urls: ["${upstreamUrl}"], proxyProtocol: off }
 chain: { secret: the-chain-secret-of-managed-tests }
 ${exchange ? `exchange: { secret: ${exchangeSecret}, callbackNetworks: ["127.0.0.0/8"] }` : ""}
+${store ? "store: sqlite:./postern.db" : ""}
 turn: { urls: ["stun:127.0.0.1:3478", "turn:127.0.0.1:3478"], secret: the-turn-secret-of-managed-tests }
 admin:
   listen: "http://127.0.0.1:0"

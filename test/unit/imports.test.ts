@@ -17,7 +17,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "callout/address.ts": [],
   callout: ["core", "telemetry", "callout/address.ts"],
   exchange: ["core", "auth", "policy", "callout", "telemetry", "store/port.ts", "state/port.ts"],
-  api: ["core", "exchange", "auth", "telemetry", "store/port.ts", "state/port.ts"],
+  api: ["core", "manage", "exchange", "auth", "telemetry", "store/port.ts", "state/port.ts"],
   manage: ["core", "auth", "config", "store", "store/port.ts"],
   portal: ["core", "api", "telemetry", "store/port.ts"],
   store: ["core", "config", "telemetry", "store/port.ts", "store/calls.ts"],

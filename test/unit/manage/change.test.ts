@@ -20,7 +20,7 @@ describe("a change", () => {
 
   it("stands in the audit with what it became", async () => {
     const store = new DeskStore(acme);
-    const wish = { act: ({ id }: { id: string }) => ({ by: "operator:ops", what: `secret.add ${id}` }) };
+    const wish = { act: ({ id }: { id: unknown }) => ({ by: "operator:ops", what: `secret.add ${id}` }) };
     await changeCustomer("acme", createSecret({}), desk(store), wish);
     expect(store.acts).toEqual([{ by: "operator:ops", what: "secret.add k2" }]);
   });
@@ -59,9 +59,24 @@ describe("a change", () => {
     const { revision = 0 } = store.items.get("acme") ?? {};
     const edit = addText("origins", "https://b.example");
     store.before = () => store.put(other);
-    expect(await changeCustomer("acme", edit, desk(store), { act, expected: revision })).toEqual({ kind: "stale" });
-    expect(await changeCustomer("acme", edit, desk(store), { act, expected: 1 })).toEqual({ kind: "stale" });
+    expect(await changeCustomer("acme", edit, desk(store), { act, expected: [revision] })).toEqual({ kind: "stale" });
+    expect(await changeCustomer("acme", edit, desk(store), { act, expected: [1] })).toEqual({ kind: "stale" });
     expect(store.item("acme")).toBe(other);
+  });
+
+  it("gives up after five times", async () => {
+    const store = new DeskStore(acme);
+    let times = 0;
+    const write = store.write.bind(store);
+    const busy = Object.assign(store, {
+      write: (...asked: Parameters<typeof write>) => {
+        times++;
+        store.put(acme);
+        return write(...asked);
+      },
+    });
+    const outcome = await changeCustomer("acme", createSecret({}), desk(busy), { act });
+    expect([times, outcome]).toEqual([5, { kind: "unavailable", sentence: expect.stringContaining("try again") }]);
   });
 
   it("finds what somebody else was given meanwhile", async () => {
@@ -116,8 +131,8 @@ describe("a customer", () => {
     expect(await addCustomer({ ...globex, maxTtl: 0 }, desk(store), { act })).toMatchObject({
       ...{ kind: "refused", faults: [{ path: "maxTtl" }, { path: "id" }] },
     });
-    expect(await removeCustomer("globex", desk(store), { act, expected: 1 })).toEqual({ kind: "stale" });
-    expect(await removeCustomer("globex", desk(store), { act, expected: 2 })).toMatchObject({ kind: "changed" });
+    expect(await removeCustomer("globex", desk(store), { act, expected: [1] })).toEqual({ kind: "stale" });
+    expect(await removeCustomer("globex", desk(store), { act, expected: [2] })).toMatchObject({ kind: "changed" });
     expect(await removeCustomer("globex", desk(store), { act })).toEqual({ kind: "unknown" });
     expect(store.item("acme")).toBe(acme);
   });

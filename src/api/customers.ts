@@ -1,0 +1,166 @@
+import type { Clock } from "../core/clock.ts";
+import type { Customers } from "../core/customers.ts";
+import type { Customer } from "../core/identity.ts";
+import { changeCustomer, type Desk, type Outcome, type Wish } from "../manage/change.ts";
+import type { Edit } from "../manage/edit.ts";
+import type { ImportWish } from "../manage/import.ts";
+import { customerRights, operatorRights, type Rights } from "../manage/rights.ts";
+import { itemOf } from "../manage/view.ts";
+import type { Item, Store } from "../store/port.ts";
+import type { Log } from "../telemetry/log.ts";
+import { type Answer, type Asked, noCustomer, type Refused, refused } from "./asked.ts";
+import { ifMatch } from "./etag.ts";
+import type { FieldError } from "./http.ts";
+
+/** A customer of the config. */
+export interface Declared {
+  readonly customer: Customer;
+  readonly connectionsPerUser: number;
+}
+
+export interface CustomersOptions {
+  /** All that are in force. */
+  readonly customers: () => Customers;
+  /** Those of the config, by id. */
+  readonly declared: () => ReadonlyMap<string, Declared>;
+  readonly stored: StoredAtHand;
+  readonly surroundings: () => Desk["surroundings"];
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface StoredAtHand {
+  /** Undefined where there is none yet. */
+  readonly opened: { readonly store: Store; readonly keys: ImportWish["keys"] } | undefined;
+  /** Resolves when what was written with that revision is in force in this process, or cannot be read. */
+  inForce(revision: number): Promise<void>;
+}
+
+/** What there is of a customer. revision: of a stored one. */
+export type Found =
+  | { readonly kind: "found"; readonly item: Item; readonly revision?: number }
+  | { readonly kind: "refused"; readonly answer: Refused };
+
+export interface Changed<Told> {
+  readonly item: Item;
+  readonly revision: number;
+  readonly told: Told;
+}
+
+/** How a change over HTTP is to be made and answered. */
+export interface Change<Told> {
+  readonly what: (told: Told) => string;
+  readonly answer: (changed: Changed<Told>) => Answer;
+  /** How a path in the item is called in what was sent. */
+  readonly path?: (path: string) => string;
+}
+
+/** Reads and changes customers for who manages them. */
+export class ManagedCustomers {
+  readonly options: CustomersOptions;
+
+  constructor(options: CustomersOptions) {
+    this.options = options;
+  }
+
+  async find({ id }: Pick<Asked, "id">): Promise<Found> {
+    const declared = this.options.declared().get(id);
+    if (declared) return { kind: "found", item: itemOf(declared.customer, declared.connectionsPerUser) };
+    const record = await this.options.stored.opened?.store.get(id).catch(asUnavailable);
+    if (record?.kind === "refused") return { kind: "refused", answer: record };
+    if (record?.kind === "unreadable") return { kind: "refused", answer: unreadable(record.sentence) };
+    if (record?.kind !== "stored") return { kind: "refused", answer: noCustomer };
+    return { kind: "found", item: record.item, revision: record.revision };
+  }
+
+  /** One edit within the manager's rights; in force when it is answered. */
+  async change<Told>(asked: Asked, edit: Edit<Told>, change: Change<Told>): Promise<Answer> {
+    return this.write(asked, change, (desk, wish) => changeCustomer(asked.id, edit, desk, wish));
+  }
+
+  async write<Told>(
+    asked: Asked,
+    { what, answer, path }: Change<Told>,
+    work: (desk: Desk, wish: Wish<Told>) => Promise<Outcome<Told>>,
+  ): Promise<Answer> {
+    const { stored, declared, log } = this.options;
+    const expected = ifMatch(asked.raw);
+    if (expected.kind === "refused") return expected;
+    if (asked.id !== "" && declared().has(asked.id)) return isDeclared;
+    const desk = this.desk(asked);
+    if (!desk) return asked.id === "" ? noStore : noCustomer;
+    const wish = {
+      act: (told: Told) => asked.act(what(told)),
+      expected: expected.revisions,
+      rights: this.#rights(asked),
+    };
+    const outcome = await work(desk, wish);
+    if (outcome.kind !== "changed") return refusalOf(outcome, path);
+    await stored.inForce(outcome.revision);
+    const { by, what: named, customer, address } = asked.act(what(outcome.told));
+    log.info(
+      { by, what: named, customer: customer ?? outcome.item.id, revision: outcome.revision, address },
+      "customer changed",
+    );
+    return answer(outcome);
+  }
+
+  /** Undefined where there is no store. */
+  desk({ manager }: Pick<Asked, "manager">): Desk | undefined {
+    const { stored, surroundings, clock } = this.options;
+    if (!stored.opened) return undefined;
+    return {
+      store: stored.opened.store,
+      surroundings: { ...surroundings(), discreet: manager.kind === "customer" },
+      now: () => Math.floor(clock.now() / 1000),
+    };
+  }
+
+  #rights({ manager }: Asked): Rights {
+    if (manager.kind === "operator") return operatorRights;
+    const { id } = manager.customer;
+    return customerRights((number) => this.options.customers().ownerOf(number)?.id === id);
+  }
+}
+
+export const noStore = refused(
+  503,
+  "there is no store for customers yet: write store: into the config and restart, or use postern customer add",
+);
+const isDeclared = refused(409, "the customer is declared in the config: change it there");
+const unreadable = (sentence: string): Refused => refused(503, `the customer cannot be read: ${sentence}`);
+export const unavailable = (sentence: string): Refused => refused(503, `${sentence}: nothing was changed`);
+
+export const asUnavailable = (error: unknown): Refused =>
+  refused(503, error instanceof Error ? error.message : "the store failed");
+
+function refusalOf(outcome: Exclude<Outcome<unknown>, { kind: "changed" }>, path = (text: string) => text): Refused {
+  switch (outcome.kind) {
+    case "refused":
+      return faulty(
+        outcome.faults.map((one) => ({ path: path(one.path), message: one.message })),
+        outcome.denied,
+      );
+    case "absent":
+      return refused(404, `the customer has no ${outcome.what} of that name`);
+    case "unknown":
+      return noCustomer;
+    case "unreadable":
+      return unreadable(outcome.sentence);
+    case "stale":
+      return refused(412, "the customer is another one now than If-Match says: read it again");
+    case "unavailable":
+      return unavailable(outcome.sentence);
+  }
+}
+
+/** Every fault at once. denied: some of it is not this manager's to change. */
+export function faulty(errors: readonly FieldError[], denied = false): Refused {
+  const count = errors.length === 1 ? "a fault" : `${errors.length} faults`;
+  return denied
+    ? refused(403, `not all of this is yours to change: see errors; nothing was changed`, {
+        code: "permission-missing",
+        errors,
+      })
+    : refused(422, `what was sent has ${count}: see errors; nothing was changed`, { errors });
+}

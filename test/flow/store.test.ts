@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { bindingsOf } from "../helpers/bindings.ts";
 import { ConfigFolder, least } from "../helpers/config-file.ts";
 import { acmeSecret, chainSecret, type GatewaySettings, startGateway, type TestGateway } from "../helpers/gateway.ts";
 import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
@@ -112,6 +113,39 @@ describe("a stored customer's secret", () => {
     await change(folder, "customer", "remove", "initech");
     expect((await client.closed).code).toBe(4403);
     expect(code((await registered(secret)).answer)).toBe("credential-rejected");
+  });
+});
+
+describe("gateways that share a store", () => {
+  it("both send away whom one process revokes, his binding at Kamailio goes too, and nobody else", async () => {
+    const { folder, gatewayUrl } = await started(named);
+    const secret = await storeCustomer(folder, "initech");
+    const other = await startGateway({
+      upstreamUrls: [kamailio.wsUrl],
+      more: `store: "sqlite:${join(folder, "postern.db")}"`,
+    });
+    onTestFinished(() => other.close());
+    await takenUp(2);
+    const visit = async (url: string, user: string): Promise<RawClient> => {
+      const client = await RawClient.connect(url);
+      const given = credential(user, { secret });
+      await expect.poll(async () => status(await client.register(user, given)), patience).toBe(200);
+      return client;
+    };
+    const [alice, bob] = ["alice@initech.example", "bob@initech.example"];
+    const taken = [await visit(gatewayUrl, alice), await visit(other.gatewayUrl, alice)];
+    const kept = [await visit(gatewayUrl, bob), await visit(other.gatewayUrl, bob)];
+    expect(bindingsOf(kamailio, alice)).not.toEqual([]);
+    const shown = (await change(folder, "customer", "export")).stdout.trim();
+    const revoked = [{ user: "alice", until: Math.floor(Date.now() / 1000) + 600 }];
+    const line = JSON.stringify({ ...(JSON.parse(shown) as object), revoked });
+    expect((await onStore(folder, ["customer", "import", "-", "--replace"], line)).exit).toBe(0);
+    for (const client of taken) expect((await client.closed).code).toBe(4403);
+    await expect.poll(() => bindingsOf(kamailio, alice), patience).toEqual([]);
+    for (const client of kept) {
+      expect(status(await client.register(bob, credential(bob, { secret })))).toBe(200);
+    }
+    expect(bindingsOf(kamailio, bob)).not.toEqual([]);
   });
 });
 

@@ -23,6 +23,7 @@ import { composeKeeping, type Keeping } from "./keeping.ts";
 import { Live } from "./live.ts";
 import { CallRate } from "./policy/call-rate.ts";
 import { composeProving, type Proving } from "./proving.ts";
+import { openRecords, type Records } from "./records/open.ts";
 import { headText } from "./store/journal.ts";
 import type { StoredCustomer } from "./store/judge.ts";
 import { type StoredChange, StoredCustomers } from "./store/stored.ts";
@@ -69,9 +70,13 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
   const homer = config.hep && new Homer({ ...config.hep, log });
   const trace = new Trace(clock, homer ? [ring, homer] : [ring]);
   const overload = overloadOf(live, log, () => metrics.connections.size + legs.size);
-  const metrics: Metrics = new Metrics({ version: version(), readings: readings(live, legs, health, homer, overload) });
+  const gatewayId = randomBytes(8).toString("hex");
+  const records = record(live, stored, gatewayId, clock, log);
+  const read = { ...readings(live, legs, health, homer, overload), records: () => records.counts };
+  const metrics: Metrics = new Metrics({ version: version(), readings: read });
   const sessions = new Sessions();
-  const parts = { live, stored, legs, health, proving, log, clock, metrics, trace, overload, keeping, sessions };
+  const ours = { live, stored, legs, health, proving, keeping, sessions, gatewayId, records };
+  const parts = { ...ours, log, clock, metrics, trace, overload };
   const context = compose(parts);
   const probe = upstreamProbe({ clock, upstream: context.upstream, chain, announcements });
   const unready = async () => (live.draining ? "draining" : probe());
@@ -80,7 +85,7 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
   const http = await publicHttp(publicOptions(parts, sources));
   const { listen, tls, proxyProtocol } = config.gateway;
   const gateway = await openGateway({ listen, tls, http, sources, proxyProtocol }, context).catch((error: unknown) =>
-    abandon(admin, proving, stored, error),
+    abandon(admin, proving, records, stored, error),
   );
   live.gatewayUrl = gateway.url;
   keeping.start();
@@ -105,8 +110,9 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
       health.stop();
       overload.stop();
       await keeping.close();
-      await stored.close();
       await gateway.close();
+      await records.close();
+      await stored.close();
       await admin.close();
       proving.close();
       homer?.close();
@@ -128,7 +134,17 @@ interface Parts {
   readonly overload: Overload;
   readonly keeping: Keeping;
   readonly sessions: Sessions;
+  readonly gatewayId: string;
+  readonly records: Records;
 }
+
+const record = (live: Live, stored: StoredCustomers, gateway: string, clock: Clock, log: Log): Records =>
+  openRecords({
+    config: () => live.config,
+    customers: () => live.customers,
+    store: () => stored.opened?.calls,
+    ...{ gateway, clock, log },
+  });
 
 const prove = (live: Live, clock: Clock, log: Log): Proving =>
   composeProving({
@@ -153,7 +169,13 @@ function overloadOf(live: Live, log: Log, sockets: () => number): Overload {
   return new Overload(gauges, log);
 }
 
-const readings = (live: Live, legs: Legs, health: Health, homer: Homer | undefined, overload: Overload): Readings => ({
+const readings = (
+  live: Live,
+  legs: Legs,
+  health: Health,
+  homer: Homer | undefined,
+  overload: Overload,
+): Omit<Readings, "records"> => ({
   legs: () => legs.size,
   dialogs: () => legs.sum((leg) => leg.dialogs.size),
   calls: () => legs.sum((leg) => leg.calls),
@@ -173,19 +195,8 @@ const sourcesOf = (live: Live, log: Log): Sources =>
     log,
   });
 
-function compose({
-  live,
-  health,
-  proving,
-  legs,
-  log,
-  clock,
-  metrics,
-  trace,
-  overload,
-  keeping,
-  sessions,
-}: Parts): Context {
+function compose(parts: Parts): Context {
+  const { live, health, proving, legs, log, clock, metrics, trace, overload, keeping, gatewayId, records } = parts;
   return {
     legs,
     log,
@@ -206,7 +217,7 @@ function compose({
       if (upstream.urls.length > 1) return { ...upstream, urls: health.order(upstream.urls) };
       return { ...upstream, note: (url, up) => health.note(url, up) };
     },
-    gatewayId: randomBytes(8).toString("hex"),
+    gatewayId,
     chain: () => live.chain,
     authenticators: proving.callers,
     remoteKeys: proving.remoteKeys,
@@ -216,8 +227,8 @@ function compose({
     admission: new Admission(),
     strangers: new Strangers(),
     callRate: new CallRate(clock),
-    sessions,
-    calls: { note: () => {} },
+    sessions: parts.sessions,
+    calls: records.sink,
   };
 }
 
@@ -321,7 +332,14 @@ async function compare(
   }
 }
 
-async function abandon(admin: Admin, proving: Proving, stored: StoredCustomers, error: unknown): Promise<never> {
+async function abandon(
+  admin: Admin,
+  proving: Proving,
+  records: Records,
+  stored: StoredCustomers,
+  error: unknown,
+): Promise<never> {
+  await records.close();
   await stored.close();
   proving.close();
   await admin.close();

@@ -20,6 +20,8 @@ export interface CallOutOptions {
   /** Over all of it: name, connection, redirects, the whole answer. */
   readonly timeoutMs: number;
   readonly maxBytes: number;
+  /** That are followed. Default: three, on the same origin. */
+  readonly redirects?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -49,7 +51,7 @@ export class CallOut {
     if (this.#underWay >= mostAtOnce) return failures.busy;
     this.#underWay++;
     try {
-      return await this.#follow(url, sendingOf(options));
+      return await this.#follow(url, sendingOf(options), options.redirects ?? mostRedirects);
     } finally {
       this.#underWay--;
     }
@@ -62,13 +64,13 @@ export class CallOut {
     this.#agents.https.destroy();
   }
 
-  async #follow(first: URL, sending: Sending): Promise<CallOutResult> {
+  async #follow(first: URL, sending: Sending, most: number): Promise<CallOutResult> {
     let url = first;
     for (let redirects = 0; ; redirects++) {
       const answer = await this.#call(url, sending);
       if (answer.kind === "failed" || !isRedirect(answer)) return answer;
       const next = readUrl(answer.headers.location ?? "", url);
-      if (redirects === mostRedirects || next?.origin !== first.origin) return failures.redirect;
+      if (redirects === most || next?.origin !== first.origin) return failures.redirect;
       // RFC 9110 §15.4: these make a GET of a POST, and the question is lost.
       if (sending.method === "POST" && answer.status < 307) return failures.redirect;
       url = next;

@@ -11,6 +11,7 @@ export function assemble(parsed: Parsed, folder: string): Config {
   const { secret, secrets = [], ...chain } = parsed.chain;
   const all = secret === undefined ? secrets : [secret];
   const { turn, hep } = parsed;
+  const { file, ...records } = parsed.records;
   return deepFreeze({
     gateway: {
       ...gateway,
@@ -30,6 +31,7 @@ export function assemble(parsed: Parsed, folder: string): Config {
     storeNamed: parsed.store !== undefined,
     storeKeys: [parsed.storeKey, parsed.storeKeyBefore].filter((key) => key !== undefined),
     state: parsed.state,
+    records: { ...records, ...(file !== "off" && { file: resolve(folder, file) }) },
     drain: parsed.drain,
     customers: parsed.customers.map(customerOf),
     connectionsPerUser: perUser(parsed.customers),

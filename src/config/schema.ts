@@ -114,6 +114,11 @@ export const schema = map({
   state: text((value) => /^(memory|rediss?:\/\/\S+)$/.test(value), "is no state: write memory or redis://…").default(
     "memory",
   ),
+  records: map({
+    store: onOff.default(true),
+    file: text((value) => value !== "", "is no file: write its path, or off").default("off"),
+    retentionDays: whole(0, 36_500).default(90),
+  }).prefault({}),
   drain: map({ seconds: whole(0, day).default(300) }).prefault({}),
   customers: list(customer),
 });

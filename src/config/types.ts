@@ -69,6 +69,8 @@ export interface Config {
   readonly storeKeys: readonly string[];
   /** `memory` or `redis://…`. */
   readonly state: string;
+  /** Of calls. file: absolute; retentionDays: 0 for ever. */
+  readonly records: { readonly store: boolean; readonly file?: string; readonly retentionDays: number };
   readonly drain: { readonly seconds: number };
   readonly customers: readonly Customer[];
   /** Legs that one user of a customer may have at once, by the customer's id; whom nothing limits is not in it. */

@@ -22,6 +22,22 @@ export interface Readings {
   readonly upstreams: () => ReadonlyMap<string, boolean>;
   /** Undefined where HEP is off. */
   readonly hep: () => HepCounts | undefined;
+  readonly records: () => RecordCounts;
+}
+
+export interface RecordCounts {
+  /** That have ended. */
+  readonly recorded: number;
+  /** That are missing, by where. */
+  readonly lost: Readonly<Record<"store" | "file" | "refusals", number>>;
+  /** For the store. */
+  readonly waiting: number;
+  readonly webhooks: {
+    readonly records: Readonly<Record<"delivered" | "given_up", number>>;
+    /** Requests. */
+    readonly failures: number;
+    readonly waiting: number;
+  };
 }
 
 export interface HepCounts {
@@ -60,6 +76,7 @@ export class Metrics {
     });
     this.#state(readings);
     this.#hep(readings.hep);
+    this.#records(readings.records);
     this.#process(version);
   }
 
@@ -130,6 +147,28 @@ export class Metrics {
     this.#counter("postern_hep_dropped_total", "HEP packets that were not sent.", ["reason"], (counter) => {
       for (const [reason, count] of Object.entries(counts()?.dropped ?? {})) counter.inc({ reason }, count);
     });
+  }
+
+  #records(counts: () => RecordCounts): void {
+    this.#counter("postern_call_records_total", "Calls that have ended, refused ones too.", [], (counter) => {
+      counter.inc(counts().recorded);
+    });
+    this.#counter("postern_call_records_lost_total", "Call records that are missing.", ["in"], (counter) => {
+      for (const [where, count] of Object.entries(counts().lost)) counter.inc({ in: where }, count);
+    });
+    this.#number("postern_call_records_waiting", "Call records that the store is yet to take.", () => counts().waiting);
+    const help = "Call records that webhooks were told of, or never will be.";
+    this.#counter("postern_webhook_records_total", help, ["result"], (counter) => {
+      for (const [result, count] of Object.entries(counts().webhooks.records)) counter.inc({ result }, count);
+    });
+    this.#counter("postern_webhook_failures_total", "Requests to webhooks without a 2xx.", [], (counter) => {
+      counter.inc(counts().webhooks.failures);
+    });
+    this.#number(
+      "postern_webhook_waiting",
+      "Call records that webhooks are yet to be told of.",
+      () => counts().webhooks.waiting,
+    );
   }
 
   #process(version: string): void {

@@ -169,6 +169,7 @@ describe("the least config", () => {
       storeNamed: false,
       storeKeys: [],
       state: "memory",
+      records: { store: true, retentionDays: 90 },
       drain: { seconds: 300 },
       customers: [
         {

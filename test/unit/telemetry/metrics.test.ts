@@ -20,6 +20,10 @@ const metrics = new Metrics({
     short: (of) => of === "memory",
     upstreams: () => new Map([["ws://127.0.0.1:5080", false]]),
     hep: () => ({ sent: 5, dropped: { queue: 6 } }),
+    records: () => ({
+      ...{ recorded: 7, lost: { store: 8, file: 9, refusals: 10 }, waiting: 11 },
+      webhooks: { records: { delivered: 12, given_up: 13 }, failures: 14, waiting: 15 },
+    }),
   },
 });
 

@@ -1,0 +1,63 @@
+import { networksOf } from "../callout/address.ts";
+import { CallOut } from "../callout/call-out.ts";
+import type { CallSink } from "../core/calls.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Customers } from "../core/customers.ts";
+import type { CallRecords } from "../store/calls.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { RecordCounts } from "../telemetry/metrics.ts";
+import { RecordFile } from "./file.ts";
+import { Recorder } from "./recorder.ts";
+import { Upkeep } from "./upkeep.ts";
+import { Webhooks } from "./webhooks.ts";
+
+/** What a config says of them. */
+export interface RecordsConfig {
+  readonly records: { readonly store: boolean; readonly file?: string; readonly retentionDays: number };
+  readonly exchange?: { readonly callbackNetworks: readonly string[] };
+}
+
+export interface RecordsParts {
+  readonly config: () => RecordsConfig;
+  readonly customers: () => Customers;
+  /** Undefined where there is none, or none yet. */
+  readonly store: () => CallRecords | undefined;
+  readonly gateway: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Records {
+  readonly sink: CallSink;
+  readonly counts: RecordCounts;
+  /** After the last call has ended, and before the store is closed. */
+  close(): Promise<void>;
+}
+
+/** Everything that becomes of a call's record. */
+export function openRecords({ config, customers, store: opened, gateway, clock, log }: RecordsParts): Records {
+  const callOut = new CallOut({ networks: () => networksOf(config().exchange?.callbackNetworks ?? []) });
+  const store = () => (config().records.store ? opened() : undefined);
+  const file = new RecordFile({ path: () => config().records.file, log, lost: (count) => recorder.lostInFile(count) });
+  const settled = (ids: readonly string[]) => recorder.settle(ids);
+  const webhooks = new Webhooks({ customers, callOut, clock, log, random: Math.random, settled });
+  const recorder: Recorder = new Recorder({ clock, log, gateway, store, file, webhooks });
+  const upkeep = new Upkeep({
+    ...{ clock, log, store },
+    retentionDays: () => config().records.retentionDays,
+    alive: () => recorder.alive,
+    takenOver: (record, isNew) => recorder.adopt(record, isNew),
+  });
+  upkeep.start();
+  return {
+    sink: recorder,
+    get counts() {
+      return recorder.counts;
+    },
+    close: async () => {
+      upkeep.stop();
+      callOut.close();
+      await recorder.close();
+    },
+  };
+}

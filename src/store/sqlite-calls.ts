@@ -55,7 +55,8 @@ export class CallTable {
       const ended = rows.map(({ record, seen }) => lost(JSON.parse(String(record)) as CallRecord, Number(seen)));
       const owed = this.#records(`SELECT record ${ofSilent} AND owed = 1 LIMIT ?`, whose);
       for (const record of [...ended, ...owed]) this.#write({ record, owed: true }, by.gateway);
-      this.#alive.run(by.gateway, by.at);
+      // Who only looks writes nothing.
+      if (ended.length + owed.length > 0) this.#alive.run(by.gateway, by.at);
       this.#run(forgetSilent, [silentSince, by.gateway]);
       return { ended, owed };
     });

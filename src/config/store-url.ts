@@ -68,6 +68,13 @@ export function storeName(store: string): string {
   return read.kind === "target" ? read.target.name : "postgres://…";
 }
 
+/** What is wrong with how a store beyond this machine is reached; undefined where nothing is. */
+export function storeTls(store: string): string | undefined {
+  const read = isPostgres(store) ? readPostgresUrl(store) : undefined;
+  if (read?.kind !== "target" || isHere(read.target.host) || read.target.tls === "verified") return undefined;
+  return read.target.tls === "off" ? "its server is reached in the clear" : "any server is believed to be its server";
+}
+
 export const isPostgres = (store: string): boolean => /^postgres(ql)?:\/\//.test(store);
 
 const fault = (sentence: string): PostgresUrl => ({ kind: "fault", sentence });

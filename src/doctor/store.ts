@@ -1,6 +1,6 @@
-import type { Config } from "../config.ts";
+import { type Config, storeTls } from "../config.ts";
 import type { Customer } from "../core/identity.ts";
-import { type Finding, fail, ok } from "./finding.ts";
+import { type Finding, fail, ok, warn } from "./finding.ts";
 
 /** What came of reading the store; without one it has no customers. */
 export type StoredRead =
@@ -11,11 +11,13 @@ export const customersIn = (stored: StoredRead): readonly Customer[] =>
   stored.kind === "customers" ? stored.customers : [];
 
 /** A gateway reads it at its start, and does not start without. */
-export function checkStore({ customers }: Pick<Config, "customers">, stored: StoredRead): Finding {
+export function checkStore({ customers, store }: Pick<Config, "customers" | "store">, stored: StoredRead): Finding {
   if (stored.kind === "unusable") return fail("store", stored.sentence, unusable);
   const beside = `${stored.customers.length} customers in the store, ${customers.length} in the config`;
-  return ok("store", beside);
+  const open = storeTls(store);
+  return open === undefined ? ok("store", beside) : warn("store", `${beside}; ${open}`, tlsWanted);
 }
 
 const unusable =
   "see that the user who runs this may read it and that its key is the one of the config; run doctor as the gateway's user";
+const tlsWanted = "turn ssl on at its server, and take sslmode out of the URL or set verify-full";

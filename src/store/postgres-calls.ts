@@ -28,7 +28,7 @@ export function callsOf(database: PostgresDatabase): CallRecords {
     write: (entries, by) =>
       database.whole(async (connection) => {
         await write(connection, entries, by.gateway);
-        await connection.query(alive, [by.gateway, by.at]);
+        await connection.query(alive, [keepable(by.gateway), by.at]);
       }),
     find: (filter) => database.read((connection) => find(connection, filter)),
     takeOver: (by, silentSince) => database.whole((connection) => takeOver(connection, by, silentSince)),
@@ -87,13 +87,13 @@ function conditions({ customer, user, domain, number, callId, since, until, afte
 }
 
 async function takeOver(connection: PostgresConnection, by: Alive, silentSince: number): Promise<TakenOver> {
-  const whose: readonly Value[] = [silentSince, by.gateway, mostRecords];
+  const whose: readonly Value[] = [silentSince, keepable(by.gateway), mostRecords];
   const standing = await connection.query(`SELECT record, seen ${ofSilent} AND standing ${eachOnce}`, whose);
   const ended = standing.map((row) => lost(recordOf(row), Number(row.seen)));
   const owed = (await connection.query(`SELECT record ${ofSilent} AND owed ${eachOnce}`, whose)).map(recordOf);
   const entries = [...ended, ...owed].map((record) => ({ record, owed: true }));
   await write(connection, entries, by.gateway);
-  await connection.query(alive, [by.gateway, by.at]);
+  await connection.query(alive, [keepable(by.gateway), by.at]);
   await connection.query(forgetSilent, whose.slice(0, 2));
   return { ended, owed };
 }

@@ -253,7 +253,10 @@ describe("a process killed in the middle of changes", () => {
 
   /** Lets it write for so long, kills it, and gives the last revision that it was told to be written. */
   async function killed(afterMs: number): Promise<number> {
-    const child = spawn(process.execPath, [writer, database, key], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [writer], {
+      env: { ...process.env, STORE: `sqlite:${database}`, STORE_KEY: key },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     let said = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       said += text;

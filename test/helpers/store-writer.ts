@@ -1,10 +1,15 @@
-/** A process of its own that changes a store as fast as it can, until it is killed: `node store-writer.ts DATABASE KEY`. */
+/** A process of its own that changes a store as fast as it can, until it is killed: `STORE=… STORE_KEY=… node store-writer.ts`. */
 import { claimsOf } from "../../src/store/claims.ts";
+import { openStore } from "../../src/store/open.ts";
 import type { Edit } from "../../src/store/port.ts";
-import { openSqlite } from "../../src/store/sqlite.ts";
 
-const [, , path = "", key = ""] = process.argv;
-const { store } = await openSqlite({ path, keys: [key], renew: false });
+const { STORE = "", STORE_KEY = "" } = process.env;
+const opened = await openStore(
+  { store: STORE, storeNamed: true, storeKeys: [STORE_KEY] },
+  { make: true, renew: false },
+);
+if (!opened) throw new Error("there is no store");
+const { store } = opened;
 
 /** Two customers that hand a domain and a secret to each other: each change is of both. */
 function swapped(round: number): Edit[] {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readPostgresUrl, storeName } from "../../src/config/store-url.ts";
+import { readPostgresUrl, storeName, storeTls } from "../../src/config/store-url.ts";
 import { ConfigFolder, least } from "../helpers/config-file.ts";
 
 const target = (url: string): object => {
@@ -63,6 +63,18 @@ describe("the URL of a PostgreSQL store", () => {
     );
     expect(storeName("postgres://postern:s3cret@db.example/calls?s3cret")).toBe("postgres://…");
     expect(storeName("sqlite:/var/lib/postern/postern.db")).toBe("sqlite:/var/lib/postern/postern.db");
+  });
+});
+
+describe("the way to a store", () => {
+  it.each([
+    ["postgres://postern@db.example/calls", undefined],
+    ["postgres://postern@db.example/calls?sslmode=require", "any server is believed to be its server"],
+    ["postgres://postern@db.example/calls?sslmode=disable", "its server is reached in the clear"],
+    ["postgres://postern@127.0.0.1/calls", undefined],
+    ["sqlite:./x.db", undefined],
+  ])("%s: %s", (url, told) => {
+    expect(storeTls(url)).toBe(told);
   });
 });
 

@@ -29,10 +29,17 @@ export interface Surroundings {
   };
 }
 
+/** No more of it: its secrets are told apart by the owners, whose words a customer may hear. */
+const placesIn = ({ gateway, upstream, admin }: Config): Surroundings["places"] => ({
+  gateway: { listen: gateway.listen, publicUrl: gateway.publicUrl, domains: gateway.domains },
+  upstream: { urls: upstream.urls },
+  admin: { listen: admin.listen },
+});
+
 export const surroundingsOf = (config: Config): Surroundings => ({
   owners: ownersIn(config),
   callbackNetworks: config.exchange?.callbackNetworks ?? [],
-  places: config,
+  places: placesIn(config),
 });
 
 /** Everything that is wrong with customers to be stored, each path relative to its customer. most: faults of the items themselves. */

@@ -268,6 +268,7 @@ const adminOptions = ({
     surroundings: () => live.surroundings,
     ...{ stored, clock, log },
   },
+  calls: () => (live.config.records.store ? stored.opened?.calls : undefined),
 });
 
 const publicOptions = (

@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { RingEntry } from "../telemetry/ring.ts";
 import { version } from "../telemetry/version.ts";
+import { type CallsAtHand, callRoutes } from "./call-routes.ts";
 import { listRoutes } from "./customer-lists.ts";
 import { keyRoutes, revocationRoutes, secretRoutes } from "./customer-parts.ts";
 import { type CustomersOptions, ManagedCustomers } from "./customers.ts";
@@ -28,6 +29,7 @@ export interface AdminOptions {
   readonly ladder: (callId: string) => readonly RingEntry[];
   readonly management: ManagedOptions;
   readonly customers: CustomersOptions;
+  readonly calls: CallsAtHand;
 }
 
 export interface Admin {
@@ -70,7 +72,7 @@ function adminRoutes(options: AdminOptions): FastifyInstance {
     bodyLimit,
     onFault: (err) => inbound.log.error({ err }, "a request over HTTP could not be answered"),
     notFound:
-      "here are /livez, /readyz, /metrics, /v1/customers, /v1/inbound, /v1/ladder and what /openapi.json describes",
+      "here are /livez, /readyz, /metrics, /v1/customers, /v1/calls, /v1/inbound, /v1/ladder and what /openapi.json describes",
     gate: (request, reply) => turnAwayPages(request, reply, options.hosts()),
   });
   app.get("/livez", (_request, reply) => json(reply, { status: "ok" }));
@@ -97,6 +99,7 @@ function managementRoutes(app: FastifyInstance, options: AdminOptions): void {
     ...keyRoutes(customers),
     ...listRoutes(customers),
     ...revocationRoutes(customers),
+    ...callRoutes(options.calls, customers),
   );
   importRoute(app, routes, customers);
 }

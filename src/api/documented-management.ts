@@ -50,6 +50,16 @@ export function route(method: Method, path: string, managed: Managed): Documente
 const one = "/v1/customers/{id}";
 const page = { "after?": "those after this id", "limit?": "at most so many, up to 500" };
 
+const calls = {
+  "user?": "a user, or user@domain",
+  "number?": "a telephone number, whole, in any spelling",
+  "callId?": "SIP's Call-ID",
+  "since?": "that began then or later: ISO 8601 or Unix seconds",
+  "until?": "that began before: ISO 8601 or Unix seconds",
+  "after?": "those after this id: `next` of the answer before",
+  "limit?": "at most so many, up to 500; default 100",
+};
+
 /** A list of texts: which query names one of them. */
 const list = (
   part: string,
@@ -139,5 +149,11 @@ export const managementRoutes: readonly DocumentedRoute[] = [
     answer: "Suspended",
   }),
   route("post", `${one}/resume`, { summary: "Take it again, by an operator", answer: "Suspended" }),
+  route("get", `${one}/calls`, { summary: "Its call records, the latest first", query: calls, answer: "CallRecords" }),
+  route("get", "/v1/calls", {
+    summary: "Call records of all customers, the latest first, for an operator",
+    query: { "customer?": "of this one alone", ...calls },
+    answer: "CallRecords",
+  }),
   route("delete", one, { summary: "Remove it, by an operator: its sockets are closed" }),
 ];

@@ -109,6 +109,32 @@ const note = z.string().describe("in the answer to a request that is repeated, i
 const once = z.string().describe("where it was made here: shown this once").optional();
 const brought = z.string().describe("one that you bring; without it one is made").optional();
 
+const milliseconds = whole.describe("milliseconds since 1970");
+
+const callRecord = z
+  .strictObject({
+    id: z.string(),
+    gateway: z.string(),
+    callId: z.string(),
+    customer: z.string(),
+    user: z.string().optional(),
+    domain: z.string().optional(),
+    direction: z.enum(["to-number", "to-user", "in"]),
+    number: z.string().optional(),
+    peer: z.string().optional(),
+    trunk: z.string().optional(),
+    provedBy: z.string().optional(),
+    start: milliseconds,
+    ringing: milliseconds.optional(),
+    answer: milliseconds.optional(),
+    end: milliseconds.optional(),
+    seconds: z.number().optional(),
+    endedBy: z.enum(["client", "far", "gateway"]).optional(),
+    reason: z.string().optional(),
+    status: whole.optional(),
+  })
+  .describe("docs/calls.md");
+
 export const managementSchemas = {
   Customer: customer,
   Customers: z.strictObject({
@@ -145,5 +171,9 @@ export const managementSchemas = {
   Revocations: z.strictObject({ revocations: z.array(revocation) }),
   Revocation: revocation,
   Suspend: z.strictObject({ calls: callsThen.describe("default: end") }).partial(),
+  CallRecords: z.strictObject({
+    calls: z.array(callRecord),
+    next: z.string().nullable().describe("for `after`; null: there are no more"),
+  }),
   Suspended: z.strictObject({ suspended: callsThen.nullable() }),
 } as const satisfies Readonly<Record<string, z.ZodType>>;

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { version } from "../telemetry/version.ts";
 import { registerAudit } from "./audit.ts";
+import { registerCalls } from "./calls.ts";
 import { registerCheck } from "./check.ts";
 import { registerClient } from "./client.ts";
 import { registerCustomer } from "./customer.ts";
@@ -37,6 +38,7 @@ function postern(): Command {
     registerCustomer,
     registerSecret,
     registerAudit,
+    registerCalls,
   ])
     register(program);
   return program;

@@ -14,6 +14,7 @@ import type { CallWatch } from "./call-watch.ts";
 import { refusalHeaders } from "./challenge.ts";
 import type { Dialogs } from "./dialogs.ts";
 import type { Inlet } from "./pressure.ts";
+import type { Hangup } from "./transactions.ts";
 
 /** What this step needs to know of a leg. */
 export interface Receiver {
@@ -35,6 +36,7 @@ export interface Receiver {
   hasShown(user: string | undefined, host: string): boolean;
   /** What the gateway said in the client's place is nobody else's to hear the answer of. */
   answersUs(response: Message): boolean;
+  endAnswered(call: Hangup, response: Message): void;
   send(bytes: Buffer, binary: boolean, cause: Inlet, about: About): void;
 }
 
@@ -68,6 +70,16 @@ function learn(leg: Receiver, response: Message, log: Log): boolean {
   }
   if (leg.answersUs(response)) {
     leg.client.tap.judgedOffer("absorbed");
+    return false;
+  }
+  const later = leg.dialogs.laterAnswer(response);
+  if (later) {
+    if (later.hangup) leg.endAnswered(later.hangup, response);
+    log.info(
+      { method: response.method, status: response.status },
+      "a second far end answered a call, and was hung up on",
+    );
+    leg.client.tap.judgedOffer("dropped", "another far end has answered the call");
     return false;
   }
   if (leg.dialogs.received(response)) {

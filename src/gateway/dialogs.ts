@@ -159,6 +159,7 @@ export class Dialogs {
     const transaction = this.#client.get(key);
     if (!transaction || !answers(response, transaction)) return false;
     transaction.status = Math.max(transaction.status, response.status);
+    if (confirms(response)) transaction.answeredBy ??= response.to.params.get("tag") ?? "";
     const dialog = transaction.dialog ?? this.#learnAsCaller(response, transaction);
     if (dialog) this.#dialogs.progress(dialog, response, contactOf, transaction.dialog !== undefined);
     if (response.status < 200) return true;
@@ -167,6 +168,24 @@ export class Dialogs {
     if (response.method === "INVITE") transaction.until = this.#clock.now() + linger;
     else this.#client.delete(key);
     return true;
+  }
+
+  /**
+   * A 2xx from another far end than the one whose 2xx came first: the call is that one's, and this one is to be ended (RFC 3261
+   * §13.2.2.4). hangup: how, where it showed a Contact. Undefined for any other response.
+   */
+  laterAnswer(response: Message): { readonly hangup?: Hangup } | undefined {
+    const transaction = this.#client.get(transactionKey(response));
+    if (!transaction || transaction.dialog || !confirms(response) || !answers(response, transaction)) return undefined;
+    const tag = response.to.params.get("tag") ?? "";
+    if (transaction.answeredBy === undefined || transaction.answeredBy === tag) return undefined;
+    const requestUri = contactOf(response);
+    const ofMany = transaction.forks.size >= bounds.forks && !transaction.forks.has(tag);
+    if (requestUri === undefined || ofMany) return {};
+    transaction.forks.add(tag);
+    const routes = routeUris(response, "record-route")?.reverse() ?? [];
+    const [from, to] = [partyOf(response, "from"), partyOf(response, "to")];
+    return { hangup: { requestUri, routes, from, to, callId: response.callId, cseq: transaction.cseq + 1, via: "" } };
   }
 
   /** A request from upstream goes to the client. False where the table is full of what rings or was just taken. */
@@ -398,6 +417,8 @@ const partyOf = (message: Message, name: "from" | "to"): string => message.value
 /** The one that the client's request shows. */
 const ownContact = ({ contacts }: Request): string | undefined =>
   contacts === "*" || contacts.length !== 1 ? undefined : contacts[0]!.address.uri;
+
+const confirms = ({ method, status }: Message): boolean => method === "INVITE" && status >= 200 && status < 300;
 
 const canMake = (response: Message): boolean =>
   makesDialog.has(response.method) && response.status > 100 && response.status < 300;

@@ -70,9 +70,12 @@ export function farewellToLate({ dialogs, host, lines }: FarewellParts, response
   if (response.method !== "INVITE" || response.status >= 300) return [];
   dialogs.received(response);
   const call = dialogs.hangupOf(response);
-  if (!call) return [];
-  const ack = { ...call, cseq: response.cseq };
-  return [hangup("ACK", ack, newVia(host), lines), hangup("BYE", call, newVia(host), lines)];
+  return call ? ackAndBye(call, response, host, lines) : [];
+}
+
+/** What ends a call that this 2xx made. host: of the client's Via. */
+export function ackAndBye(call: Hangup, { cseq }: Message, host: string, lines: string): readonly Buffer[] {
+  return [hangup("ACK", { ...call, cseq }, newVia(host), lines), hangup("BYE", call, newVia(host), lines)];
 }
 
 export const newVia = (host: string): string => `SIP/2.0/WS ${host};branch=z9hG4bK${randomBytes(8).toString("hex")}`;

@@ -17,9 +17,9 @@ import { CallWatch } from "./call-watch.ts";
 import type { Chain } from "./chain.ts";
 import { deliver, type Receiver } from "./deliver.ts";
 import { Dialogs } from "./dialogs.ts";
-import { farewell, farewellToLate, newVia, type Registration, unregister } from "./farewell.ts";
+import { ackAndBye, farewell, farewellToLate, newVia, type Registration, unregister } from "./farewell.ts";
 import { Inlet, Outlet } from "./pressure.ts";
-import { type CallName, transactionKey } from "./transactions.ts";
+import { type CallName, type Hangup, transactionKey } from "./transactions.ts";
 import { AddressTaken, type Announced, type Opened, openUpstream, type UpstreamOptions } from "./upstream.ts";
 
 /** The browser's end of a leg. */
@@ -195,6 +195,11 @@ export class Leg implements Receiver {
     const lines = this.#parts.chain().lines(this.identity);
     this.say(farewell({ dialogs: this.dialogs, registration: undefined, lines, host, tag: this.tag }, call));
     this.dialogs.endCall(call);
+  }
+
+  /** Ends the call that a 2xx made which its client is not to have. */
+  endAnswered(call: Hangup, response: Message): void {
+    this.say(ackAndBye(call, response, response.via.host, this.#parts.chain().lines(this.identity)));
   }
 
   /** Whether this answers the gateway's own word. */

@@ -18,6 +18,8 @@ export interface ClientTransaction {
   readonly contact: string | undefined;
   /** Remote tags of the dialogs it made: one that has ended is not made again by a response that comes once more. */
   readonly forks: Set<string>;
+  /** Remote tag of its first 2xx, outside a dialog. */
+  answeredBy?: string;
   status: number;
   until: number;
 }

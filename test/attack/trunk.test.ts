@@ -3,8 +3,20 @@ import { once } from "node:events";
 import { createServer as createHttpServer, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { startGateway } from "../helpers/gateway.ts";
 import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
-import { announcedHost, type Call, callOf, chainSecret, domain, Legs, uniqueId, withinCall } from "../helpers/legs.ts";
+import {
+  announcedHost,
+  type Call,
+  callOf,
+  chainSecret,
+  domain,
+  Legs,
+  registerOf,
+  uniqueId,
+  withinCall,
+} from "../helpers/legs.ts";
+import { credential, RawClient } from "../helpers/raw-client.ts";
 import {
   header,
   headers,
@@ -147,6 +159,122 @@ describe("a trunk that answers with a Contact", () => {
     }
     await alive();
     expect(bob.received().filter((text) => !text.startsWith("SIP/2.0 "))).toEqual([]);
+  });
+});
+
+describe("a trunk that forks, and answers twice", () => {
+  const tagged = (tag: string) => (text: string) => tagOf(header(text, "To")) === tag;
+
+  /** Through a gateway: alice's call, answered by one far end and acknowledged. */
+  async function forked() {
+    const settings = { upstreamUrls: [kamailio.wsUrl], chainSecret, trunk: `sip:${place(trunk)}` };
+    const gateway = await startGateway(settings);
+    const client = await RawClient.connect(gateway.gatewayUrl);
+    const callId = `forked-${uniqueId()}`;
+    const ids = { from: "alice@acme.example", to: "+3225887001@acme.example", fromTag: "a", callId, cseq: 1 };
+    const parts = { method: "INVITE", uri: "sip:+3225887001@acme.example", ...ids };
+    const final = client.prove(parts, credential("alice@acme.example"));
+    const invite = await trunk.waitFor((text) => text.startsWith("INVITE ") && header(text, "Call-ID") === callId);
+    const says = (tag: string): void => {
+      const contact = `<sip:${tag}@${place(trunk)}>`;
+      trunk.send(reply(invite, { status: "200 OK", tag, contact }), kamailio.udp);
+    };
+    says("one");
+    const ok = await final;
+    const inside = (method: string, cseq: number, tag = "one"): void =>
+      client.send(
+        request({
+          ...{ ...ids, method, cseq, uri: `sip:${tag}@${place(trunk)}`, toTag: tag },
+          routes: recordRoutes(ok).reverse(),
+        }),
+      );
+    inside("ACK", 2);
+    await trunk.waitFor((text) => text.startsWith("ACK "));
+    return { gateway, client, invite, says, inside, callId };
+  }
+
+  it("has the second far end acknowledged and hung up on, as the caller that it knows; the first call goes on", async () => {
+    const { gateway, client, invite, says, inside } = await forked();
+    says("two");
+    const ack = await trunk.waitFor((text) => text.startsWith("ACK ") && tagged("two")(text));
+    const bye = await trunk.waitFor((text) => text.startsWith("BYE ") && tagged("two")(text));
+    for (const word of [ack, bye]) {
+      expect(word.split(" ", 2)[1]).toBe(`sip:two@${place(trunk)}`);
+      expect(uriOf(header(word, "From"))).toBe(uriOf(header(invite, "From")));
+      expect(word).not.toMatch(/^x-postern|alice@acme/im);
+    }
+    trunk.send(reply(bye, { status: "200 OK" }), kamailio.udp);
+    inside("INFO", 3, "two");
+    await client.take((text) => isReply(text, 481, "INFO"));
+    inside("INFO", 4);
+    await trunk.waitFor((text) => text.startsWith("INFO ") && tagged("one")(text));
+    expect(client.received.filter(tagged("two")).filter((text) => !isReply(text, 481, "INFO"))).toEqual([]);
+    expect(trunk.received().filter((text) => text.startsWith("BYE ") && tagged("one")(text))).toEqual([]);
+    inside("BYE", 5);
+    await trunk.waitFor((text) => text.startsWith("BYE ") && tagged("one")(text));
+    client.close();
+    await gateway.close();
+  });
+
+  it("twin: an answer that comes again is the caller's to acknowledge", async () => {
+    const { gateway, client, says } = await forked();
+    says("one");
+    await client.take((text) => isReply(text, 200, "INVITE") && tagged("one")(text));
+    client.close();
+    await gateway.close();
+  });
+
+  it("as two telephones of a user may: the second is hung up on as well", async () => {
+    const user = `bob${uniqueId().replace("-", ".")}`;
+    const [one, two] = [await legs.open(user, port++), await legs.open(user, port++)];
+    for (const [at, leg] of [one, two].entries()) {
+      leg.send(registerOf(user, { contact: `<sip:${user}@b${at}.invalid;transport=ws>` }));
+      await leg.waitFor((text) => isReply(text, 200, "REGISTER"));
+    }
+    const call = callOf("alice", user);
+    alice.send(call.invite);
+    const oks: string[] = [];
+    for (const [at, leg] of [one, two].entries()) {
+      const invite = await leg.waitFor((text) => text.startsWith("INVITE "));
+      const contact = `<sip:${user}@b${at}.invalid;transport=ws>`;
+      leg.send(reply(invite, { status: "200 OK", tag: `b${at}`, contact }));
+      oks.push(await alice.waitFor((text) => isReply(text, 200, "INVITE") && tagged(`b${at}`)(text)));
+    }
+    alice.send(withinCall(call, oks[0]!, "ACK"));
+    for (const method of ["ACK", "BYE"]) {
+      alice.send(withinCall(call, oks[1]!, method));
+      await two.waitFor((text) => text.startsWith(`${method} `) && tagged("b1")(text));
+    }
+    alice.send(withinCall(call, oks[0]!, "INFO"));
+    await one.waitFor((text) => text.startsWith("INFO "));
+    expect(one.received().filter((text) => text.startsWith("BYE "))).toEqual([]);
+  });
+
+  it("is told nothing else in it, and by nobody else", async () => {
+    const { call, invite } = await called();
+    const contact = `<sip:${place(trunk)}>`;
+    trunk.send(reply(invite, { status: "200 OK", tag: "one", contact }), kamailio.udp);
+    const ok = await alice.waitFor((text) => isReply(text, 200, "INVITE") && tagged("one")(text));
+    alice.send(withinCall(call, ok, "ACK"));
+    trunk.send(reply(invite, { status: "200 OK", tag: "two", contact }), kamailio.udp);
+    const second = await alice.waitFor((text) => isReply(text, 200, "INVITE") && tagged("two")(text));
+    for (const method of ["INVITE", "INFO", "UPDATE", "MESSAGE"]) {
+      alice.send(withinCall(call, second, method));
+      await alice.waitFor((text) => isReply(text, 481, method));
+    }
+    for (const bye of [
+      withinCall(call, second, "BYE", { uri: `sip:x@${place(stranger)};transport=tcp` }),
+      withinCall({ ...call, callId: "another" }, second, "BYE"),
+      withinCall(call, second.replaceAll("tag=two", "tag=three"), "BYE"),
+    ]) {
+      alice.send(bye);
+      await alice.waitFor((text) => isReply(text, 481, "BYE") && header(text, "CSeq") === header(bye, "CSeq"));
+    }
+    alice.send(withinCall(call, ok, "INFO"));
+    await trunk.waitFor((text) => text.startsWith("INFO "));
+    const got = trunk.received().filter((text) => !/^(?:INVITE|ACK|INFO) /.test(text));
+    expect(got).toEqual([]);
+    expect(stranger.received().filter((text) => !text.startsWith("SIP/2.0 "))).toEqual([]);
   });
 });
 

@@ -64,7 +64,8 @@ export async function importAll(file: string, options: ImportOptions): Promise<v
 /** A page at a time, on a store that others change meanwhile. */
 export async function exportAll(config: string): Promise<void> {
   const { mapSecrets } = await import("../store/item-secrets.ts");
-  await withStore({ config, make: false }, async ({ store, keys }) => {
+  await withStore({ config, make: false }, async ({ store, keys, audit }) => {
+    await audit.append([actOf("customer.export")]).catch((error: unknown) => unnoted(error));
     for (let after: string | undefined = ""; after !== undefined; ) {
       const page = await store.list(after, 500);
       for (const record of page) {
@@ -76,5 +77,8 @@ export async function exportAll(config: string): Promise<void> {
     }
   });
 }
+
+const unnoted = (error: unknown): void =>
+  say(`this use is not in the audit: ${error instanceof Error ? error.message : "the store failed"}`);
 
 const write = (item: Item): void => void process.stdout.write(`${JSON.stringify(item)}\n`);

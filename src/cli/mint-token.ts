@@ -16,6 +16,7 @@ export interface MintOptions {
   readonly customer?: string;
   readonly claim?: readonly string[];
   readonly ist?: string;
+  readonly config?: string;
 }
 
 interface Token {

@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { HashName } from "../core/identity.ts";
+import { actOf } from "./act.ts";
 import { leastBytes, type MintOptions, mintJwt, mintOpentok } from "./mint-token.ts";
+import { noteUseOf } from "./note-use.ts";
 import { print, say, usage } from "./outcome.ts";
 import { readSecret, secretSources } from "./secret-source.ts";
 
@@ -21,6 +23,7 @@ export function registerMint(program: Command): void {
     .option("--key <id>", "--jwt: the key's id (kid); --opentok: the API key (iss)")
     .option("--customer <id>", "--jwt: whose visitor (iss); default: whose domain the user has")
     .option("--claim <name=value>", "--jwt: what narrows it, as in oneCall=true; again for more", another)
+    .option("-c, --config <file>", "note this use in the audit of the store that this config names")
     .option("--ist <kind>", "--opentok: project or account (default: project)")
     .action(mintCredential);
 }
@@ -41,11 +44,16 @@ async function mintCredential(options: MintOptions, command: Command): Promise<v
   const now = options.now ?? Math.floor(Date.now() / 1000);
   try {
     print(await minted(options, read.secret, now, algorithm));
+    if (options.config !== undefined) await noteUseOf(options.config, actOf(toldOf(options), options.customer));
   } catch (error) {
     if (error instanceof PosternError) usage(error.message);
     throw error;
   }
 }
+
+/** For the audit. */
+const toldOf = ({ jwt, opentok, user, key }: MintOptions): string =>
+  opentok ? `mint: management token of ${key}` : `mint: ${jwt ? "token" : "credential"} of ${user}`;
 
 async function minted(
   options: MintOptions,

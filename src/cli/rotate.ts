@@ -2,7 +2,9 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { secret as strong } from "../config/values.ts";
 import { isOneLine } from "../kamailio/local-cfg.ts";
+import { actOf } from "./act.ts";
 import { need } from "./config-file.ts";
+import { noteUseOf } from "./note-use.ts";
 import { failure, print, say, usage } from "./outcome.ts";
 import { lock } from "./replace-file.ts";
 import { type GatewayPlace, unchangeable } from "./rotate-gateway.ts";
@@ -34,7 +36,11 @@ export async function rotateChain(options: RotateOptions): Promise<number> {
   try {
     const gateway = config === undefined ? undefined : await gatewayOf(config, options.overlap);
     const tasks = plan(options, gateway, files.map(kamailioOf), given);
-    return options.dryRun ? foresee(tasks, json) : await carryOut(tasks, json);
+    if (options.dryRun) return foresee(tasks, json);
+    const exit = await carryOut(tasks, json);
+    const what = `rotate-chain${step === undefined ? "" : ` ${step}`}: ${exit === 0 ? "done" : "not done"}`;
+    if (config !== undefined) await noteUseOf(config, actOf(what));
+    return exit;
   } finally {
     release();
   }

@@ -80,7 +80,7 @@ async function list(customer: string, { config }: Options): Promise<void> {
   const found = await withStore({ config, make: false }, async (bench) => {
     const { listSecrets } = await import("../manage/secrets.ts");
     const { item } = await itemOf(customer, bench);
-    return listSecrets(item, Math.floor(Date.now() / 1000));
+    return listSecrets(item, Math.floor(Date.now() / 1000), await bench.uses.of(customer));
   });
   if (!found) return noStore(customer, config);
   print({ customer, secrets: found });

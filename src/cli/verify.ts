@@ -1,7 +1,9 @@
 import type { Command } from "commander";
 import type { Config } from "../config.ts";
 import type { Customer } from "../core/identity.ts";
+import { actOf } from "./act.ts";
 import { configOption, need } from "./config-file.ts";
+import { noteUse } from "./note-use.ts";
 import { failure, print, say, usage } from "./outcome.ts";
 import { readStored } from "./read-stored.ts";
 import { readSecret, secretSources } from "./secret-source.ts";
@@ -43,12 +45,20 @@ async function judge(options: Options): Promise<Judged> {
   const [{ openVerdict }, stored] = await Promise.all([import("./verdict.ts"), storedCustomers(config)]);
   const verdict = openVerdict(config, { now: () => Date.now() }, stored);
   try {
-    if (token === undefined) return await verdict.ofPassword(username!, read.secret);
-    return await verdict.ofToken(read.secret.replace(/^bearer +/i, ""));
+    const judged =
+      token === undefined
+        ? await verdict.ofPassword(username!, read.secret)
+        : await verdict.ofToken(read.secret.replace(/^bearer +/i, ""));
+    await noteUse(config, actOf(toldOf(judged), judged.customer ?? undefined));
+    return judged;
   } finally {
     verdict.close();
   }
 }
+
+/** For the audit: what was given is told only as far as it was proved. */
+const toldOf = ({ accepted, code, user }: Judged): string =>
+  `verify: ${accepted ? "accepted" : (code ?? "refused")}${user === null ? "" : ` ${user}`}`;
 
 async function storedCustomers(config: Config): Promise<readonly Customer[]> {
   const stored = await readStored(config);

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { parseInstant } from "../config/values.ts";
+import type { Use } from "../core/uses.ts";
 import type { Item } from "../store/port.ts";
 import { absent, type Edit, type Entry, entriesOf, fault, made, refused } from "./edit.ts";
 
@@ -28,6 +29,9 @@ export interface ShownSecret {
   readonly notBefore: number | null;
   readonly notAfter: number | null;
   readonly state: "valid" | "not yet" | "ended";
+  /** How often it proved somebody, and when last. */
+  readonly uses?: number;
+  readonly lastUsed?: number | null;
 }
 
 /** 32 bytes: as strong as the strongest hash here asks for. */
@@ -54,12 +58,22 @@ function nextId(entries: readonly Entry[]): string {
 export const hasId = (entries: readonly Entry[], id: unknown): boolean =>
   typeof id === "string" && entries.some((entry) => entry.id.toLowerCase() === id.toLowerCase());
 
-/** now: Unix seconds. */
-export function listSecrets(item: Item, now: number): ShownSecret[] {
+/** now: Unix seconds; uses: of this customer. */
+export function listSecrets(item: Item, now: number, uses?: readonly Use[]): ShownSecret[] {
+  const used = new Map(uses?.filter(({ kind }) => kind === "secret").map((use) => [use.id, use]));
   return entriesOf(item, "secrets").map(({ id, algorithm = "sha1", notBefore, notAfter }) => {
     const [from, until] = [parseInstant(notBefore) ?? null, parseInstant(notAfter) ?? null];
     const state = until !== null && now > until ? "ended" : from !== null && now < from ? "not yet" : "valid";
-    return { id, algorithm: String(algorithm), notBefore: from, notAfter: until, state };
+    const { count = 0, last } = used.get(id) ?? {};
+    const lastUsed = last === undefined ? null : Math.floor(last / 1000);
+    return {
+      id,
+      algorithm: String(algorithm),
+      notBefore: from,
+      notAfter: until,
+      state,
+      ...(uses && { uses: count, lastUsed }),
+    };
   });
 }
 

@@ -6,6 +6,9 @@ import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { SealKeys } from "../../src/store/seal.ts";
+import { openSqlite } from "../../src/store/sqlite.ts";
+import { verifyChain } from "../../src/store/verify-chain.ts";
 import { ConfigFolder, least } from "../helpers/config-file.ts";
 import { Secrets } from "../helpers/secrets.ts";
 import { change, onStore, type Said } from "../helpers/stored.ts";
@@ -282,6 +285,10 @@ describe("a process killed in the middle of changes", () => {
       expect(owners.map(({ value }) => value)).toEqual(domains);
       expect(new Set(domains).size).toBe(2);
       db.close();
+      const { store, audit } = await openSqlite({ path: database, keys: [key], renew: false });
+      const { head, broken } = await verifyChain(audit, new SealKeys([key]));
+      expect([head.seq, broken], "an entry for each of the two, with each change").toEqual([2 * revision, undefined]);
+      await store.close();
     }
   });
 

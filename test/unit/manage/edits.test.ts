@@ -49,6 +49,13 @@ describe("a secret", () => {
       { id: "k2", algorithm: "sha256", notBefore: 4_102_444_800, notAfter: null, state: "not yet" },
       { id: "k3", algorithm: "sha1", notBefore: null, notAfter: null, state: "valid" },
     ]);
+    const use = { customer: "acme", count: 7, last: 1_700_000_000_999 } as const;
+    const uses = [{ ...use, kind: "secret", id: "k2" } as const, { ...use, kind: "key", id: "k3" } as const];
+    expect(listSecrets({ id: "acme", secrets }, now, uses)).toMatchObject([
+      { id: "k1", uses: 0, lastUsed: null },
+      { id: "k2", uses: 7, lastUsed: 1_700_000_000 },
+      { id: "k3", uses: 0, lastUsed: null },
+    ]);
   });
 
   it("is promoted to the front", () => {

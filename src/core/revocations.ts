@@ -1,31 +1,28 @@
 import { type Refusal, refuse } from "./errors.ts";
-import { address, type CallsThen, type Customer, type Identity, type Name, type Revocation } from "./identity.ts";
+import { address, type CallsThen, type Customer, type Identity, type Revocation } from "./identity.ts";
 
-/** What is revoked, by its name: one look-up, however many there are. */
-type Index = ReadonlyMap<string, readonly Revocation[]>;
+/** What is revoked, by kind and name: a look-up for each name that is asked for, however many there are. */
+type Index = Readonly<Record<Revocation["kind"], ReadonlyMap<string, readonly Revocation[]>>>;
 
 const indexes = new WeakMap<Customer, Index>();
-
-const keyOf = ({ kind, value }: Name | Revocation): string => `${kind} ${value}`;
-
-/** A handle may be named by the whole username that holds it. */
-const withoutUsername = ({ kind, value, ...rest }: Revocation): Revocation => ({
-  ...rest,
-  kind,
-  value: kind === "handle" ? value.slice(value.indexOf(";") + 1) : value,
-});
 
 function indexOf(customer: Customer): Index {
   const known = indexes.get(customer);
   if (known) return known;
-  const index = new Map<string, readonly Revocation[]>();
-  for (const revocation of customer.revoked.map(withoutUsername)) {
-    const key = keyOf(revocation);
-    index.set(key, [...(index.get(key) ?? []), revocation]);
+  const index = { user: byName(), credential: byName(), jti: byName(), handle: byName() };
+  for (const revocation of customer.revoked) {
+    const [names, name] = [index[revocation.kind], nameOf(revocation)];
+    names.set(name, [...(names.get(name) ?? []), revocation]);
   }
   indexes.set(customer, index);
   return index;
 }
+
+const byName = (): Map<string, readonly Revocation[]> => new Map();
+
+/** A handle may be named by the whole username that holds it. */
+const nameOf = ({ kind, value }: Revocation): string =>
+  kind === "handle" ? value.slice(value.indexOf(";") + 1) : value;
 
 type Who = Pick<Identity, "customer" | "user" | "domain" | "names">;
 
@@ -41,10 +38,16 @@ export function takenBack(identity: Who, now: number): CallsThen | undefined {
 function judge(identity: Who, now: number): CallsThen | undefined {
   const { customer, user, names } = identity;
   const index = indexOf(customer);
-  const all: readonly Name[] = [{ kind: "user", value: user }, { kind: "user", value: address(identity) }, ...names];
-  const found = all.flatMap((name) => index.get(keyOf(name)) ?? []).filter(({ until }) => now <= until);
-  const ways = [customer.suspended, ...found.map(({ calls }) => calls)];
-  return ways.includes("end") ? "end" : ways.find((way) => way !== undefined);
+  let calls = customer.suspended;
+  const consider = (found: readonly Revocation[] = []): void => {
+    for (const one of found) if (now <= one.until && calls !== "end") calls = one.calls;
+  };
+  if (index.user.size > 0) {
+    consider(index.user.get(user));
+    consider(index.user.get(address(identity)));
+  }
+  for (const { kind, value } of names) consider(index[kind].get(value));
+  return calls;
 }
 
 const suspended = refuse("credential-revoked", "the customer is suspended: its operator can tell why");

@@ -4,7 +4,7 @@ import type { Customers } from "./core/customers.ts";
 import { type Use, UseCounts } from "./core/uses.ts";
 import type { Verdicts } from "./core/verdicts.ts";
 import { Journal } from "./store/journal.ts";
-import type { Ports } from "./store/port.ts";
+import type { Act, Ports } from "./store/port.ts";
 import { SignIns } from "./store/sign-ins.ts";
 import { UseFlush } from "./store/use-flush.ts";
 import type { Log } from "./telemetry/log.ts";
@@ -31,6 +31,8 @@ export interface Keeping {
   readonly refusals: Refusals;
   /** Who manages was proved: by an operator's key, or by an API key of a customer. */
   signedIn(manager: SignedIn, address: string): void;
+  /** Whoever manages did something that changes no customer. */
+  acted(act: Act): void;
   /** The gateway's own act, as in `config.reload`. */
   note(what: string): void;
   start(): void;
@@ -56,6 +58,7 @@ export function composeKeeping({ ports, customers, clock, log }: KeepingParts): 
       if (customer !== undefined) uses.note(customer, "apiKey", id);
       signIns.proved(customer === undefined ? `operator:${id}` : `customer:${customer}/${id}`, address, customer);
     },
+    acted: (act) => journal.note(act),
     note,
     start: () => {
       journal.start();

@@ -240,6 +240,7 @@ const adminOptions = ({
   clock,
   log,
   keeping,
+  sessions,
 }: Parts): Omit<AdminOptions, "unready" | "ladder"> => ({
   listen: live.config.admin.listen,
   hosts: () => live.config.admin.hosts,
@@ -269,6 +270,7 @@ const adminOptions = ({
     ...{ stored, clock, log },
   },
   calls: () => (live.config.records.store ? stored.opened?.calls : undefined),
+  runtime: { runtime: sessions, customers: () => live.customers, note: (act) => keeping.acted(act), clock, log },
 });
 
 const publicOptions = (

@@ -14,6 +14,7 @@ import { answer, createHttp, json, problem } from "./http.ts";
 import { answerInbound, type InboundOptions } from "./inbound.ts";
 import { type ManagedOptions, ManagedRoutes } from "./managed.ts";
 import { openApi } from "./openapi.ts";
+import { type RuntimeOptions, runtimeRoutes } from "./runtime-routes.ts";
 import { served } from "./unparsed.ts";
 
 export interface AdminOptions {
@@ -30,6 +31,7 @@ export interface AdminOptions {
   readonly management: ManagedOptions;
   readonly customers: CustomersOptions;
   readonly calls: CallsAtHand;
+  readonly runtime: RuntimeOptions;
 }
 
 export interface Admin {
@@ -100,6 +102,7 @@ function managementRoutes(app: FastifyInstance, options: AdminOptions): void {
     ...listRoutes(customers),
     ...revocationRoutes(customers),
     ...callRoutes(options.calls, customers),
+    ...runtimeRoutes(options.runtime),
   );
   importRoute(app, routes, customers);
 }

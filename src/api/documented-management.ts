@@ -10,6 +10,8 @@ interface Managed {
   readonly created?: SchemaName;
   /** Further statuses. */
   readonly more?: readonly number[];
+  /** The customer stays as it is: whatever its state, and of the config too. */
+  readonly leavesCustomer?: true;
 }
 
 const conditional = { "If-Match?": "the ETag that the customer must have, or *" };
@@ -18,8 +20,8 @@ const repeatable = { "Idempotency-Key?": "a name of this request: sent again wit
 type Method = DocumentedRoute["method"];
 
 /** What every route of management refuses, and what its method and path may. */
-function statuses(method: Method, path: string, { body, more = [] }: Managed): number[] {
-  const changes = method !== "get";
+function statuses(method: Method, path: string, { body, leavesCustomer, more = [] }: Managed): number[] {
+  const changes = method !== "get" && !leavesCustomer;
   const all = [400, 401, 429, 503, ...more];
   if (path.includes("{id}")) all.push(404, ...(changes ? [409, 412] : []));
   if (changes && body) all.push(413, 422);
@@ -28,9 +30,9 @@ function statuses(method: Method, path: string, { body, more = [] }: Managed): n
 
 /** A route of management, with all that every one of them refuses. */
 export function route(method: Method, path: string, managed: Managed): DocumentedRoute {
-  const { summary, query, body, answer, created } = managed;
+  const { summary, query, body, answer, created, leavesCustomer } = managed;
   const headers = {
-    ...(method !== "get" && path.includes("{id}") && conditional),
+    ...(method !== "get" && path.includes("{id}") && !leavesCustomer && conditional),
     ...(method === "post" && repeatable),
   };
   return {
@@ -155,5 +157,27 @@ export const managementRoutes: readonly DocumentedRoute[] = [
     query: { "customer?": "of this one alone", ...calls },
     answer: "CallRecords",
   }),
+  route("get", "/v1/sessions", {
+    summary: "Connections of this gateway on which somebody was proved: all of them, or a customer's own",
+    query: page,
+    answer: "Sessions",
+  }),
+  route("get", "/v1/live-calls", {
+    summary: "Calls that ring or stand on this gateway: all of them, or a customer's own",
+    query: page,
+    answer: "LiveCalls",
+  }),
+  route("get", `${one}/sessions`, { summary: "Connections of its users", query: page, answer: "Sessions" }),
+  route("get", `${one}/live-calls`, {
+    summary: "Calls of its users that ring or stand",
+    query: page,
+    answer: "LiveCalls",
+  }),
+  route("delete", `${one}/sessions/{session}`, {
+    summary: "End one: it is closed with 4403",
+    query: { "calls?": "end (default), or finish: when its last call has ended" },
+    leavesCustomer: true,
+  }),
+  route("delete", `${one}/live-calls/{call}`, { summary: "Hang one up at both ends", leavesCustomer: true }),
   route("delete", one, { summary: "Remove it, by an operator: its sockets are closed" }),
 ];

@@ -134,8 +134,33 @@ const callRecord = z
     status: whole.optional(),
   })
   .describe("docs/calls.md");
+const next = z.string().nullable().describe("for `after`; null: there are no more");
+
+const session = z.strictObject({
+  id: z.string(),
+  customer: z.string(),
+  user: z.string(),
+  domain: z.string(),
+  address: z.string().describe("of the client"),
+  origin: z.string().optional(),
+  provedBy: z.string().describe("id of the secret or key"),
+  since: milliseconds,
+  expiry: stamp.describe("of its latest proof, Unix seconds; 0: it has to prove anew"),
+  bindings: whole.describe("Contacts registered"),
+  calls: whole.describe("that ring or stand"),
+});
+
+const liveCall = callRecord
+  .omit({ gateway: true, end: true, endedBy: true, reason: true })
+  .extend({
+    session: z.string().describe("the connection that it is on"),
+    seconds: z.number().describe("since the answer").optional(),
+  })
+  .describe("a call record as it grows");
 
 export const managementSchemas = {
+  Sessions: z.strictObject({ sessions: z.array(session), next }),
+  LiveCalls: z.strictObject({ calls: z.array(liveCall), next }),
   Customer: customer,
   Customers: z.strictObject({
     customers: z.array(summary),

@@ -281,12 +281,16 @@ export class Dialogs {
     return { byes, cancels: offered.map(cancelToClient), ringing: asked.map(({ head }) => head) };
   }
 
-  /** It was ended in its parties' place: nothing of it is theirs any more. What is under way upstream may still be answered. */
+  /**
+   * It was ended in its parties' place: nothing of it is theirs any more. An INVITE that still rings stays known with its
+   * forks, for its answer may make a call yet.
+   */
   endCall(one: CallName): void {
     const { offered } = this.#callParts(one);
     for (const dialog of this.#dialogs.values()) {
       const tag = one.outgoing ? dialog.localTag : dialog.remoteTag;
-      if (dialog.method === "INVITE" && isOf(one, dialog.callId, tag)) this.#dialogs.end(dialog);
+      const isOver = dialog.confirmed || !one.outgoing;
+      if (dialog.method === "INVITE" && isOver && isOf(one, dialog.callId, tag)) this.#dialogs.end(dialog);
     }
     for (const transaction of offered) {
       for (const [key, other] of this.#server) if (other === transaction) this.#server.delete(key);

@@ -16,7 +16,8 @@ const bob = "+3225887001@acme.example";
 let scene: Scene;
 
 beforeAll(async () => {
-  const gateway = "  limits: { failuresPerMinute: 0 }";
+  // Long: that it is not waited for shows who was sent away.
+  const gateway = "  limits: { failuresPerMinute: 0, goneSeconds: 60 }";
   scene = await Scene.open({ trunk: "answer", acme: always, more: withExchange, gateway });
 });
 afterEach(() => void scene.gateway.change({ acme: always }));

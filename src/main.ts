@@ -21,6 +21,7 @@ import { Sources } from "./gateway/source.ts";
 import { Strangers } from "./gateway/strangers.ts";
 import { composeKeeping, type Keeping } from "./keeping.ts";
 import { Live } from "./live.ts";
+import { ImportThread } from "./manage/import-thread.ts";
 import { CallRate } from "./policy/call-rate.ts";
 import { composeProving, type Proving } from "./proving.ts";
 import { openRecords, type Records } from "./records/open.ts";
@@ -267,11 +268,17 @@ const adminOptions = ({
     customers: () => live.customers,
     declared: () => live.declared,
     surroundings: () => live.surroundings,
+    bring: importing(live, stored),
     ...{ stored, clock, log },
   },
   calls: () => (live.config.records.store ? stored.opened?.calls : undefined),
   runtime: { runtime: sessions, customers: () => live.customers, note: (act) => keeping.acted(act), clock, log },
 });
+
+function importing(live: Live, stored: StoredCustomers): AdminOptions["customers"]["bring"] {
+  const thread = new ImportThread();
+  return (job) => thread.run({ ...job, store: stored.config, surroundings: live.surroundings });
+}
 
 const publicOptions = (
   { live, proving, metrics, clock, log, overload, keeping }: Parts,

@@ -3,7 +3,8 @@ import type { Customers } from "../core/customers.ts";
 import type { Customer } from "../core/identity.ts";
 import { changeCustomer, type Desk, type Outcome, type Wish } from "../manage/change.ts";
 import type { Edit } from "../manage/edit.ts";
-import type { ImportWish } from "../manage/import.ts";
+import type { Imported } from "../manage/import.ts";
+import type { ImportJob } from "../manage/import-messages.ts";
 import { customerRights, operatorRights, type Rights } from "../manage/rights.ts";
 import { itemOf } from "../manage/view.ts";
 import type { Item, Store } from "../store/port.ts";
@@ -24,6 +25,8 @@ export interface CustomersOptions {
   /** Those of the config, by id. */
   readonly declared: () => ReadonlyMap<string, Declared>;
   readonly stored: StoredAtHand;
+  /** Imports apart from what this thread has to do. */
+  readonly bring: (job: Omit<ImportJob, "store" | "surroundings">) => Promise<Imported>;
   readonly surroundings: () => Desk["surroundings"];
   readonly clock: Clock;
   readonly log: Log;
@@ -31,7 +34,7 @@ export interface CustomersOptions {
 
 export interface StoredAtHand {
   /** Undefined where there is none yet. */
-  readonly opened: { readonly store: Store; readonly keys: ImportWish["keys"] } | undefined;
+  readonly opened: { readonly store: Store } | undefined;
   /** Resolves when what was written with that revision is in force in this process, or cannot be read. */
   inForce(revision: number): Promise<void>;
 }

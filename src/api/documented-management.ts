@@ -89,7 +89,7 @@ export const managementRoutes: readonly DocumentedRoute[] = [
     more: [409],
   }),
   route("post", "/v1/customers/import", {
-    summary: "Up to 5000 customers in one transaction, by an operator",
+    summary: "Up to 20000 customers in one transaction, by an operator",
     query: { "replace?": "true: those that are there already are replaced", "check?": "true: only say what is faulty" },
     body: { "application/jsonl": "JsonLines", "application/x-ndjson": "JsonLines", "text/csv": "Csv" },
     ...{ answer: "Imported", more: [409] },

@@ -58,9 +58,8 @@ const busy = refused(409, "the request with this Idempotency-Key is being answer
 /** What was sent: another body or path under the same key is a mistake. */
 function fingerprint({ raw }: Asked): string {
   const body = bodyOf(raw);
-  return createHash("sha256")
-    .update(JSON.stringify([raw.url, body]))
-    .digest("base64url");
+  const hash = createHash("sha256").update(`${raw.url}\n`);
+  return hash.update("bytes" in body ? (body.bytes as Uint8Array) : JSON.stringify(body)).digest("base64url");
 }
 
 function again(held: string, print: string): Answer {

@@ -42,6 +42,12 @@ export class StoredCustomers {
     return this.#opened;
   }
 
+  /** Where it is, as this process has it open or will. */
+  get config(): StoreConfig {
+    const { store, storeNamed, storeKeys } = this.#config;
+    return { store, storeNamed, storeKeys };
+  }
+
   /** All that there are; none where there is no store. Rejects with a sentence where it cannot be read. */
   async load({ renew }: Pick<Wish, "renew">): Promise<readonly StoredCustomer[]> {
     const opened = await openStore(this.#config, { make: this.#config.storeNamed, renew });

@@ -283,8 +283,11 @@ describe("many customers over HTTP", () => {
     expect((await bring("application/json", "[]")).status).toBe(415);
     expect((await bring("application/jsonl", "")).status).toBe(400);
     expect((await bring("application/jsonl", "", "?check=maybe")).status).toBe(400);
-    const crowd = Array.from({ length: 5_001 }, (_, at) => line(`crowd-${at}`)).join("\n");
-    expect((await bring("application/jsonl", crowd)).status).toBe(413);
+    const crowd = "{}\n".repeat(20_001);
+    expect((await bring("application/jsonl", crowd)).body.errors).toMatchObject([{ line: 20_001 }]);
+    expect((await bring("application/jsonl", `{"id":"${String.fromCharCode(0)}"}`)).status).toBe(422);
+    const both = await Promise.all([bring("application/jsonl", crowd), bring("application/jsonl", crowd)]);
+    expect(both.map(({ status }) => status).toSorted()).toEqual([422, 503]);
   });
 });
 

@@ -188,7 +188,7 @@ function managed(): Case[] {
         ...(content !== undefined && { body: typeof content === "string" ? content : JSON.stringify(content) }),
         headers: { ...ask.headers, ...(content !== undefined && { "content-type": type }), ...more },
       });
-      const big = path.endsWith("import") ? "{}\n".repeat(5_001) : { x: "x".repeat(70_000) };
+      const big = path.endsWith("import") ? "{}\n".repeat(6_000_000) : { x: "x".repeat(70_000) };
       const lines = path.endsWith("import") ? { "content-type": "application/jsonl" } : {};
       // Those need somebody who is connected: test/flow/runtime.test.ts.
       const isLive = /\{(session|call)\}/.test(path);

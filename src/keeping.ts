@@ -28,6 +28,8 @@ export interface SignedIn {
 export interface Keeping {
   readonly verdicts: Verdicts;
   readonly uses: UseCounts;
+  /** What is written and what is not yet. Rejects where the store cannot be read. */
+  usesOf(customer: string): Promise<readonly Use[]>;
   readonly refusals: Refusals;
   /** Who manages was proved: by an operator's key, or by an API key of a customer. */
   signedIn(manager: SignedIn, address: string): void;
@@ -53,6 +55,7 @@ export function composeKeeping({ ports, customers, clock, log }: KeepingParts): 
       refused: (visit) => refusals.note(visit),
     },
     uses,
+    usesOf: async (customer) => together([...((await ports()?.uses.of(customer)) ?? []), ...uses.of(customer)]),
     refusals,
     signedIn: ({ id, customer }, address) => {
       if (customer !== undefined) uses.note(customer, "apiKey", id);
@@ -70,6 +73,15 @@ export function composeKeeping({ ports, customers, clock, log }: KeepingParts): 
       await Promise.all([journal.close(), flush.close()]);
     },
   };
+}
+
+function together(uses: readonly Use[]): readonly Use[] {
+  const sums = new Map<string, Use>();
+  for (const use of uses) {
+    const { count = 0, last = 0 } = sums.get(`${use.kind} ${use.id}`) ?? {};
+    sums.set(`${use.kind} ${use.id}`, { ...use, count: count + use.count, last: Math.max(last, use.last) });
+  }
+  return [...sums.values()];
 }
 
 function has(customers: Customers, { customer: id, kind, id: used }: Use): boolean {

@@ -269,6 +269,7 @@ const adminOptions = ({
     declared: () => live.declared,
     surroundings: () => live.surroundings,
     bring: importing(live, stored),
+    uses: (customer) => keeping.usesOf(customer),
     ...{ stored, clock, log },
   },
   calls: () => (live.config.records.store ? stored.opened?.calls : undefined),

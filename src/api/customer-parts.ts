@@ -29,7 +29,10 @@ export function secretRoutes(customers: ManagedCustomers): readonly ManagedRoute
   return [
     {
       ...{ method: "GET", url },
-      answer: (asked) => read(asked, customers, (item) => ({ secrets: listSecrets(item, now(customers)) })),
+      answer: async (asked) => {
+        const found = await customers.find(asked);
+        return found.kind === "refused" ? found.answer : listed(asked, customers, found);
+      },
     },
     {
       ...{ method: "POST", url },
@@ -50,11 +53,19 @@ export function secretRoutes(customers: ManagedCustomers): readonly ManagedRoute
       answer: (asked) =>
         customers.change(asked, promoteSecret(nameIn(asked, "secret")), {
           what: ({ id }) => `secret.promote ${id}`,
-          answer: ({ item, revision }) => done({ secrets: listSecrets(item, now(customers)) }, { revision }),
+          answer: (changed) => listed(asked, customers, changed),
         }),
     },
     { ...{ method: "POST", url: `${url}/:secret/retire` }, answer: (asked) => retire(asked, customers) },
   ];
+}
+
+type Listed = { readonly item: Item; readonly revision?: number };
+
+/** Without how often they were used where the store does not tell it. */
+async function listed(asked: Asked, customers: ManagedCustomers, { item, revision }: Listed): Promise<Answer> {
+  const uses = await customers.options.uses(asked.id).catch(() => undefined);
+  return done({ secrets: listSecrets(item, now(customers), uses) }, { revision });
 }
 
 const onceOf = ({ secret }: { readonly secret?: string }) => (secret === undefined ? {} : { once: "secret" });
@@ -196,11 +207,6 @@ function remove(
     what: ({ id }) => `${act} ${id}`,
     answer: ({ revision }) => nothing(revision),
   });
-}
-
-export async function read(asked: Asked, customers: ManagedCustomers, body: (item: Item) => object): Promise<Answer> {
-  const found = await customers.find(asked);
-  return found.kind === "refused" ? found.answer : done({ ...body(found.item) }, { revision: found.revision });
 }
 
 export const readView = async (

@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
 import type { Customer } from "../core/identity.ts";
+import type { Use } from "../core/uses.ts";
 import { changeCustomer, type Desk, type Outcome, type Wish } from "../manage/change.ts";
 import type { Edit } from "../manage/edit.ts";
 import type { Imported } from "../manage/import.ts";
@@ -25,6 +26,8 @@ export interface CustomersOptions {
   /** Those of the config, by id. */
   readonly declared: () => ReadonlyMap<string, Declared>;
   readonly stored: StoredAtHand;
+  /** How often its secrets and keys proved somebody. */
+  readonly uses: (customer: string) => Promise<readonly Use[]>;
   /** Imports apart from what this thread has to do. */
   readonly bring: (job: Omit<ImportJob, "store" | "surroundings">) => Promise<Imported>;
   readonly surroundings: () => Desk["surroundings"];
@@ -53,7 +56,7 @@ export interface Changed<Told> {
 /** How a change over HTTP is to be made and answered. */
 export interface Change<Told> {
   readonly what: (told: Told) => string;
-  readonly answer: (changed: Changed<Told>) => Answer;
+  readonly answer: (changed: Changed<Told>) => Answer | Promise<Answer>;
   /** How a path in the item is called in what was sent. */
   readonly path?: (path: string) => string;
 }

@@ -103,6 +103,8 @@ const shownSecret = z.strictObject({
   notBefore: stamp.nullable(),
   notAfter: stamp.nullable(),
   state: z.enum(["valid", "not yet", "ended"]),
+  uses: whole.describe("how often it proved somebody").optional(),
+  lastUsed: stamp.nullable().optional(),
 });
 
 const note = z.string().describe("in the answer to a request that is repeated, in the place of the secret").optional();

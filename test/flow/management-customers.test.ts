@@ -140,7 +140,10 @@ describe("secrets over HTTP", () => {
       ...{ id: "mine", algorithm: "sha1" },
     });
     const listed = (await own("GET", "/v1/customers/me/secrets")).body.secrets;
-    expect(listed).toMatchObject([{ id: "mine", state: "valid" }, { id: "k1" }]);
+    expect(listed).toMatchObject([
+      { id: "mine", uses: 0, lastUsed: null },
+      { id: "k1", uses: 1, state: "valid" },
+    ]);
     expect((await own("POST", "/v1/customers/me/secrets/k1/promote")).body.secrets).toMatchObject([{ id: "k1" }, {}]);
     expect(
       (await own("POST", "/v1/customers/me/secrets/mine/retire", { graceSeconds: 60 })).body.notAfter,

@@ -37,6 +37,7 @@ export interface Receiver {
   /** What the gateway said in the client's place is nobody else's to hear the answer of. */
   answersUs(response: Message): boolean;
   endAnswered(call: Hangup, response: Message): void;
+  byeAgain(call: Hangup, response: Message): void;
   send(bytes: Buffer, binary: boolean, cause: Inlet, about: About): void;
 }
 
@@ -82,8 +83,10 @@ function learn(leg: Receiver, response: Message, log: Log): boolean {
     leg.client.tap.judgedOffer("dropped", "another far end has answered the call");
     return false;
   }
+  const bye = leg.dialogs.refusedBye(response);
   if (leg.dialogs.received(response)) {
     leg.watch.heard(response);
+    if (bye) leg.byeAgain(bye, response);
     const { method, status, via } = response;
     if (method === "REGISTER" && status >= 200) leg.bindings.answered(via.branch, status < 300);
     return true;

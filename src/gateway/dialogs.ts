@@ -188,6 +188,23 @@ export class Dialogs {
     return { hangup: { requestUri, routes, from, to, callId: response.callId, cseq: transaction.cseq + 1, via: "" } };
   }
 
+  /**
+   * The client's BYE was refused, or never answered: what a client puts into it may be what the far end's parser drops, while
+   * Kamailio takes the call for over and bounds it no more. How to say it once more without that; undefined for all else.
+   */
+  refusedBye(response: Message): Hangup | undefined {
+    if (response.method !== "BYE" || response.status < 300 || response.status === 481) return undefined;
+    const dialog = this.#client.get(transactionKey(response))?.dialog;
+    return dialog?.method === "INVITE" ? byeOf(dialog) : undefined;
+  }
+
+  /** The gateway's own BYE in it was answered. */
+  byeAnswered(response: Message): void {
+    const [local, remote] = [response.from.params.get("tag") ?? "", response.to.params.get("tag") ?? ""];
+    const dialog = this.#dialogs.known(response.callId, local, remote);
+    if (dialog) this.#hungUp(dialog, response.status);
+  }
+
   /** A request from upstream goes to the client. False where the table is full of what rings or was just taken. */
   delivered(request: Message): boolean {
     if (request.method === "ACK") return true;

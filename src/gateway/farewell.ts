@@ -80,7 +80,7 @@ export function ackAndBye(call: Hangup, { cseq }: Message, host: string, lines: 
 
 export const newVia = (host: string): string => `SIP/2.0/WS ${host};branch=z9hG4bK${randomBytes(8).toString("hex")}`;
 
-function hangup(method: "ACK" | "BYE" | "CANCEL", parts: Hangup, via: string, lines: string): Buffer {
+export function hangup(method: "ACK" | "BYE" | "CANCEL", parts: Hangup, via: string, lines: string): Buffer {
   return request(method, parts.requestUri, lines, [
     `Via: ${via}`,
     ...parts.routes.map((uri) => `Route: <${uri}>`),

@@ -17,7 +17,7 @@ import { CallWatch } from "./call-watch.ts";
 import type { Chain } from "./chain.ts";
 import { deliver, type Receiver } from "./deliver.ts";
 import { Dialogs } from "./dialogs.ts";
-import { ackAndBye, farewell, farewellToLate, newVia, type Registration, unregister } from "./farewell.ts";
+import { ackAndBye, farewell, farewellToLate, hangup, newVia, type Registration, unregister } from "./farewell.ts";
 import { Inlet, Outlet } from "./pressure.ts";
 import { type CallName, type Hangup, transactionKey } from "./transactions.ts";
 import { AddressTaken, type Announced, type Opened, openUpstream, type UpstreamOptions } from "./upstream.ts";
@@ -202,6 +202,11 @@ export class Leg implements Receiver {
     this.say(ackAndBye(call, response, response.via.host, this.#parts.chain().lines(this.identity)));
   }
 
+  /** The client's BYE once more, without anything of the client's. */
+  byeAgain(call: Hangup, { via: { host } }: Message): void {
+    this.say([hangup("BYE", call, newVia(host), this.#parts.chain().lines(this.identity))]);
+  }
+
   /** Whether this answers the gateway's own word. */
   answersUs(response: Message): boolean {
     const key = transactionKey(response);
@@ -210,6 +215,7 @@ export class Leg implements Receiver {
     if (response.method === "INVITE") return this.#cancelled(response);
     this.#own.delete(key);
     if (response.method === "REGISTER" && response.status < 300) this.#unbound();
+    if (response.method === "BYE") this.dialogs.byeAnswered(response);
     return true;
   }
 

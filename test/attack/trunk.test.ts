@@ -162,37 +162,34 @@ describe("a trunk that answers with a Contact", () => {
   });
 });
 
+const tagged = (tag: string) => (text: string) => tagOf(header(text, "To")) === tag;
+
+/** Through a gateway: alice's call, answered by one far end and acknowledged. */
+async function forked() {
+  const settings = { upstreamUrls: [kamailio.wsUrl], chainSecret, trunk: `sip:${place(trunk)}` };
+  const gateway = await startGateway(settings);
+  const client = await RawClient.connect(gateway.gatewayUrl);
+  const callId = `forked-${uniqueId()}`;
+  const ids = { from: "alice@acme.example", to: "+3225887001@acme.example", fromTag: "a", callId, cseq: 1 };
+  const parts = { method: "INVITE", uri: "sip:+3225887001@acme.example", ...ids };
+  const final = client.prove(parts, credential("alice@acme.example"));
+  const invite = await trunk.waitFor((text) => text.startsWith("INVITE ") && header(text, "Call-ID") === callId);
+  const says = (tag: string): void => {
+    const contact = `<sip:${tag}@${place(trunk)}>`;
+    trunk.send(reply(invite, { status: "200 OK", tag, contact }), kamailio.udp);
+  };
+  says("one");
+  const ok = await final;
+  const inside = (method: string, cseq: number, tag = "one", more: Partial<RequestParts> = {}): void => {
+    const parts = { ...ids, method, cseq, uri: `sip:${tag}@${place(trunk)}`, toTag: tag };
+    client.send(request({ ...parts, routes: recordRoutes(ok).reverse(), ...more }));
+  };
+  inside("ACK", 2);
+  await trunk.waitFor((text) => text.startsWith("ACK "));
+  return { gateway, client, invite, says, inside, callId };
+}
+
 describe("a trunk that forks, and answers twice", () => {
-  const tagged = (tag: string) => (text: string) => tagOf(header(text, "To")) === tag;
-
-  /** Through a gateway: alice's call, answered by one far end and acknowledged. */
-  async function forked() {
-    const settings = { upstreamUrls: [kamailio.wsUrl], chainSecret, trunk: `sip:${place(trunk)}` };
-    const gateway = await startGateway(settings);
-    const client = await RawClient.connect(gateway.gatewayUrl);
-    const callId = `forked-${uniqueId()}`;
-    const ids = { from: "alice@acme.example", to: "+3225887001@acme.example", fromTag: "a", callId, cseq: 1 };
-    const parts = { method: "INVITE", uri: "sip:+3225887001@acme.example", ...ids };
-    const final = client.prove(parts, credential("alice@acme.example"));
-    const invite = await trunk.waitFor((text) => text.startsWith("INVITE ") && header(text, "Call-ID") === callId);
-    const says = (tag: string): void => {
-      const contact = `<sip:${tag}@${place(trunk)}>`;
-      trunk.send(reply(invite, { status: "200 OK", tag, contact }), kamailio.udp);
-    };
-    says("one");
-    const ok = await final;
-    const inside = (method: string, cseq: number, tag = "one"): void =>
-      client.send(
-        request({
-          ...{ ...ids, method, cseq, uri: `sip:${tag}@${place(trunk)}`, toTag: tag },
-          routes: recordRoutes(ok).reverse(),
-        }),
-      );
-    inside("ACK", 2);
-    await trunk.waitFor((text) => text.startsWith("ACK "));
-    return { gateway, client, invite, says, inside, callId };
-  }
-
   it("has the second far end acknowledged and hung up on, as the caller that it knows; the first call goes on", async () => {
     const { gateway, client, invite, says, inside } = await forked();
     says("two");
@@ -275,6 +272,35 @@ describe("a trunk that forks, and answers twice", () => {
     const got = trunk.received().filter((text) => !/^(?:INVITE|ACK|INFO) /.test(text));
     expect(got).toEqual([]);
     expect(stranger.received().filter((text) => !text.startsWith("SIP/2.0 "))).toEqual([]);
+  });
+});
+
+describe("a page whose BYE its trunk does not take", () => {
+  it.each([
+    [
+      "a trunk that refuses it hears of it again, without what the page put in; then the call is over",
+      "400 Bad Request",
+    ],
+    ["twin: a trunk that takes it hears of it once", "200 OK"],
+  ])("%s", async (_, status) => {
+    const { gateway, client, inside } = await forked();
+    const odd = { extra: ["Reason: SIP ;cause=", "X-Odd: \xff"], body: "no SDP\r\n" };
+    inside("BYE", 7, "one", odd);
+    const first = await trunk.waitFor((text) => text.startsWith("BYE "));
+    expect(first).toContain("no SDP");
+    trunk.send(reply(first, { status }), kamailio.udp);
+    await client.take((text) => isReply(text, Number(status.slice(0, 3)), "BYE"));
+    if (status.startsWith("400")) {
+      const again = await trunk.waitFor((text) => text.startsWith("BYE ") && header(text, "CSeq") === "8 BYE");
+      expect(again).not.toMatch(/no SDP|Reason|X-Odd|Content-Type|alice@acme/);
+      trunk.send(reply(again, { status: "200 OK" }), kamailio.udp);
+    }
+    await expect.poll(() => gateway.metric("postern_dialogs")).toBe(0);
+    expect(trunk.received().filter((text) => /^BYE .*\r\n(?:.*\r\n)*CSeq: [89]/.test(text))).toHaveLength(
+      status.startsWith("400") ? 1 : 0,
+    );
+    client.close();
+    await gateway.close();
   });
 });
 

@@ -545,6 +545,22 @@ describe("the end of a dialog", () => {
     expect([table.size, table.calls]).toEqual([0, 0]);
   });
 
+  it.each([
+    [200, false],
+    [481, false],
+    [100, false],
+    [400, true],
+    [408, true],
+    [503, true],
+  ])("is asked for once more where the client's BYE had a %i: %s", (status, again) => {
+    call();
+    sendInside(inside());
+    const asked = table.refusedBye(
+      scanned(answer(status, { method: "BYE", branch: "b", cseq: 2, toTag: "b1", contact: undefined })),
+    );
+    expect(asked?.cseq).toBe(again ? 3 : undefined);
+  });
+
   it("does not come with a BYE whose CSeq is not above the client's last: that is none", () => {
     call({ cseq: 5 });
     for (const cseq of [1, 5]) expect(judge(inside({ cseq }))).toMatch(/CSeq/);

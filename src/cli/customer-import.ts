@@ -5,14 +5,14 @@ import type { Item } from "../store/port.ts";
 import { actOf } from "./act.ts";
 import { readText } from "./item-file.ts";
 import { failure, print, say, sayFaults } from "./outcome.ts";
+import { answerOf, faultsIn, isRemote, mustBeDone, type PlaceOptions } from "./place.ts";
+import { jsonOf } from "./terminal.ts";
 import { type Bench, notWritten, withStore } from "./with-store.ts";
 
-export interface ImportOptions {
-  readonly config: string;
+export interface ImportOptions extends PlaceOptions {
   readonly csv?: true;
   readonly replace?: true;
   readonly check?: true;
-  readonly json?: true;
 }
 
 /** All of them in one transaction, or every fault with its line and nothing changed. */
@@ -20,6 +20,7 @@ export async function importAll(file: string, options: ImportOptions): Promise<v
   const { config, replace = false, check = false, json = false } = options;
   const { readLines, readTable } = await import("../manage/import.ts");
   const text = readText(file);
+  if (isRemote(options)) return bringTo(options, text);
   const many = (options.csv ?? file.endsWith(".csv")) ? readTable(text) : readLines(text);
   (await withStore({ config, make: !check }, (bench) => bring(many, bench))) ?? (await onlyLook());
 
@@ -36,9 +37,24 @@ export async function importAll(file: string, options: ImportOptions): Promise<v
     const imported = await importMany(many, { store, surroundings }, wish);
     if (imported.kind === "refused") return refused(imported.faults);
     if (imported.kind !== "imported") return notWritten(imported);
-    if (json) print({ ok: true, imported: imported.added, replaced: imported.replaced, refused: 0, faults: [] });
-    else say(`${check ? "would be " : ""}imported: ${imported.added}, replaced: ${imported.replaced}`);
+    tell(imported);
     return true;
+  }
+
+  /** What is wrong with the text itself a gateway says as the store does. */
+  async function bringTo(options: ImportOptions, text: string): Promise<void> {
+    const query = new URLSearchParams({ replace: String(replace), check: String(check) });
+    const type = (options.csv ?? file.endsWith(".csv")) ? "text/csv" : "application/jsonl";
+    const request = { method: "POST", path: `/v1/customers/import?${query}`, body: text, type } as const;
+    const answer = await answerOf(request, options);
+    const faults = faultsIn(answer);
+    if (faults.length > 0) return refused(faults);
+    tell(mustBeDone(answer, options) as { readonly added: number; readonly replaced: number });
+  }
+
+  function tell({ added, replaced }: { readonly added: number; readonly replaced: number }): void {
+    if (json) print({ ok: true, imported: added, replaced, refused: 0, faults: [] });
+    else say(`${check ? "would be " : ""}imported: ${added}, replaced: ${replaced}`);
   }
 
   /** Ends the command, exit 1. As JSON it is all of them, on a terminal those that somebody may read. */
@@ -81,4 +97,4 @@ export async function exportAll(config: string): Promise<void> {
 const unnoted = (error: unknown): void =>
   say(`this use is not in the audit: ${error instanceof Error ? error.message : "the store failed"}`);
 
-const write = (item: Item): void => void process.stdout.write(`${JSON.stringify(item)}\n`);
+const write = (item: Item): void => void process.stdout.write(`${jsonOf(item)}\n`);

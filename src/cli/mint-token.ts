@@ -68,7 +68,11 @@ export async function mintJwt(options: MintOptions, secret: string, now: number)
 }
 
 /** A management token: one request each. secret: the API key's; now: Unix seconds. */
-export async function mintOpentok(options: MintOptions, secret: string, now: number): Promise<Token> {
+export async function mintOpentok(
+  options: Pick<MintOptions, "ttl" | "key" | "ist">,
+  secret: string,
+  now: number,
+): Promise<Token> {
   const { ttl = 180, key, ist = "project" } = options;
   if (key === undefined) return usage("--opentok needs --key: the id of the API key that the secret belongs to");
   if (ist !== "project" && ist !== "account") return usage("--ist takes project or account");

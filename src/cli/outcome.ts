@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import type { Fault } from "../config/types.ts";
+import { jsonOf } from "./terminal.ts";
 
 /** Ends the command: exit 2, for wrong usage or a faulty config. The sentence goes to stderr. */
 export function usage(sentence: string): never {
@@ -24,12 +25,12 @@ function ended(exitCode: number, code: string, sentence: string): CommanderError
 
 /** Data, on stdout. */
 export function print(data: unknown): void {
-  process.stdout.write(`${JSON.stringify(data)}\n`);
+  process.stdout.write(`${jsonOf(data)}\n`);
 }
 
 /** Words, on stderr: what they repeat of a far end or a file's name is fit for a terminal. */
 export function say(words: string): void {
-  process.stderr.write(`${words.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "?")}\n`);
+  process.stderr.write(`${words.replace(/(?![\t\n])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?")}\n`);
 }
 
 export function sayFaults(file: string, faults: readonly Fault[]): void {

@@ -79,17 +79,24 @@ export interface Changed<Told> {
   readonly revision: number;
 }
 
+export interface ChangeOptions {
+  readonly config: string;
+  readonly json?: boolean | undefined;
+  /** How a path in the item is called by who typed the command. */
+  readonly path?: ((path: string) => string) | undefined;
+}
+
 /** One edit of a stored customer, in one transaction. Ends the command, exit 1, where nothing was changed. */
 export async function changeStored<Told>(
   id: string,
   what: (told: Told) => string,
   edit: Edit<Told>,
-  { config, json }: { readonly config: string; readonly json?: boolean | undefined },
+  { config, json, path }: ChangeOptions,
 ): Promise<Changed<Told>> {
   const changed = await withStore({ config, make: false }, async (bench) => {
     const { changeCustomer } = await import("../manage/change.ts");
     const outcome = await changeCustomer(id, edit, deskOf(bench), { act: (told) => actOf(what(told), id) });
-    return outcome.kind === "changed" ? outcome : notChanged(id, outcome, bench, json ?? false);
+    return outcome.kind === "changed" ? outcome : notChanged(id, outcome, bench, json ?? false, path);
   });
   return changed ?? noStore(id, config);
 }
@@ -106,12 +113,16 @@ export function notChanged(
   outcome: Exclude<Outcome<unknown>, { readonly kind: "changed" }>,
   { config }: Pick<Bench, "config">,
   json: boolean,
+  path = (text: string) => text,
 ): never {
   switch (outcome.kind) {
     case "refused":
-      return refused(outcome.faults, json);
+      return refused(
+        outcome.faults.map((one) => ({ ...one, path: path(one.path) })),
+        json,
+      );
     case "absent":
-      return failure(`customer ${shown(id)} has no ${outcome.what} of that name: postern customer show ${shown(id)}`);
+      return failure(`the customer has no ${outcome.what} of that name`);
     case "unknown":
       return noSuch(id, config);
     case "unreadable":

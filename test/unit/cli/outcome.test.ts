@@ -13,7 +13,7 @@ function said(words: string): string {
 
 describe("words on stderr", () => {
   it("hold nothing that a terminal obeys, whoever wrote them", () => {
-    expect(said("failed: 403 \x1b]0;owned\x07 \x9b31m\x7f")).toBe("failed: 403 ?]0;owned? ?31m?\n");
+    expect(said("failed: 403 \x1b]0;owned\x07 \x9b31m\x7f \u202ebob")).toBe("failed: 403 ?]0;owned? ?31m? ?bob\n");
   });
 
   it("twin: lines, tabs and letters stay", () => {

@@ -1,0 +1,10 @@
+import { row } from "./terminal.ts";
+
+/** What a spreadsheet takes for a formula; a number with its sign is none that does anything. */
+const formula = /^\s*(?:[=@\t\r]|[+-](?![0-9]*$))/;
+
+/** A line of RFC 4180; a cell that a spreadsheet would run begins with ' there. */
+export const csvRow = (cells: readonly string[]): string =>
+  `${cells.map((cell) => quoted(row(formula.test(cell) ? `'${cell}` : cell))).join(",")}\r\n`;
+
+const quoted = (cell: string): string => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);

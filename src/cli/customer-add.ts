@@ -1,0 +1,56 @@
+import { actOf } from "./act.ts";
+import { readItemFile } from "./item-file.ts";
+import { failure, print, say } from "./outcome.ts";
+import { askFor, isRemote, type PlaceOptions } from "./place.ts";
+import { deskOf, notChanged, withStore } from "./with-store.ts";
+
+export interface AddOptions extends PlaceOptions {
+  readonly file?: string;
+  readonly domain?: readonly string[];
+  readonly origin?: readonly string[];
+  readonly number?: readonly string[];
+  readonly dial?: readonly string[];
+  readonly trunk?: string;
+  readonly callerId?: string;
+  readonly maxTtl?: number;
+}
+
+/** `postern customer add`. */
+export async function addOne(id: string, options: AddOptions): Promise<void> {
+  const item = await itemOf(id, options);
+  if (isRemote(options)) {
+    const { revision } = await askFor({ method: "POST", path: "/v1/customers", body: item }, options);
+    print({ customer: id, revision });
+  } else await addStored(id, item, options);
+  if (!options.json) say(`stored. A secret for its servers: postern secret add ${id}`);
+}
+
+async function itemOf(id: string, options: AddOptions): Promise<Readonly<Record<string, unknown>>> {
+  const { file, domain, origin, number, dial, trunk, callerId, maxTtl } = options;
+  const read = file === undefined ? {} : await readItemFile(file);
+  if (read.id !== undefined && read.id !== id) return failure("the id in the file is another one");
+  return {
+    ...read,
+    id,
+    ...(domain && { domains: domain }),
+    ...(origin && { origins: origin }),
+    ...(number && { numbers: number }),
+    ...(dial && { dial }),
+    ...(trunk !== undefined && { trunk }),
+    ...(callerId !== undefined && { callerId }),
+    ...(maxTtl !== undefined && { maxTtl }),
+  };
+}
+
+async function addStored(
+  id: string,
+  item: Readonly<Record<string, unknown>>,
+  { config, json = false }: AddOptions,
+): Promise<void> {
+  await withStore({ config, make: true }, async (bench) => {
+    const { addCustomer } = await import("../manage/change.ts");
+    const outcome = await addCustomer(item, deskOf(bench), { act: () => actOf("customer.add", id) });
+    if (outcome.kind !== "changed") return notChanged(id, outcome, bench, json);
+    print({ customer: id, revision: outcome.revision });
+  });
+}

@@ -1,0 +1,128 @@
+import type { Command } from "commander";
+import type { CallsThen } from "../core/identity.ts";
+import { configOption } from "./config-file.ts";
+import { example } from "./examples.ts";
+import { callsThen, wholeNumber } from "./options.ts";
+import { failure, print, say, usage } from "./outcome.ts";
+import { askFor, encoded, type PlaceOptions, pathOf, withCredentials } from "./place.ts";
+import { row } from "./terminal.ts";
+
+/** As a gateway tells it. */
+interface Session {
+  readonly id: string;
+  readonly customer: string;
+  readonly user: string;
+  readonly domain: string;
+  readonly address: string;
+  readonly origin?: string;
+  readonly provedBy: string;
+  /** Milliseconds. */
+  readonly since: number;
+  readonly bindings: number;
+  readonly calls: number;
+}
+
+export interface LiveOptions extends PlaceOptions {
+  readonly customer?: string;
+  readonly after?: string;
+  readonly limit?: number;
+}
+
+interface KickOptions extends LiveOptions {
+  readonly user?: string;
+  readonly calls?: CallsThen;
+}
+
+export function registerSessions(program: Command): void {
+  example(
+    inGateway(program.command("sessions"))
+      .description("who is connected to a running gateway: each connection on which somebody was proved")
+      .option("--customer <id>", "of this customer alone")
+      .option("--after <id>", "those after this one")
+      .option("--limit <count>", "at most so many, up to 500", wholeNumber, 100)
+      .option("--json", "print {sessions, next}")
+      .action(list),
+    "sessions --customer globex",
+  );
+  example(
+    inGateway(program.command("kick [session]"))
+      .description("close a connection at a running gateway, or all of a user's: it may come back with a credential")
+      .option("--user <user>", "all connections of this user, as in alice or alice@globex.example")
+      .option("--customer <id>", "of this customer alone")
+      .option("--calls <then>", "finish: when its calls have ended; end: now (default)", callsThen)
+      .option("--json", "print {kicked}")
+      .action(kick),
+    "kick --user alice@globex.example --calls finish",
+  );
+}
+
+/** A running gateway alone knows it. */
+export const inGateway = (command: Command): Command =>
+  withCredentials(
+    command
+      .option(...configOption)
+      .option("--api <url>", "where the gateway has admin.listen (default: as the config says)"),
+  );
+
+interface Page<Entry> {
+  readonly entries: readonly Entry[];
+  readonly next: string | null;
+}
+
+/** A page of what runs, of one customer or of all. */
+export async function pageOf<Entry>(
+  part: "sessions" | "live-calls",
+  name: "sessions" | "calls",
+  options: LiveOptions,
+): Promise<Page<Entry>> {
+  const { customer, after, limit = 500 } = options;
+  const query = new URLSearchParams({ limit: String(Math.min(Math.max(limit, 1), 500)), ...(after && { after }) });
+  const path = customer === undefined ? `/v1/${part}` : pathOf(customer, `/${part}`);
+  const { body } = await askFor({ method: "GET", path: `${path}?${query}` }, options);
+  const entries = Array.isArray(body[name]) ? (body[name] as Entry[]) : [];
+  return { entries, next: typeof body.next === "string" ? body.next : null };
+}
+
+async function list(options: LiveOptions): Promise<void> {
+  const { entries: sessions, next } = await pageOf<Session>("sessions", "sessions", options);
+  if (options.json) return print({ sessions, next });
+  for (const { id, customer, user, domain, address, origin = "-", provedBy, since, bindings, calls } of sessions) {
+    const who = [id, customer, `${user}@${domain}`, address, origin, provedBy];
+    const state = [new Date(since).toISOString(), `${bindings} registered`, `${calls} calls`];
+    process.stdout.write(`${row(...who, ...state)}\n`);
+  }
+  if (next !== null) say(`more: --after ${next}`);
+}
+
+async function kick(session: string | undefined, options: KickOptions): Promise<void> {
+  const { user, json, calls = "end" } = options;
+  if ((session === undefined) === (user === undefined)) return usage("give a session's id or --user, one of them");
+  const wanted = await sessionsOf(
+    ({ id, user: name, domain }) => (user === undefined ? id === session : [name, `${name}@${domain}`].includes(user)),
+    options,
+  );
+  if (wanted.length === 0) return failure(`nobody of that name is connected there: postern sessions`);
+  const kicked: string[] = [];
+  for (const { id, customer } of wanted) {
+    const path = `${pathOf(customer, `/sessions/${encoded(id)}`)}?calls=${calls}`;
+    await askFor({ method: "DELETE", path }, options);
+    kicked.push(id);
+  }
+  print({ kicked });
+  if (!json) say(calls === "end" ? "closed" : "closed when their calls have ended");
+}
+
+/** Pages of sessions that are looked through: 500,000 of them. */
+const mostPages = 1_000;
+
+async function sessionsOf(is: (session: Session) => boolean, options: KickOptions): Promise<readonly Session[]> {
+  const found: Session[] = [];
+  let after: string | null = "";
+  for (let page = 0; after !== null && page < mostPages; page++) {
+    const part: KickOptions = { ...options, ...(after !== "" && { after }) };
+    const { entries, next }: Page<Session> = await pageOf("sessions", "sessions", part);
+    found.push(...entries.filter(is));
+    after = next;
+  }
+  return found;
+}

@@ -5,11 +5,24 @@ import { type Config, loadConfig } from "../src/config.ts";
 import { start } from "../src/main.ts";
 import { createLog } from "../src/telemetry/log.ts";
 import { listening } from "./child.ts";
-import { benchChain, benchSecret } from "./load.ts";
+import { benchChain, benchSecret, storeKey } from "./load.ts";
 import { benchJwtSecret, es256Public } from "./tokens.ts";
 
-/** Postern with so many customers; the one in the middle is the one that calls. proxyProtocol: as in postern.yaml. */
-const [upstream = "", customers = "1", proxyProtocol = "off"] = process.argv.slice(2);
+/**
+ * Postern with so many customers; the one in the middle is the one that calls. proxyProtocol: as in postern.yaml. store: where
+ * they are kept instead.
+ */
+const [upstream = "", customers = "1", proxyProtocol = "off", store] = process.argv.slice(2);
+
+const declared = (): string => `customers:
+  - id: acme
+    domains: [acme.example]
+    secrets: [{ id: k1, secret: "${benchSecret}" }]
+    keys:
+      - { id: HS256, alg: HS256, secret: ${benchJwtSecret} }
+      - { id: ES256, alg: ES256, pem: ${JSON.stringify(es256Public())} }
+    limits: { connections: 0, calls: 0 }
+`;
 
 function configured(): Config {
   const folder = mkdtempSync(join(tmpdir(), "postern-bench-"));
@@ -23,15 +36,7 @@ upstream: { urls: ["${upstream}"], proxyProtocol: ${proxyProtocol} }
 chain: { secret: ${benchChain} }
 exchange: { secret: the-exchange-secret-of-the-benchmark }
 admin: { listen: "http://127.0.0.1:0" }
-customers:
-  - id: acme
-    domains: [acme.example]
-    secrets: [{ id: k1, secret: "${benchSecret}" }]
-    keys:
-      - { id: HS256, alg: HS256, secret: ${benchJwtSecret} }
-      - { id: ES256, alg: ES256, pem: ${JSON.stringify(es256Public())} }
-    limits: { connections: 0, calls: 0 }
-`,
+${store === undefined ? declared() : `store: ${JSON.stringify(store)}\nstoreKey: ${storeKey}\n`}`,
   );
   const loaded = loadConfig(file, {});
   rmSync(folder, { recursive: true });
@@ -53,5 +58,6 @@ function crowded(config: Config, count: number): Config {
   return { ...config, customers: [...others.slice(0, middle), acme!, ...others.slice(middle)] };
 }
 
-const running = await start(crowded(configured(), Number(customers)), { log: createLog() });
+const config = configured();
+const running = await start(store === undefined ? crowded(config, Number(customers)) : config, { log: createLog() });
 listening(Number(new URL(running.gatewayUrl).port));

@@ -4,6 +4,7 @@ import { digestResponse, ha1 } from "../src/sip/digest.ts";
 import { token } from "./tokens.ts";
 
 export const benchSecret = "the-secret-of-the-benchmark";
+export const storeKey = "the-key-of-the-store-of-the-benchmark";
 export const benchChain = "the-chain-secret-of-the-benchmark";
 
 /**

@@ -10,13 +10,15 @@ import { type MemoryRow, measureMemory } from "./memory.ts";
 import { endAll, forkPeer, type Peer } from "./peers.ts";
 import { full, manyClients, type Plan, quick, tiny } from "./plan.ts";
 import { measureKamailio } from "./real.ts";
+import { measureStored, type StoredRow, storedTable } from "./stored.ts";
 import { measureStub, startPeers } from "./stub.ts";
 import { memoryTable, type Series, seriesTable } from "./table.ts";
 import { es256 } from "./tokens.ts";
 
-const usage = `usage: npm run bench [-- [--quick | --tiny] [--json FILE] [--no-install]]
+const usage = `usage: npm run bench [-- [--quick | --tiny] [--stored] [--json FILE] [--no-install]]
   --quick       about a minute: fewer turns, requests and customers
   --tiny        seconds, to see that it works: the figures mean nothing
+  --stored      only gateways whose customers are in a store
   --json FILE   the same as JSON, every turn in it
   --no-install  do without haproxy and nginx where they are absent`;
 
@@ -26,10 +28,11 @@ interface Report {
   readonly plan: Plan;
   readonly series: Series[];
   memory: MemoryRow[];
+  stored: StoredRow[];
 }
 
-async function measure(plan: Plan, dir: string): Promise<Report> {
-  const report: Report = { machine: machine(), versions: versions(), plan, series: [], memory: [] };
+async function measure(plan: Plan, dir: string, onlyStored: boolean): Promise<Report> {
+  const report: Report = { machine: machine(), versions: versions(), plan, series: [], memory: [], stored: [] };
   console.log(`${inWords(report)}\n`);
   const say = (series: Series): void => {
     report.series.push(series);
@@ -37,6 +40,19 @@ async function measure(plan: Plan, dir: string): Promise<Report> {
   };
   es256();
   const upstream = await forkPeer("stub", "upstream.ts", []);
+  if (!onlyStored) await measureDeclared(upstream, report, dir, say);
+  report.stored = await measureStored(upstream.url, plan, dir, say);
+  console.log(storedTable(report.stored));
+  return report;
+}
+
+async function measureDeclared(
+  upstream: Peer,
+  report: Report,
+  dir: string,
+  say: (series: Series) => void,
+): Promise<void> {
+  const { plan } = report;
   const peers = await startPeers(upstream.url, plan, dir);
   for (const clients of [manyClients, 1]) {
     for (const kind of ["register", "info", "refused"] as const) say(await measureStub(peers, kind, clients, plan));
@@ -50,7 +66,6 @@ async function measure(plan: Plan, dir: string): Promise<Report> {
   for (const series of await measureKamailio(plan, dir)) say(series);
   report.memory = await measureAllMemory(upstream, plan, dir);
   console.log(memoryTable("Resident memory for each connection", report.memory));
-  return report;
 }
 
 /** Of fresh processes: what the load before has left behind would hide what a connection takes. */
@@ -72,13 +87,13 @@ function inWords({ machine: { cpu, cores, kernel }, versions: with_, plan }: Rep
 
 async function main(): Promise<void> {
   const options = { quick: { type: "boolean" }, tiny: { type: "boolean" }, help: { type: "boolean" } } as const;
-  const more = { json: { type: "string" }, "no-install": { type: "boolean" } } as const;
+  const more = { json: { type: "string" }, "no-install": { type: "boolean" }, stored: { type: "boolean" } } as const;
   const { values } = parseArgs({ options: { ...options, ...more } });
   if (values.help) return console.log(usage);
-  if (!values["no-install"]) install();
+  if (!values["no-install"] && !values.stored) install();
   const dir = mkdtempSync(join(tmpdir(), "postern-bench-"));
   try {
-    const report = await measure(values.tiny ? tiny : values.quick ? quick : full, dir);
+    const report = await measure(values.tiny ? tiny : values.quick ? quick : full, dir, values.stored === true);
     if (values.json) writeFileSync(values.json, `${JSON.stringify(report, undefined, 1)}\n`);
   } finally {
     endAll();

@@ -15,6 +15,12 @@ export interface Peer {
   settle(): Promise<void>;
 }
 
+/** Of this folder. */
+export interface ForkedPeer extends Peer {
+  /** From its start until it listened. */
+  readonly startSeconds: number;
+}
+
 /** Every process that was started ends with this one. */
 const children: ChildProcess[] = [];
 
@@ -23,18 +29,18 @@ export function endAll(): void {
 }
 
 /** A Node process of this folder. */
-export async function forkPeer(name: string, file: string, args: readonly string[]): Promise<Peer> {
+export async function forkPeer(name: string, file: string, args: readonly string[]): Promise<ForkedPeer> {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), [...args], {
     execArgv: ["--expose-gc", "--disable-warning=ExperimentalWarning"],
     stdio: ["ignore", "inherit", "ignore", "ipc"],
   });
   children.push(child);
-  const [{ port }] = (await answerOf(child)) as [{ port: number }];
+  const [{ port, seconds }] = (await answerOf(child)) as [{ port: number; seconds: number }];
   const settle = async (): Promise<void> => {
     child.send("collect");
     await once(child, "message");
   };
-  return { name, url: `ws://127.0.0.1:${port}`, pids: [child.pid!], settle };
+  return { name, url: `ws://127.0.0.1:${port}`, pids: [child.pid!], settle, startSeconds: seconds };
 }
 
 /** Rejects where the child ends instead. */

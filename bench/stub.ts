@@ -19,7 +19,7 @@ const nobody = (): readonly number[] => [];
 
 /** Everything that stands in front of the stub; the first is what the others are compared with. */
 export async function startPeers(upstream: string, plan: Plan, dir: string): Promise<Peer[]> {
-  const peers = [await forkPeer("bare ws relay", "relay.ts", [upstream])];
+  const peers: Peer[] = [await forkPeer("bare ws relay", "relay.ts", [upstream])];
   peers.push(await forkPeer("raw node:net relay", "net-relay.ts", [upstream]));
   if (isInstalled("haproxy")) peers.push(await startHaproxy(upstream, join(dir, "haproxy")));
   if (isInstalled("nginx")) peers.push(await startNginx(upstream, join(dir, "nginx")));
@@ -29,9 +29,11 @@ export async function startPeers(upstream: string, plan: Plan, dir: string): Pro
 
 /** proxyProtocol: off, v1 or v2. */
 export function startPostern(upstream: string, customers: number, proxyProtocol = "off"): Promise<Peer> {
-  const name = `Postern, ${customers.toLocaleString("en")} customer${customers === 1 ? "" : "s"}`;
-  return forkPeer(name, "gateway.ts", [upstream, String(customers), proxyProtocol]);
+  return forkPeer(posternNamed(customers), "gateway.ts", [upstream, String(customers), proxyProtocol]);
 }
+
+export const posternNamed = (customers: number): string =>
+  `Postern, ${customers.toLocaleString("en")} customer${customers === 1 ? "" : "s"}`;
 
 /** One kind of request by so many clients, through every peer. */
 export async function measureStub(peers: readonly Peer[], kind: Kind, clients: number, plan: Plan): Promise<Series> {

@@ -12,12 +12,15 @@ export function cpuMicros(pids: readonly number[]): number {
 }
 
 /** Resident memory of processes, bytes. */
-export function residentBytes(pids: readonly number[]): number {
-  let kilobytes = 0;
-  for (const pid of pids) {
-    kilobytes += Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? 0);
-  }
-  return kilobytes * 1024;
+export const residentBytes = (pids: readonly number[]): number => statusBytes(pids, "VmRSS");
+
+/** The most that it ever was. */
+export const peakBytes = (pids: readonly number[]): number => statusBytes(pids, "VmHWM");
+
+function statusBytes(pids: readonly number[], name: string): number {
+  const line = new RegExp(`^${name}:\\s+(\\d+) kB$`, "m");
+  const kilobytes = pids.map((pid) => Number(line.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? 0));
+  return kilobytes.reduce((sum, one) => sum + one, 0) * 1024;
 }
 
 /** The processes of a process group, as Kamailio's are. */

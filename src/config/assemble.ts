@@ -53,7 +53,7 @@ export function customerOf(parsed: ParsedCustomer): Customer {
   const { permissionUrl: _url, trunk, trunk2, callerId, secrets, keys, limits, ...more } = parsed;
   const { suspended, revoked, webhook, ...rest } = more;
   const { connectionsPerUser: _kept, ...ofAll } = limits;
-  return {
+  return lean({
     ...rest,
     limits: ofAll,
     secrets: secrets.map(secretOf),
@@ -64,7 +64,19 @@ export function customerOf(parsed: ParsedCustomer): Customer {
     ...(suspended !== undefined && { suspended }),
     revoked: revoked.map(revocationOf),
     ...(webhook && { webhook }),
-  };
+  });
+}
+
+const none: readonly never[] = Object.freeze([]);
+const nothing = Object.freeze({});
+
+/** What most of many customers do not have is one thing for all of them. */
+function lean(customer: Customer): Customer {
+  const shared = Object.entries(customer).map(([name, value]) => {
+    if (Array.isArray(value) && value.length === 0) return [name, none];
+    return [name, name === "inbound" && Object.keys(value).length === 0 ? nothing : value];
+  });
+  return Object.fromEntries(shared) as Customer;
 }
 
 function secretOf({ notBefore, notAfter, ...rest }: ParsedCustomer["secrets"][number]): Secret {

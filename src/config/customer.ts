@@ -66,7 +66,7 @@ export const customer = map({
   numbers: list(ownNumberPattern),
   dial: list(numberPattern),
   methods: list(text(is.isMethod, "is no SIP method: write it in upper case")).transform((methods) =>
-    methods.length === 0 ? [...defaultMethods] : methods,
+    methods.length === 0 ? defaultMethods : methods,
   ),
   trunk: trunk.optional(),
   trunk2: trunk.optional(),

@@ -11,6 +11,7 @@ const main = fileURLToPath(new URL("../../bench/main.ts", import.meta.url));
 interface Report {
   readonly series: { title: string; rows: { name: string; cpu: number; behind: number; perSecond: number }[] }[];
   readonly memory: { name: string; idle: number; leg: number }[];
+  readonly stored: { store: string; customers: number; started: number; resident: number }[];
   readonly versions: { kamailio: string };
 }
 
@@ -20,12 +21,15 @@ describe("the benchmark", () => {
     const run = promisify(execFile)(process.execPath, [main, "--tiny", "--no-install", "--json", file]);
     const { stdout } = await run;
     const report = JSON.parse(readFileSync(file, "utf8")) as Report;
-    expect(report.series).toHaveLength(16);
+    expect(report.series).toHaveLength(20);
     for (const { title, rows } of report.series) {
       expect(stdout).toContain(`### ${title}`);
       expect(rows.filter(({ name }) => name.startsWith("Postern"))).toHaveLength(2);
       expect(rows.every(({ cpu, behind, perSecond }) => cpu + behind > 0 && perSecond > 0)).toBe(true);
     }
+    const told = report.stored.map(({ store, customers }) => `${store} ${customers}`);
+    expect(told).toEqual(["SQLite 1", "SQLite 10", "PostgreSQL 1", "PostgreSQL 10"]);
+    expect(report.stored.every(({ started, resident }) => started > 0 && resident > 1e7)).toBe(true);
     expect(report.memory.some(({ name }) => name.startsWith("Postern"))).toBe(true);
     expect(report.versions.kamailio).toMatch(/^\d+\.\d+/);
   }, 60_000);

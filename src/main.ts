@@ -270,7 +270,7 @@ const adminOptions = ({
     surroundings: () => live.surroundings,
     bring: importing(live, stored),
     uses: (customer) => keeping.usesOf(customer),
-    ...{ stored, clock, log },
+    ...{ stored, state: proving.state, clock, log },
   },
   calls: () => (live.config.records.store ? stored.opened?.calls : undefined),
   runtime: { runtime: sessions, customers: () => live.customers, note: (act) => keeping.acted(act), clock, log },

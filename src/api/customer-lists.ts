@@ -54,6 +54,7 @@ function routesOf({ part, list, one, act, who }: List, customers: ManagedCustome
     if (value === null) return refused(400, `say which: ?${one}=…, percent-encoded`, malformed);
     return customers.change(asked, removeText(list, value), {
       what: () => `${act}.remove ${value}`,
+      path: (path) => (path.startsWith(`${list}[`) ? one : path),
       answer: ({ revision }) => nothing(revision),
     });
   }

@@ -8,6 +8,7 @@ import type { Imported } from "../manage/import.ts";
 import type { ImportJob } from "../manage/import-messages.ts";
 import { customerRights, operatorRights, type Rights } from "../manage/rights.ts";
 import { itemOf } from "../manage/view.ts";
+import type { State } from "../state/port.ts";
 import type { Item, Store } from "../store/port.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type Answer, type Asked, noCustomer, type Refused, refused } from "./asked.ts";
@@ -31,6 +32,7 @@ export interface CustomersOptions {
   /** Imports apart from what this thread has to do. */
   readonly bring: (job: Omit<ImportJob, "store" | "surroundings">) => Promise<Imported>;
   readonly surroundings: () => Desk["surroundings"];
+  readonly state: State;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -64,6 +66,8 @@ export interface Change<Told> {
 /** Reads and changes customers for who manages them. */
 export class ManagedCustomers {
   readonly options: CustomersOptions;
+  /** The last change of each customer that is under way. */
+  readonly #turns = new Map<string, Promise<unknown>>();
 
   constructor(options: CustomersOptions) {
     this.options = options;
@@ -93,6 +97,7 @@ export class ManagedCustomers {
     const expected = ifMatch(asked.raw);
     if (expected.kind === "refused") return expected;
     if (asked.id !== "" && declared().has(asked.id)) return isDeclared;
+    if (await this.#isHasty(asked)) return hasty;
     const desk = this.desk(asked);
     if (!desk) return asked.id === "" ? noStore : noCustomer;
     const wish = {
@@ -100,7 +105,7 @@ export class ManagedCustomers {
       expected: expected.revisions,
       rights: this.#rights(asked),
     };
-    const outcome = await work(desk, wish);
+    const outcome = await this.#inTurn(asked.id, () => work(desk, wish));
     if (outcome.kind !== "changed") return refusalOf(outcome, path);
     await stored.inForce(outcome.revision);
     const { by, what: named, customer, address } = asked.act(what(outcome.told));
@@ -109,6 +114,25 @@ export class ManagedCustomers {
       "customer changed",
     );
     return answer(outcome);
+  }
+
+  /** Of one customer one after the other: at once they would only undo each other's attempts. */
+  async #inTurn<Result>(id: string, work: () => Promise<Result>): Promise<Result> {
+    const turn = (this.#turns.get(id) ?? Promise.resolve()).then(work, work);
+    this.#turns.set(id, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(id) === turn) this.#turns.delete(id);
+    }
+  }
+
+  /** Each change is looked at by every gateway and for every socket there; an operator's need no limit. */
+  async #isHasty({ manager }: Asked): Promise<boolean> {
+    if (manager.kind === "operator") return false;
+    const { state, clock } = this.options;
+    const key = `customer:${manager.customer.id} changes`;
+    return (await state.add("replies", key, clock.now() + 60_000)) > mostChanges;
   }
 
   /** Undefined where there is no store. */
@@ -133,6 +157,11 @@ export const noStore = refused(
   503,
   "there is no store for customers yet: write store: into the config and restart, or use postern customer add",
 );
+/** Of a customer by its own keys, within a minute. */
+const mostChanges = 240;
+const hasty = refused(429, "too many changes within a minute: several can be made by one PATCH", {
+  code: "rate-limited",
+});
 const isDeclared = refused(409, "the customer is declared in the config: change it there");
 const unreadable = (sentence: string): Refused => refused(503, `the customer cannot be read: ${sentence}`);
 export const unavailable = (sentence: string): Refused => refused(503, `${sentence}: nothing was changed`);

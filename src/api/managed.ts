@@ -91,7 +91,7 @@ export class ManagedRoutes {
     const faults = errors && { faults: errors.map(({ path, message }) => `${path} ${message}`).slice(0, mostLogged) };
     const fields = { ...asked, ...nameOf(manager), status, code, reason: detail, ...faults };
     this.#options.log.warn(fields, "management request refused");
-    if (status === 503) reply.header("retry-after", retryAfter);
+    if (status === 503 || status === 429) reply.header("retry-after", retryAfter);
     return problem(reply, status, detail, code, errors);
   }
 }

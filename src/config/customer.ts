@@ -54,7 +54,10 @@ const ceiling = whole(0, largest).optional();
 const mostRevoked = 1000;
 
 export const customer = map({
-  id: text(is.isCustomerId, "is no customer id: write up to 64 of a-z 0-9 _ . -, beginning with a letter or digit"),
+  id: text(
+    is.isCustomerId,
+    "is no customer id: write up to 64 of a-z 0-9 _ . -, beginning with a letter or digit",
+  ).refine((value) => value !== "me", "is how every customer calls itself over HTTP: take another"),
   domains: list(domain),
   secrets: list(customerSecret),
   keys: list(verificationKey),

@@ -1,6 +1,6 @@
 import { inboundKey } from "../config/fields.ts";
 import type { Item } from "../store/port.ts";
-import { absent, type Edit, made, textsOf, withMember } from "./edit.ts";
+import { absent, type Edit, fault, made, refused, textsOf, withMember } from "./edit.ts";
 
 /** Lists of texts, and what one of them is called. */
 export const listNames = {
@@ -19,25 +19,29 @@ export const addText =
   (list: ListName, value: string): Edit<{ readonly added: boolean }> =>
   (item) => {
     const texts = textsOf(item, list);
-    const added = !texts.includes(value);
+    const added = !texts.some((text) => spelled(list, text) === spelled(list, value));
     return made(added ? { ...item, [list]: [...texts, value] } : item, { added });
   };
 
-/** Where the last origin goes, any page may connect: that is not what removing one says. */
+/** The last origin stays: without any every page may connect, which is not what removing one says. */
 export const removeText =
   (list: ListName, value: string): Edit<{ readonly left: number }> =>
   (item) => {
     const texts = textsOf(item, list);
     const wanted = spelled(list, value);
     const left = texts.filter((text) => spelled(list, text) !== wanted);
-    return left.length === texts.length
-      ? absent(listNames[list])
-      : made({ ...item, [list]: left }, { left: left.length });
+    if (left.length === texts.length) return absent(listNames[list]);
+    if (list === "origins" && left.length === 0) return refused(fault("origins[0]", lastOrigin));
+    return made({ ...item, [list]: left }, { left: left.length });
   };
 
+const lastOrigin = "is the last one, and without any every page may connect: where that is meant, set origins to []";
+
 /** Domains and origins know no case. */
-const spelled = (list: ListName, value: string): string =>
-  list === "domains" || list === "origins" ? value.toLowerCase() : value;
+function spelled(list: ListName, value: string): string {
+  if (list === "callFrom") return value.replace(/@[^@]*$/, (domain) => domain.toLowerCase());
+  return list === "domains" || list === "origins" ? value.toLowerCase() : value;
+}
 
 const inboundOf = ({ inbound }: Item): Readonly<Record<string, unknown>> =>
   typeof inbound === "object" && inbound !== null ? (inbound as Record<string, unknown>) : {};

@@ -1,4 +1,5 @@
 import { customer as schema } from "../config/customer.ts";
+import { show } from "../config/faults.ts";
 import type { Fault } from "../config/types.ts";
 import type { Item } from "../store/port.ts";
 import { fault, textsOf } from "./edit.ts";
@@ -43,7 +44,7 @@ export function customerRights(owns: (number: string) => boolean): Rights {
 }
 
 const operators = ({ name }: Change): readonly Fault[] => [
-  fault(name, "is the operator's to change: leave it out, or as it is"),
+  fault(show([name]), "is the operator's to change: leave it out, or as it is"),
 ];
 
 function changes(before: Item, after: Item): Change[] {
@@ -107,16 +108,13 @@ function ownNumbers({ before, after }: Change, owns: (number: string) => boolean
   const allowed = new Set(Object.keys((before ?? {}) as object));
   return Object.keys((after ?? {}) as object)
     .filter((number) => !allowed.has(number) && !owns(number))
-    .map((number) => fault(`inbound["${shown(number)}"]`, "is no number of yours: numbers are the operator's to give"));
+    .map((number) => fault(show(["inbound", number]), "is no number of yours: numbers are the operator's to give"));
 }
-
-/** Only what can be a number is repeated. */
-const shown = (number: string): string => (/^\+?[0-9]{1,20}$/.test(number) ? number : "…");
 
 function belowCeilings({ before, after, items }: Change): readonly Fault[] {
   const [from, to] = [(before ?? {}) as Members, (after ?? {}) as Members];
   return Object.keys({ ...from, ...to }).flatMap((name) =>
-    isAbove(from[name], to[name], ceilingOf(items.before, name)) ? [tooHigh(`limits.${name}`)] : [],
+    isAbove(from[name], to[name], ceilingOf(items.before, name)) ? [tooHigh(show(["limits", name]))] : [],
   );
 }
 

@@ -326,7 +326,7 @@ describe("a token", () => {
     expect((await send(bare, "GET", "/me")).status).toBe(200);
     expect((await send(bare, "POST", "/me/origins", { origin: "https://two.initech.example" })).status).toBe(401);
     expect((await told("initech")).origins).toEqual(["https://one.initech.example"]);
-    expect((await own("DELETE", "/me/origins?origin=https%3A%2F%2Fone.initech.example")).status).toBe(204);
+    expect((await own("PATCH", "/me", { origins: [] })).status).toBe(200);
   });
 
   it("of a visitor's key, of another customer, or said to be an operator's, writes nothing", async () => {
@@ -393,5 +393,19 @@ describe("SQL in a name", () => {
     expect(db.prepare("SELECT count(*) AS found FROM customers WHERE item IS NOT NULL").get()).toEqual({ found: 2 });
     db.close();
     expect((await ops("GET", "/hooli")).status).toBe(200);
+  });
+});
+
+describe("changes of one customer", () => {
+  it("are so many a minute, and another's are not fewer", async () => {
+    const statuses: number[] = [];
+    const patch = async (): Promise<void> => void statuses.push((await own("PATCH", "/me", { clockSkew: 0 })).status);
+    while (statuses.length < 250 && !statuses.includes(429)) await Promise.all(Array.from({ length: 10 }, patch));
+    expect(new Set(statuses)).toEqual(new Set([200, 429]));
+    const hasty = await own("PATCH", "/me", {});
+    expect([hasty.status, hasty.body.code]).toEqual([429, "rate-limited"]);
+    expect((await own("GET", "/me")).status).toBe(200);
+    expect((await send(freshToken("hooli-key", hooliApi), "PATCH", "/me", {})).status).toBe(200);
+    expect((await ops("PATCH", "/initech", {})).status).toBe(200);
   });
 });

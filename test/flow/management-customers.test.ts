@@ -189,6 +189,8 @@ describe("what else a customer has, over HTTP", () => {
     ["revocations", { user: "mallory", until: 4_000_000_000 }, "revocations?user=mallory", own],
   ] as const)("%s are added, listed and removed", async (part, body, one, as) => {
     const url = "/v1/customers/initech/";
+    // The last origin stays.
+    await own("PATCH", "/v1/customers/me", { origins: ["https://stays.initech.example"] });
     expect(await as("POST", url + part, body)).toMatchObject({ status: 201 });
     const listed = await as("GET", url + part);
     expect(listed.status).toBe(200);

@@ -137,6 +137,7 @@ interface Good {
 const initech = {
   id: "initech",
   domains: ["initech.example"],
+  origins: ["https://stays.initech.example"],
   secrets: [{ id: "k0", secret: "the-secret-of-initech" }],
 };
 const noBody = {};

@@ -77,6 +77,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     [customer("limits: { callSeconds: -5 }"), "customers[0].limits.callSeconds", 5, /at least 0/],
   ],
   "what is taken from a customer": [
+    [`${least}customers: [{ id: me }]`, "customers[0].id", 3, /calls itself over HTTP/],
     [customer("suspended: yes"), "customers[0].suspended", 5, /must be one of finish, end/],
     [customer("revoked: [{ until: 2030-01-01 }]"), "customers[0].revoked[0]", 5, /exactly one of user, credential/],
     [customer("revoked: [{ user: a, jti: b, until: 1 }]"), "customers[0].revoked[0]", 5, /exactly one of user/],

@@ -106,10 +106,22 @@ describe("a list", () => {
     expect(mustBeMade(addText("origins", "https://www.acme.example"), item)).toEqual({
       ...{ kind: "made", item, told: { added: false } },
     });
-    expect(mustBeMade(removeText("origins", "HTTPS://www.acme.example"), item).item.origins).toEqual([]);
+    const { item: two } = mustBeMade(addText("origins", "https://b.example"), item);
+    expect(mustBeMade(removeText("origins", "HTTPS://www.acme.example"), two).item.origins).toEqual([
+      "https://b.example",
+    ]);
     expect(removeText("origins", "https://other.example")(item)).toEqual({ kind: "absent", what: "origin" });
     expect(mustBeMade(addText("numbers", "+3225887*")).item.numbers).toEqual(["+3225887*"]);
     expect(removeText("dial", "+32*")(acme)).toEqual({ kind: "absent", what: "number" });
+  });
+
+  it("of origins does not become empty by removing one, for then any page might connect", () => {
+    const one = { ...acme, origins: ["https://www.acme.example"] };
+    expect(removeText("origins", "https://www.acme.example")(one)).toMatchObject({
+      ...{ kind: "refused", faults: [{ path: "origins[0]", message: expect.stringContaining("every page") }] },
+    });
+    const callFrom = { ...acme, callFrom: ["*@Acme.example"] };
+    expect(mustBeMade(removeText("callFrom", "*@acme.EXAMPLE"), callFrom).item.callFrom).toEqual([]);
   });
 
   it("of numbers leads each to one user, whatever its spelling", () => {

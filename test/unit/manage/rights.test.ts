@@ -86,6 +86,12 @@ describe("a customer's own key", () => {
     expect(refused({ trunk: "no uri", dial: 7, clockSkew: 9 }).toSorted()).toEqual(["clockSkew", "dial", "trunk"]);
   });
 
+  it("is not told what it put in the place of a name", () => {
+    const secret = "c2VjcmV0LWluLXRoZS13cm9uZy1wbGFjZQ==";
+    expect(refused({ [secret]: 1 })).toEqual(["[…]"]);
+    expect(refused({ inbound: { [secret]: "a" } })).toEqual(["inbound[…]"]);
+  });
+
   it("cannot make its lists grow without bounds; what the operator gave may stay", () => {
     const secrets = (count: number): object[] =>
       Array.from({ length: count }, (_, at) => ({ id: `k${at}`, secret: `the-secret-of-acme-${at}` }));

@@ -18,7 +18,7 @@ vi.setConfig({ testTimeout: 30_000 });
 
 let server: Postgres;
 beforeAll(async () => {
-  server = await startPostgres();
+  server = await startPostgres({ tls: true });
 });
 afterAll(() => server?.remove());
 
@@ -178,9 +178,19 @@ describe("a store in PostgreSQL", () => {
       /cannot be reached: there is no socket$/,
     ],
     [
-      "no TLS",
+      "a certificate of nobody known",
       (url: string) => `${url}?sslmode=verify-full`,
-      /does not speak TLS as it should: turn ssl on there, or set sslmode$/,
+      /shows a certificate of nobody who is believed: set sslrootcert, or sslmode$/,
+    ],
+    [
+      "a certificate for another host",
+      (url: string) => `${url.replace("127.0.0.1", "localhost")}?sslmode=verify-full&sslrootcert=${server.certificate}`,
+      /shows a certificate for another host$/,
+    ],
+    [
+      "no file of certificates",
+      (url: string) => `${url}?sslmode=verify-full&sslrootcert=/nowhere/ca.pem`,
+      /cannot be reached: the file of sslrootcert cannot be read$/,
     ],
     [
       "no name",
@@ -193,6 +203,55 @@ describe("a store in PostgreSQL", () => {
     expect((error as Error).message).toMatch(sentence);
     expect((error as Error).message).toMatch(/^the store postgres:\/\/postern@/);
     expect(inspect(error, { depth: 9, showHidden: true })).not.toMatch(/s3cret|the-password|the%2Dpassword/);
+  });
+
+  it.each<[string, (url: string) => string]>([
+    ["by TLS, its certificate verified", (url) => `${url}?sslmode=verify-full&sslrootcert=${server.certificate}`],
+    ["by TLS with whomever", (url) => `${url}?sslmode=require`],
+  ])("is reached %s, and is told of changes there", async (_, changed) => {
+    const ports = await openAt(changed(server.url()));
+    const heard = new Promise((resolve) => ports.store.watch(resolve));
+    await opened((store) => store.write([put("acme")], act));
+    expect(await heard).toEqual({ kind: "changed" });
+    const encrypted =
+      "SELECT DISTINCT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'postern'";
+    expect(await server.sql(encrypted)).toEqual([{ ssl: true }]);
+    expect(await ports.store.write([put("globex")], act)).toMatchObject({ kind: "written" });
+    await ports.store.close();
+  });
+
+  it("is reached by a unix socket", async () => {
+    const url = server.url().replace("127.0.0.1", "localhost");
+    const ports = await openAt(`${url}?host=${server.folder}`);
+    expect(await ports.store.write([put("acme")], act)).toMatchObject({ kind: "written" });
+    const [row] = await server.sql(
+      "SELECT count(*)::int AS count FROM pg_stat_activity WHERE application_name = 'postern' AND client_addr IS NULL",
+    );
+    expect(row?.count).toBeGreaterThan(0);
+    await ports.store.close();
+  });
+
+  it("is never spoken to in the clear where TLS is wanted and it has none", async () => {
+    const heard: Buffer[] = [];
+    const plain = createServer((socket) => {
+      socket.on("error", () => socket.destroy());
+      socket.on("data", (data) => heard.push(data));
+      socket.once("data", () => {
+        socket.write("N");
+        socket.once("data", () => socket.destroy());
+      });
+    }).listen(0, "127.0.0.1");
+    await once(plain, "listening");
+    const { port } = plain.address() as AddressInfo;
+    const url = server.url().replace(`:${server.port}/`, `:${port}/`);
+    for (const mode of ["require", "verify-full"]) {
+      await expect(openAt(`${url}?sslmode=${mode}`)).rejects.toThrow(
+        /does not speak TLS as it should: turn ssl on there/,
+      );
+    }
+    plain.close();
+    expect(heard.length).toBeGreaterThanOrEqual(4);
+    expect(Buffer.concat(heard).includes("postern")).toBe(false);
   });
 
   it("shows the server a name and no secret", async () => {

@@ -11,6 +11,8 @@ export interface Postgres {
   readonly port: number;
   /** Its only user's. */
   readonly password: string;
+  /** Where its certificate lies, if it has one. */
+  readonly certificate: string;
   /** Folder of its unix socket. */
   readonly folder: string;
   /** Of a database of its; `postgres` is there from the start. */
@@ -28,10 +30,8 @@ export interface Postgres {
 }
 
 export interface PostgresSettings {
-  /** Lines of postgresql.conf. */
-  readonly settings?: Readonly<Record<string, string>>;
-  /** Puts further files into its folder, before it starts. */
-  readonly prepare?: (folder: string) => void;
+  /** It takes TLS too, with a certificate of its own making for 127.0.0.1. */
+  readonly tls?: true;
 }
 
 const password = "the-password/of@the:database?";
@@ -49,7 +49,15 @@ function owner(): { uid: number; gid: number } | undefined {
   return { uid: idOf("-u"), gid: idOf("-g") };
 }
 
-export async function startPostgres({ settings = {}, prepare }: PostgresSettings = {}): Promise<Postgres> {
+function makeCertificate(certificate: string, key: string): void {
+  const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+  const names = ["-subj", "/CN=postgres", "-addext", "subjectAltName=IP:127.0.0.1"];
+  execFileSync("openssl", ["req", "-x509", ...kind, ...names, "-keyout", key, "-out", certificate], {
+    stdio: "ignore",
+  });
+}
+
+export async function startPostgres({ tls }: PostgresSettings = {}): Promise<Postgres> {
   const folder = temporaryDir("postgres");
   const data = join(folder, "data");
   const user = owner();
@@ -63,10 +71,15 @@ export async function startPostgres({ settings = {}, prepare }: PostgresSettings
     cwd: folder,
     stdio: "ignore",
   });
-  prepare?.(data);
+  const [certificate, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
+  if (tls) {
+    makeCertificate(certificate, key);
+    for (const path of [certificate, key]) if (user) chownSync(path, user.uid, user.gid);
+  }
   let said = "";
   let server: ChildProcess | undefined;
   const options = { listen_addresses: "127.0.0.1", port: String(port), unix_socket_directories: folder, fsync: "off" };
+  const settings = tls ? { ssl: "on", ssl_cert_file: certificate, ssl_key_file: key } : {};
   const args = Object.entries({ ...options, ...settings }).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
 
   const resume = async (): Promise<void> => {
@@ -105,5 +118,5 @@ export async function startPostgres({ settings = {}, prepare }: PostgresSettings
     await halt("immediate");
     rmSync(folder, { recursive: true, force: true });
   };
-  return { port, password, folder, url, log: () => said, sql, halt, resume, remove };
+  return { port, password, folder, certificate, url, log: () => said, sql, halt, resume, remove };
 }

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { CallRecord } from "../core/calls.ts";
 import type { CallsThen } from "../core/identity.ts";
 import { configOption } from "./config-file.ts";
 import { example } from "./examples.ts";
@@ -30,6 +31,7 @@ export interface LiveOptions extends PlaceOptions {
 
 interface KickOptions extends LiveOptions {
   readonly user?: string;
+  readonly call?: string;
   readonly calls?: CallsThen;
 }
 
@@ -48,9 +50,10 @@ export function registerSessions(program: Command): void {
     inGateway(program.command("kick [session]"))
       .description("close a connection at a running gateway, or all of a user's: it may come back with a credential")
       .option("--user <user>", "all connections of this user, as in alice or alice@globex.example")
+      .option("--call <id>", "no connection: a call, as calls --live tells it, is ended at both ends")
       .option("--customer <id>", "of this customer alone")
       .option("--calls <then>", "finish: when its calls have ended; end: now (default)", callsThen)
-      .option("--json", "print {kicked}")
+      .option("--json", "print {kicked}, of a call {ended}")
       .action(kick),
     "kick --user alice@globex.example --calls finish",
   );
@@ -95,32 +98,46 @@ async function list(options: LiveOptions): Promise<void> {
 }
 
 async function kick(session: string | undefined, options: KickOptions): Promise<void> {
-  const { user, json, calls = "end" } = options;
-  if ((session === undefined) === (user === undefined)) return usage("give a session's id or --user, one of them");
-  const wanted = await sessionsOf(
+  const { user, call, json, calls = "end" } = options;
+  if ([session, user, call].filter((one) => one !== undefined).length !== 1)
+    return usage("give a session's id, --user or --call, one of them");
+  if (call !== undefined) return hangUp(call, options);
+  const wanted = await liveOf<Session>(
+    ["sessions", "sessions"],
     ({ id, user: name, domain }) => (user === undefined ? id === session : [name, `${name}@${domain}`].includes(user)),
     options,
   );
-  if (wanted.length === 0) return failure(`nobody of that name is connected there: postern sessions`);
-  const kicked: string[] = [];
+  if (wanted.length === 0) return failure("nobody of that name is connected there: postern sessions");
   for (const { id, customer } of wanted) {
     const path = `${pathOf(customer, `/sessions/${encoded(id)}`)}?calls=${calls}`;
     await askFor({ method: "DELETE", path }, options);
-    kicked.push(id);
   }
-  print({ kicked });
+  print({ kicked: wanted.map(({ id }) => id) });
   if (!json) say(calls === "end" ? "closed" : "closed when their calls have ended");
 }
 
-/** Pages of sessions that are looked through: 500,000 of them. */
+async function hangUp(call: string, options: KickOptions): Promise<void> {
+  const [found] = await liveOf<CallRecord>(["live-calls", "calls"], ({ id }) => id === call, options);
+  if (!found) return failure("there is no such call now: postern calls --live");
+  const path = pathOf(found.customer, `/live-calls/${encoded(call)}`);
+  await askFor({ method: "DELETE", path }, options);
+  print({ ended: [call] });
+  if (!options.json) say("ended at both ends");
+}
+
+/** Pages that are looked through: 500,000 entries. */
 const mostPages = 1_000;
 
-async function sessionsOf(is: (session: Session) => boolean, options: KickOptions): Promise<readonly Session[]> {
-  const found: Session[] = [];
+async function liveOf<Entry>(
+  [part, name]: readonly ["sessions" | "live-calls", "sessions" | "calls"],
+  is: (entry: Entry) => boolean,
+  { customer, ...options }: KickOptions,
+): Promise<readonly Entry[]> {
+  const found: Entry[] = [];
   let after: string | null = "";
   for (let page = 0; after !== null && page < mostPages; page++) {
-    const part: KickOptions = { ...options, ...(after !== "" && { after }) };
-    const { entries, next }: Page<Session> = await pageOf("sessions", "sessions", part);
+    const wanted: LiveOptions = { ...options, ...(customer !== undefined && { customer }), after };
+    const { entries, next }: Page<Entry> = await pageOf<Entry>(part, name, wanted);
     found.push(...entries.filter(is));
     after = next;
   }

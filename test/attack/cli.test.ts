@@ -176,7 +176,9 @@ describe("secrets", () => {
     const env = { OWN: own, OPERATOR: operator };
     answering = () => {}; // until it was looked at
     const child = startPostern([...args, "--as", "ops", "--key", "env:OPERATOR"], { env });
-    await expect.poll(() => asked.some((line) => line.startsWith("POST /v1/customers/globex/secrets"))).toBe(true);
+    await expect
+      .poll(() => asked.some((line) => line.startsWith("POST /v1/customers/globex/secrets")), { timeout: 30_000 })
+      .toBe(true);
     const { stdout } = await promisify(execFile)("ps", ["-ww", "-o", "args=", "-p", String(child.pid)]);
     expect(stdout).toContain("secret add globex");
     child.kill();

@@ -117,3 +117,85 @@ describe("a command over the API", () => {
       expect(said).toMatchObject({ exit: 1, stdout: "", stderr: expect.stringMatching(/^error: there is no/) });
   });
 });
+
+describe("an import over the API", () => {
+  const table = (id: string, more = ""): string =>
+    folder.write(`${id}.csv`, `id,domains,calls\r\n${id},${id}.example,5\r\n${more}`);
+
+  it("is told as one straight on the store: imported, replaced, checked, refused with each line", async () => {
+    const steps: readonly (readonly [string, ...string[]])[] = [
+      ["", "--check"],
+      [""],
+      ["", "--replace", "--json"],
+      ["", "--json"],
+      ["=1+1,x\n,,,\n", "--replace"],
+    ];
+    const [local, remote]: object[][] = [[], []];
+    for (const [more, ...flags] of steps) {
+      const [here, there] = [table("initech", more), table("umbrella", more)];
+      local!.push(alike(await onStore("customer", "import", here, ...flags), "initech", "none"));
+      remote!.push(alike(await overApi("customer", "import", there, ...flags), "umbrella", "none"));
+    }
+    expect(remote).toEqual(local);
+    expect(JSON.stringify(local)).toContain("imported: 1, replaced: 0");
+  });
+});
+
+describe("who asks", () => {
+  const asked = (...args: readonly string[]): Promise<Said> => posternHere(...args, "--api", gateway.adminUrl);
+
+  it("is a customer by its API key: itself alone, and what is the operator's is refused with each fault", async () => {
+    const made = await onStore("customer", "add", "pied", "--domain", "pied.example");
+    expect(made.exit).toBe(0);
+    const key = JSON.parse((await onStore("api-key", "add", "pied", "--id", "pied-1")).stdout) as { secret: string };
+    vi.stubEnv("PIED", key.secret);
+    const own = ["--as", "pied-1", "--key", "env:PIED", "--ist", "project"];
+    await expect
+      .poll(async () => (await asked("customer", "show", "me", ...own)).stdout, { timeout: 20_000 })
+      .toContain("pied.example");
+    expect(await asked("origin", "add", "me", "https://www.pied.example", ...own)).toMatchObject({ exit: 0 });
+    expect((await onStore("origin", "list", "pied")).stdout).toBe("https://www.pied.example\n");
+    const refused = [
+      await asked("number", "add", "me", "+4955*", ...own),
+      await asked("origin", "list", "acme", ...own),
+      await asked("customer", "list", ...own),
+      await asked("customer", "show", "me", "--as", "pied-1", "--key", "env:PIED"),
+    ];
+    for (const said of refused) expect(said).toMatchObject({ exit: 1, stdout: "" });
+    expect((await onStore("number", "list", "pied")).stdout).toBe("");
+  });
+
+  it.each([
+    [1, ["customer", "list", "--api", "URL", "--as", "ops", "--key", "env:WRONG"], "the token is not right"],
+    [1, ["customer", "list", "--api", "http://127.0.0.1:1"], "no answer from http://127.0.0.1:1"],
+    [2, ["customer", "list", "--api", "URL", "--as", "ops"], "--as needs --key"],
+    [2, ["customer", "list", "--api", "URL", "--key", "env:OPERATOR"], "--key is the secret of --as"],
+    [2, ["customer", "list", "--as", "ops", "--key", "env:OPERATOR"], "--as and --key go with --api"],
+    [2, ["customer", "list", "--api", "URL/v1", "--as", "ops", "--key", "env:OPERATOR"], "--api takes where"],
+    [2, ["customer", "list", "--api", "URL", "--as", "ops", "--key", "env:OPERATOR", "--ist", "both"], "--ist takes"],
+    [2, ["sessions"], "admin.listen has port 0: say by --api"],
+  ])("exit %i for %j: %s", async (exit, args, sentence) => {
+    vi.stubEnv("WRONG", "another-secret-than-the-operators");
+    const said = await posternHere(...args.map((arg) => arg.replace("URL", gateway.adminUrl)), "-c", file);
+    expect(said).toMatchObject({ exit, stdout: "", stderr: expect.stringContaining(sentence) });
+  });
+
+  it("is the first operator of the config at its admin.listen; where there is none a sentence says what to add", async () => {
+    const port = new URL(gateway.adminUrl).port;
+    const other = new ConfigFolder();
+    try {
+      const there = other.write("postern.yaml", yaml.replace("http://127.0.0.1:0", `http://127.0.0.1:${port}`));
+      expect(await posternHere("sessions", "--json", "-c", there)).toMatchObject({
+        exit: 0,
+        stdout: '{"sessions":[],"next":null}\n',
+      });
+      const nobody = other.write("nobody.yaml", yaml.replace(/, operators: \[.*?\]/, ""));
+      expect(await posternHere("sessions", "--api", gateway.adminUrl, "-c", nobody)).toMatchObject({
+        exit: 1,
+        stderr: expect.stringContaining("add admin: { operators: [{ id: ops, secret: … }] }"),
+      });
+    } finally {
+      other.remove();
+    }
+  });
+});

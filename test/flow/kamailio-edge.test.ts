@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
@@ -112,6 +112,52 @@ describe("a trunk on TCP, through the second instance", () => {
     const answer = await overTcp(inviteOf(callId, ["X-Postern-Source: 127.0.0.14"]), "127.0.0.15");
     expect(answer).toMatch(/^SIP\/2\.0 403 /);
     expect(core.log()).toContain("call from 127.0.0.15 to +3225887000 refused");
+  });
+});
+
+describe("a trunk on TCP that names a place in its Contact", () => {
+  /** own: where the call was sent to; inner: what listens elsewhere, and is no trunk. */
+  type Places = { readonly own: string; readonly inner: string };
+  const listening = async (host: string, on: (socket: Socket) => void) => {
+    const server = createServer(on).listen(0, host);
+    await once(server, "listening");
+    return { server, at: `${host}:${(server.address() as AddressInfo).port}` };
+  };
+
+  it.each<[string, number, (places: Places) => readonly string[]]>([
+    ["another port", 481, ({ inner }) => [`Contact: <sip:x@${inner};transport=tcp>`]],
+    [
+      "another port, by Record-Route",
+      481,
+      ({ own, inner }) => [`Contact: <sip:x@${own};transport=tcp>`, `Record-Route: <sip:${inner};transport=tcp;lr>`],
+    ],
+    ["twin: its own", 200, ({ own }) => [`Contact: <sip:x@${own};transport=tcp>`]],
+  ])("%s: what the page says in the call has %i", async (_, wanted, extra) => {
+    let connections = 0;
+    const sockets: Socket[] = [];
+    const inner = await listening("127.0.0.19", (socket) => {
+      connections++;
+      socket.destroy();
+    });
+    const trunk = await listening("127.0.0.14", (socket) => {
+      sockets.push(socket);
+      socket.on("data", (data) => {
+        const text = data.toString("latin1");
+        const lines = text.startsWith("INVITE ") ? extra({ own: trunk.at, inner: inner.at }) : [];
+        const answer = reply(text, { status: "200 OK", tag: "t" });
+        if (!text.startsWith("ACK ")) socket.write(answer.replace(/\r\n/, ["", ...lines, ""].join("\r\n")));
+      });
+    });
+    const alice = await legs.open("alice", port++);
+    const call = callOf("alice", "+1900", { trunk: `sip:${trunk.at};transport=tcp`, caller });
+    alice.send(call.invite);
+    const ok = await alice.waitFor((message) => isReply(message, 200, "INVITE"));
+    alice.send(withinCall(call, ok, "INFO", { body: "SET key value\r\n" }));
+    await alice.waitFor((message) => isReply(message, wanted, "INFO"));
+    expect(connections).toBe(0);
+    for (const socket of sockets) socket.destroy();
+    inner.server.close();
+    trunk.server.close();
   });
 });
 

@@ -287,6 +287,24 @@ describe("a call that the operator does not allow", () => {
   });
 });
 
+describe("a visitor of a secret", () => {
+  it("is away when it has been answered that the secret is revoked; another secret's stays", async () => {
+    const visitor = async (secret: string): Promise<User> => {
+      const address = `dora${unique().replace("-", ".")}@initech.example`;
+      const user = new User(await scene.connect(), address, credential(address, { secret }));
+      expect(status(await user.client.register(address, user.given))).toBe(200);
+      return user;
+    };
+    const { body } = await own("POST", "/me/secrets", { id: "shortlived" });
+    const [gone, stays] = [await visitor(String(body.secret)), await visitor(initechSecret)];
+    expect((await own("DELETE", "/me/secrets/shortlived")).status).toBe(204);
+    expect((await gone.client.closed).code).toBe(4403);
+    const callId = `stays-${unique()}`;
+    expect(status(await stays.prove("OPTIONS", "sip:initech.example", { callId }))).toBe(200);
+    expect(await scene.arrived(callId)).toHaveLength(1);
+  });
+});
+
 describe("a suspension", () => {
   const register = async (): Promise<unknown[]> => {
     const address = `carol${unique().replace("-", ".")}@initech.example`;

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { mint } from "../../src/auth/ephemeral.ts";
 import {
@@ -326,6 +327,20 @@ describe("what is asked of what is not there", () => {
       await bare.close();
     }
   });
+});
+
+it("a store that is locked by another program changes nothing, says so, and is read on", async () => {
+  const other = new DatabaseSync(join(gateway.path, "postern.db"));
+  other.exec("BEGIN IMMEDIATE");
+  const refused = await ops("PATCH", "/v1/customers/initech", { maxTtl: 77 });
+  expect(refused).toMatchObject({
+    status: 503,
+    body: { detail: expect.stringMatching(/locked.*nothing was changed/) },
+  });
+  expect((await ops("GET", "/v1/customers/initech")).body).not.toMatchObject({ maxTtl: 77 });
+  other.exec("ROLLBACK");
+  other.close();
+  expect((await ops("PATCH", "/v1/customers/initech", { maxTtl: 77 })).body).toMatchObject({ maxTtl: 77 });
 });
 
 it("each change is in the log, with who made it, and no secret is in the store's file", async () => {

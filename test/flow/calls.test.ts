@@ -11,13 +11,14 @@ let gateway: TestGateway;
 let trunk: Trunk;
 const clients: TestClient[] = [];
 
-beforeAll(async () => {
-  kamailio = await startKamailio({ chainSecret });
-  trunk = await startTrunk({ host: "127.0.0.31", scenario: "answer" });
-  const acme = `\
+const acme = `\
     callFrom: ["voxrtc@voxbone.example"]
     passHeaders: [X-Voxbone-Context]
 `;
+
+beforeAll(async () => {
+  kamailio = await startKamailio({ chainSecret });
+  trunk = await startTrunk({ host: "127.0.0.31", scenario: "answer" });
   gateway = await startGateway({ upstreamUrls: [kamailio.wsUrl], trunk: trunk.uri, acme });
 });
 
@@ -92,6 +93,31 @@ describe("a call between two users", () => {
     expect(outcome.ok).toBe(false);
     expect(outcome.status).toBeGreaterThanOrEqual(480);
   });
+
+  const revocations: [string, Make, Make, "caller" | "callee"][] = [
+    ["JsSIP calls", jssipClient, jssipClient, "caller"],
+    ["JsSIP is called", jssipClient, jssipClient, "callee"],
+    ["SIP.js calls", sipjsClient, jssipClient, "caller"],
+  ];
+  it.each(revocations)(
+    "%s and is revoked: it takes the gateway's BYE for the other's",
+    async (_, one, other, revoked) => {
+      // SIP.js waits for its un-REGISTER though its socket is closed.
+      const alice = await visitor(one, { register: one !== sipjsClient });
+      const bob = await visitor(other);
+      const outgoing = await alice.client.call(`sip:${bob.user}@acme.example`);
+      const incoming = await bob.client.incoming();
+      incoming.answer();
+      await Promise.all([outgoing.heard(), incoming.heard()]);
+      const taken = revoked === "caller" ? alice : bob;
+      const until = Math.floor(Date.now() / 1000) + 600;
+      gateway.change({ acme: `${acme}    revoked: [{ user: ${taken.user}, until: ${until} }]` });
+      await Promise.all([outgoing.ended(), incoming.ended()]);
+      const bye = taken.client.ladder.find(({ message }) => message.startsWith("BYE "));
+      expect(header(bye?.message ?? "", "Postern-Code")).toBe("credential-revoked");
+      gateway.change({ acme });
+    },
+  );
 
   it("nobody is there: the caller hears so from Kamailio", async () => {
     const alice = await visitor(jssipClient);

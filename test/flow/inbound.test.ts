@@ -1,9 +1,12 @@
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { CallRecord } from "../../src/core/calls.ts";
 import { chainSecret, globexSecret, startGateway, type TestGateway } from "../helpers/gateway.ts";
 import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
 import { freePort } from "../helpers/ports.ts";
 import { credential, RawClient, status, unique } from "../helpers/raw-client.ts";
 import { header, headers, isReply, recordRoutes, reply, request, tagOf, uriOf } from "../helpers/raw-sip.ts";
+import { untilFiled } from "../helpers/records.ts";
 import { type Caller, type CallerOptions, startCaller } from "../helpers/trunk.ts";
 import { openUdpSink, type UdpSink } from "../helpers/udp-sink.ts";
 
@@ -22,6 +25,7 @@ beforeAll(async () => {
     trunk: `sip:${border}:5060`,
     acme: '    inbound: { "+3225887000": reception, "+3225887001": nobody-there }\n',
     globex: '    inbound: { "4930100": front }\n',
+    more: "records: { file: calls.jsonl }\n",
   });
   kamailio = await startKamailio({ chainSecret, wsPort, defines: { POSTERN_ADMIN: gateway.adminUrl } });
 });
@@ -126,6 +130,11 @@ describe("a call from a trunk", () => {
     reception.send(reply(bye, { status: "200 OK", extra }));
     expect(await caller.ended).toBe(0);
     for (const message of caller.messages()) expect(message).not.toMatch(/postern|x-evil/i);
+    const isIt = ({ callId }: CallRecord): boolean => callId === header(rang, "Call-ID");
+    const filed = await untilFiled(join(gateway.folder, "calls.jsonl"), (all) => all.some(isIt));
+    expect(filed.filter(isIt)).toMatchObject([
+      { direction: "in", customer: "acme", user: "reception", number: "+4412345", endedBy: "far", status: 200 },
+    ]);
   });
 
   it("is hung up by the page", async () => {

@@ -148,8 +148,8 @@ describe("a call that a client begins", () => {
     heard(200, "INVITE", { to: "t1" });
     pass(60_000);
     expect(last()).not.toHaveProperty("end");
-    bye();
-    expect(last()).toMatchObject({ seconds: 60, endedBy: "client" });
+    watch.close("draining");
+    expect(last()).toMatchObject({ seconds: 60, endedBy: "gateway", reason: "draining" });
   });
 
   it("is one however many of its forks answer, and over with the last of them", () => {

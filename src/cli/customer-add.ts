@@ -1,7 +1,7 @@
 import { actOf } from "./act.ts";
 import { readItemFile } from "./item-file.ts";
-import { failure, print, say } from "./outcome.ts";
-import { askFor, isRemote, type PlaceOptions } from "./place.ts";
+import { failure, print, say, usage } from "./outcome.ts";
+import { askFor, changeAt, isRemote, type PlaceOptions } from "./place.ts";
 import { deskOf, notChanged, withStore } from "./with-store.ts";
 
 export interface AddOptions extends PlaceOptions {
@@ -26,12 +26,23 @@ export async function addOne(id: string, options: AddOptions): Promise<void> {
 }
 
 async function itemOf(id: string, options: AddOptions): Promise<Readonly<Record<string, unknown>>> {
-  const { file, domain, origin, number, dial, trunk, callerId, maxTtl } = options;
+  const { file } = options;
   const read = file === undefined ? {} : await readItemFile(file);
   if (read.id !== undefined && read.id !== id) return failure("the id in the file is another one");
+  return { ...read, id, ...given(options) };
+}
+
+/** What options say, by the names of an item. */
+function given({
+  domain,
+  origin,
+  number,
+  dial,
+  trunk,
+  callerId,
+  maxTtl,
+}: AddOptions): Readonly<Record<string, unknown>> {
   return {
-    ...read,
-    id,
     ...(domain && { domains: domain }),
     ...(origin && { origins: origin }),
     ...(number && { numbers: number }),
@@ -53,4 +64,21 @@ async function addStored(
     if (outcome.kind !== "changed") return notChanged(id, outcome, bench, json);
     print({ customer: id, revision: outcome.revision });
   });
+}
+
+/** `postern customer change`: a merge patch (RFC 7396). Its secrets stay where it says no others. */
+export async function changeOne(id: string, options: AddOptions): Promise<void> {
+  const patch = { ...(options.file === undefined ? {} : await readItemFile(options.file)), ...given(options) };
+  if (Object.keys(patch).length === 0) return usage("say by --file or another option what is to change");
+  await changeAt(
+    id,
+    {
+      what: () => "customer.change",
+      edit: async () => (await import("../manage/whole.ts")).mergePatch(patch),
+      ask: { method: "PATCH", part: "", body: patch },
+    },
+    options,
+  );
+  print({ customer: id, changed: Object.keys(patch) });
+  if (!options.json) say("changed");
 }

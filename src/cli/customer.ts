@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { CallsThen } from "../core/identity.ts";
 import { actOf } from "./act.ts";
 import { configOption } from "./config-file.ts";
-import { type AddOptions, addOne } from "./customer-add.ts";
+import { type AddOptions, addOne, changeOne } from "./customer-add.ts";
 import { exportAll, type ImportOptions, importAll } from "./customer-import.ts";
 import { type ListOptions, listAll, showOne } from "./customer-list.ts";
 import { example } from "./examples.ts";
@@ -41,20 +41,32 @@ type Make = (name: string, description: string) => Command;
 
 function registerAdd(command: Make): void {
   example(
-    command("add <id>", "store a customer; refused with every fault at once")
+    withItem(command("add <id>", "store a customer; refused with every fault at once"))
       .option("--file <file>", "its item as JSON, as under customers: in the config; - for stdin")
-      .option("--domain <domain>", "a SIP domain of its users; again for more", another)
-      .option("--origin <origin>", "a page that may connect; again for more", another)
-      .option("--number <pattern>", "a number it owns; again for more", another)
-      .option("--dial <pattern>", "a further number its pages may call; again for more", another)
-      .option("--trunk <uri>", "where calls to its numbers go")
-      .option("--caller-id <number>", "what its calls show to a trunk")
-      .option("--max-ttl <seconds>", "longest life of a credential", wholeNumber)
-      .option("--json", "print {ok, faults} where it is refused, no words on stderr")
       .action((id: string, options: AddOptions) => addOne(id, options)),
     "customer add globex --domain globex.example --number '+4930*' --trunk sip:pbx.globex.example",
   );
+  example(
+    withItem(
+      command("change <id>", "change a customer; what is not said stays, a list takes the place of the one before"),
+    )
+      .option("--file <file>", "a merge patch as JSON (RFC 7396): null takes a key away; - for stdin")
+      .action((id: string, options: AddOptions) => changeOne(id, options)),
+    "customer change globex --trunk sip:pbx2.globex.example --max-ttl 600",
+    "customer change globex --file limits.json",
+  );
 }
+
+const withItem = (command: Command): Command =>
+  command
+    .option("--domain <domain>", "a SIP domain of its users; again for more", another)
+    .option("--origin <origin>", "a page that may connect; again for more", another)
+    .option("--number <pattern>", "a number it owns; again for more", another)
+    .option("--dial <pattern>", "a further number its pages may call; again for more", another)
+    .option("--trunk <uri>", "where calls to its numbers go")
+    .option("--caller-id <number>", "what its calls show to a trunk")
+    .option("--max-ttl <seconds>", "longest life of a credential", wholeNumber)
+    .option("--json", "print {ok, faults} where it is refused, no words on stderr");
 
 function registerStates(command: Make): void {
   example(

@@ -121,11 +121,9 @@ function numberChange(value: string, doing: Doing, { dial, inbound }: NumberOpti
 }
 
 async function put(customer: string, { change, told }: Doable, options: PlaceOptions): Promise<void> {
-  const { left } = (await changeAt(customer, change, options)) as { readonly left?: number };
+  await changeAt(customer, change, options);
   print({ customer, ...told });
-  if (options.json) return;
-  if ("origin" in told && left === 0) say("removed: none is left, so pages of any origin may connect");
-  else say(change.ask.method === "DELETE" ? "removed" : "stored");
+  if (!options.json) say(change.ask.method === "DELETE" ? "removed" : "stored");
 }
 
 async function list(

@@ -59,6 +59,8 @@ const commands = (id: string, numbers: string): readonly (readonly string[])[] =
   ["customer", "add", id, "--domain", "not a domain", "--number", "*", "--json"],
   ["customer", "add", id, "--domain", "acme.example", "--trunk", "nonsense"],
   ["customer", "show", id],
+  ["customer", "change", id, "--trunk", "sip:127.0.0.8", "--max-ttl", "600"],
+  ["customer", "change", id, "--max-ttl", "0", "--origin", "nonsense", "--json"],
   ["secret", "add", id],
   ["secret", "add", id, "--id", "own", "--algorithm", "sha256", "--secret", `env:BROUGHT_${id}`, "--json"],
   ["secret", "add", id, "--algorithm", "md5"],
@@ -173,6 +175,7 @@ describe("who asks", () => {
     [2, ["customer", "list", "--as", "ops", "--key", "env:OPERATOR"], "--as and --key go with --api"],
     [2, ["customer", "list", "--api", "URL/v1", "--as", "ops", "--key", "env:OPERATOR"], "--api takes where"],
     [2, ["customer", "list", "--api", "URL", "--as", "ops", "--key", "env:OPERATOR", "--ist", "both"], "--ist takes"],
+    [2, ["customer", "change", "acme"], "what is to change"],
     [2, ["sessions"], "admin.listen has port 0: say by --api"],
   ])("exit %i for %j: %s", async (exit, args, sentence) => {
     vi.stubEnv("WRONG", "another-secret-than-the-operators");

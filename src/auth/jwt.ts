@@ -18,6 +18,7 @@ import type { Claims } from "./claims.ts";
 import { DecoyKeys } from "./decoy-keys.ts";
 import { rejectedToken } from "./ephemeral.ts";
 import type { KeySets } from "./jwks.ts";
+import { ProofShare } from "./proof-share.ts";
 import { type Candidate, TokenKeys } from "./token-keys.ts";
 import { readToken, type TokenText } from "./token-reading.ts";
 import { identify, timeVerdict } from "./token-verdict.ts";
@@ -40,6 +41,10 @@ const replayed = refuse(
   "credential-replayed",
   "the token was shown before and is good for one connection: get a new one for each",
 );
+const tooMany = refuse(
+  "limit-reached",
+  "more new tokens of this customer come than are proved in its part of the time: show one again, or ask in a few seconds",
+);
 const full = refuse("limit-reached", "no more tokens for single use can be remembered: try again later");
 
 /**
@@ -55,6 +60,7 @@ export class JwtAuthenticator implements Authenticator {
   readonly #keySets: KeySets;
   readonly #keys: TokenKeys;
   readonly #decoys = new DecoyKeys();
+  readonly #share: ProofShare;
   readonly #proved: LRUCache<string, Proved>;
 
   constructor(parts: {
@@ -70,6 +76,7 @@ export class JwtAuthenticator implements Authenticator {
     this.#state = parts.state;
     this.#verify = parts.verifySignature ?? verifyJws;
     this.#keySets = parts.keySets;
+    this.#share = new ProofShare(parts.clock);
     this.#keys = new TokenKeys(parts.keySets);
     this.#proved = new LRUCache({
       max: parts.cacheSize ?? 10_000,
@@ -109,8 +116,10 @@ export class JwtAuthenticator implements Authenticator {
     const read = readToken(token, domain, this.#customers());
     if (read.kind === "refused") return read;
     const { claims, customer, from } = read.token;
+    if (customer !== undefined && this.#share.isUsedUp(customer.id)) return refused(tooMany);
     return this.#search(read.token).then((candidate) => {
       if (candidate === undefined || customer === undefined) return refused(rejectedToken);
+      this.#share.proved(customer.id, read.token.name.alg);
       // While it was verified the customers may have become others.
       if (this.#customers() !== read.token.customers) return this.#proveFirst(presented, hash);
       const identified = identify(claims, customer, candidate.of, token.slice(0, token.lastIndexOf(".")));

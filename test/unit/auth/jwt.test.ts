@@ -4,6 +4,7 @@ import { notMine, type Presented, type Proof } from "../../../src/auth/authentic
 import { rejectedToken } from "../../../src/auth/ephemeral.ts";
 import { type Fetched, KeySets } from "../../../src/auth/jwks.ts";
 import { JwtAuthenticator } from "../../../src/auth/jwt.ts";
+import { ProofShare } from "../../../src/auth/proof-share.ts";
 import { verifyJws } from "../../../src/auth/verification-keys.ts";
 import { Customers } from "../../../src/core/customers.ts";
 import type { Customer, Identity, JwtAlgorithm, VerificationKey } from "../../../src/core/identity.ts";
@@ -638,6 +639,51 @@ describe("a token under a key set", () => {
     await bench.show(await by());
     const token = await signToken({ alg: "ES256", kid: "e1" }, { ...claims, appID: "beta" }, es.private);
     expect([await bench.verdict(token), bench.fetches]).toEqual(["proved", 1]);
+  });
+});
+
+describe("ever new tokens of one customer", () => {
+  const beta = customer({ id: "beta", domains: ["beta.example"], keys: [hs] });
+  let made = 0;
+  const fresh = (appID: string, by = secret): Promise<string> =>
+    signToken({ alg: "HS256" }, { ...usual, appID, jti: String(made++) }, by);
+  const flood = async (bench: Bench, count: number, by = secret): Promise<Record<string, number>> => {
+    const verdicts: Record<string, number> = {};
+    for (let at = 0; at < count; at++) {
+      const verdict = await bench.verdict(await fresh("acme", by));
+      verdicts[verdict] = (verdicts[verdict] ?? 0) + 1;
+    }
+    return verdicts;
+  };
+
+  it("have their part of the time, and no check beyond it; a neighbour's, and those proved before, are proved", async () => {
+    const bench = new Bench([customer({ keys: [hs] }), beta]);
+    const known = await fresh("acme");
+    expect(await bench.verdict(known)).toBe("proved");
+    expect(await flood(bench, 1_050)).toEqual({ proved: 1_000, "limit-reached": 50 });
+    expect(await bench.cost(await fresh("acme"))).toBe(0);
+    expect(await bench.verdict(known)).toBe("proved");
+    expect(await bench.verdict(await fresh("beta"))).toBe("proved");
+    bench.at += 1;
+    expect(await flood(bench, 260)).toEqual({ proved: 250, "limit-reached": 10 });
+  });
+
+  it("that somebody else has signed use up nothing of it", async () => {
+    const bench = new Bench([customer({ keys: [hs] }), beta]);
+    expect(await flood(bench, 1_100, `${secret}.`)).toEqual({ "credential-rejected": 1_100 });
+    expect(await bench.verdict(await fresh("acme"))).toBe("proved");
+  });
+
+  it("count by what their check costs", () => {
+    const share = new ProofShare({ now: () => 0 });
+    const until = (alg: JwtAlgorithm): number => {
+      let proved = 0;
+      for (; !share.isUsedUp(alg); proved++) share.proved(alg, alg);
+      return proved;
+    };
+    expect([until("HS256"), until("ES256"), until("RS256"), until("PS512"), until("ES512")]).toEqual([
+      1_001, 1_001, 501, 501, 167,
+    ]);
   });
 });
 

@@ -136,7 +136,7 @@ export const meanings: Readonly<Record<string, string>> = {
   "customers[].revoked[].handle": "Of an exchanged credential, or its whole username.",
   "customers[].revoked[].until": "Until then: ISO 8601 or Unix seconds.",
   "customers[].revoked[].calls": "finish: calls may end by themselves; end: they end now.",
-  "customers[].webhook": "Where its call records are sent.",
+  "customers[].webhook": "Where its call records are sent ([calls.md](calls.md)).",
   "customers[].webhook.url": "`https://` URL; `http://` inside `exchange.callbackNetworks` only.",
   "customers[].webhook.secret": "What they are signed with; at least 16 bytes, another than every other.",
 };

@@ -92,8 +92,9 @@ async function takeOver(connection: PostgresConnection, by: Alive, silentSince: 
   const ended = standing.map((row) => lost(recordOf(row), Number(row.seen)));
   const owed = (await connection.query(`SELECT record ${ofSilent} AND owed ${eachOnce}`, whose)).map(recordOf);
   const entries = [...ended, ...owed].map((record) => ({ record, owed: true }));
+  // Who only looks writes nothing.
+  if (entries.length > 0) await connection.query(alive, [keepable(by.gateway), by.at]);
   await write(connection, entries, by.gateway);
-  await connection.query(alive, [keepable(by.gateway), by.at]);
   await connection.query(forgetSilent, whose.slice(0, 2));
   return { ended, owed };
 }

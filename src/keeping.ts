@@ -3,6 +3,7 @@ import type { Clock } from "./core/clock.ts";
 import type { Customers } from "./core/customers.ts";
 import { type Use, UseCounts } from "./core/uses.ts";
 import type { Verdicts } from "./core/verdicts.ts";
+import { AuditBudget } from "./store/audit-budget.ts";
 import { Journal } from "./store/journal.ts";
 import type { Act, Ports } from "./store/port.ts";
 import { SignIns } from "./store/sign-ins.ts";
@@ -27,13 +28,14 @@ export interface SignedIn {
 /** What a gateway remembers of what it did and said: in the store's audit and uses, and refusals in memory. */
 export interface Keeping {
   readonly verdicts: Verdicts;
-  readonly uses: UseCounts;
   /** What is written and what is not yet. Rejects where the store cannot be read. */
   usesOf(customer: string): Promise<readonly Use[]>;
   readonly refusals: Refusals;
+  /** What customers' own keys may yet add to the audit. */
+  readonly budget: AuditBudget;
   /** Who manages was proved: by an operator's key, or by an API key of a customer. */
   signedIn(manager: SignedIn, address: string): void;
-  /** Whoever manages did something that changes no customer. */
+  /** Whoever manages did something that changes no customer; above a customer's budget it is in the log alone. */
   acted(act: Act): void;
   /** The gateway's own act, as in `config.reload`. */
   note(what: string): void;
@@ -44,6 +46,7 @@ export interface Keeping {
 export function composeKeeping({ ports, customers, clock, log }: KeepingParts): Keeping {
   const journal = new Journal({ audit: () => ports()?.audit, log });
   const [uses, refusals] = [new UseCounts(clock), new Refusals(clock)];
+  const budget = new AuditBudget(clock);
   const signIns = new SignIns(clock, (act) => journal.note(act));
   const isThere = (use: Use): boolean => has(customers(), use);
   const flush = new UseFlush({ counts: uses, uses: () => ports()?.uses, isThere, log });
@@ -54,14 +57,16 @@ export function composeKeeping({ ports, customers, clock, log }: KeepingParts): 
         uses.note(customer.id, "source" in provedBy ? "key" : "secret", provedBy.id),
       refused: (visit) => refusals.note(visit),
     },
-    uses,
     usesOf: async (customer) => together([...((await ports()?.uses.of(customer)) ?? []), ...uses.of(customer)]),
     refusals,
+    budget,
     signedIn: ({ id, customer }, address) => {
       if (customer !== undefined) uses.note(customer, "apiKey", id);
       signIns.proved(customer === undefined ? `operator:${id}` : `customer:${customer}/${id}`, address, customer);
     },
-    acted: (act) => journal.note(act),
+    acted: (act) => {
+      if (!act.by.startsWith("customer:") || budget.take(act.customer ?? "")) journal.note(act);
+    },
     note,
     start: () => {
       journal.start();

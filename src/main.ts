@@ -270,10 +270,12 @@ const adminOptions = ({
     surroundings: () => live.surroundings,
     bring: importing(live, stored),
     uses: (customer) => keeping.usesOf(customer),
+    budget: keeping.budget,
     ...{ stored, state: proving.state, clock, log },
   },
   calls: () => (live.config.records.store ? stored.opened?.calls : undefined),
   runtime: { runtime: sessions, customers: () => live.customers, note: (act) => keeping.acted(act), clock, log },
+  told: { audit: () => stored.opened?.audit, refusals: keeping.refusals },
 });
 
 function importing(live: Live, stored: StoredCustomers): AdminOptions["customers"]["bring"] {

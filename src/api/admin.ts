@@ -15,6 +15,7 @@ import { answerInbound, type InboundOptions } from "./inbound.ts";
 import { type ManagedOptions, ManagedRoutes } from "./managed.ts";
 import { openApi } from "./openapi.ts";
 import { type RuntimeOptions, runtimeRoutes } from "./runtime-routes.ts";
+import { type ToldAtHand, toldRoutes } from "./told-routes.ts";
 import { served } from "./unparsed.ts";
 
 export interface AdminOptions {
@@ -32,6 +33,7 @@ export interface AdminOptions {
   readonly customers: CustomersOptions;
   readonly calls: CallsAtHand;
   readonly runtime: RuntimeOptions;
+  readonly told: ToldAtHand;
 }
 
 export interface Admin {
@@ -74,7 +76,7 @@ function adminRoutes(options: AdminOptions): FastifyInstance {
     bodyLimit,
     onFault: (err) => inbound.log.error({ err }, "a request over HTTP could not be answered"),
     notFound:
-      "here are /livez, /readyz, /metrics, /v1/customers, /v1/calls, /v1/inbound, /v1/ladder and what /openapi.json describes",
+      "here are /livez, /readyz, /metrics, /v1/customers, /v1/calls, /v1/audit, /v1/inbound, /v1/ladder and what /openapi.json describes",
     gate: (request, reply) => turnAwayPages(request, reply, options.hosts()),
   });
   app.get("/livez", (_request, reply) => json(reply, { status: "ok" }));
@@ -103,6 +105,7 @@ function managementRoutes(app: FastifyInstance, options: AdminOptions): void {
     ...revocationRoutes(customers),
     ...callRoutes(options.calls, customers),
     ...runtimeRoutes(options.runtime),
+    ...toldRoutes(options.told, customers),
   );
   importRoute(app, routes, customers);
 }

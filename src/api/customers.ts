@@ -32,6 +32,8 @@ export interface CustomersOptions {
   /** Imports apart from what this thread has to do. */
   readonly bring: (job: Omit<ImportJob, "store" | "surroundings">) => Promise<Imported>;
   readonly surroundings: () => Desk["surroundings"];
+  /** What its own keys may yet add to the audit. */
+  readonly budget: { take(customer: string): boolean; giveBack(customer: string): void };
   readonly state: State;
   readonly clock: Clock;
   readonly log: Log;
@@ -105,7 +107,8 @@ export class ManagedCustomers {
       expected: expected.revisions,
       rights: this.#rights(asked),
     };
-    const outcome = await this.#inTurn(asked.id, () => work(desk, wish));
+    const outcome = await this.#inTurn(asked.id, () => this.#withinBudget(asked, () => work(desk, wish)));
+    if (outcome === undefined) return spent;
     if (outcome.kind !== "changed") return refusalOf(outcome, path);
     await stored.inForce(outcome.revision);
     const { by, what: named, customer, address } = asked.act(what(outcome.told));
@@ -135,6 +138,19 @@ export class ManagedCustomers {
     return (await state.add("replies", key, clock.now() + 60_000)) > mostChanges;
   }
 
+  /** Undefined where a customer's own keys have changed it too often. */
+  async #withinBudget<Told>(
+    { manager, id }: Asked,
+    work: () => Promise<Outcome<Told>>,
+  ): Promise<Outcome<Told> | undefined> {
+    const { budget } = this.options;
+    if (manager.kind === "operator") return work();
+    if (!budget.take(id)) return undefined;
+    const outcome = await work();
+    if (outcome.kind !== "changed") budget.giveBack(id);
+    return outcome;
+  }
+
   /** Undefined where there is no store. */
   desk({ manager }: Pick<Asked, "manager">): Desk | undefined {
     const { stored, surroundings, clock } = this.options;
@@ -160,6 +176,9 @@ export const noStore = refused(
 /** Of a customer by its own keys, within a minute. */
 const mostChanges = 240;
 const hasty = refused(429, "too many changes within a minute: several can be made by one PATCH", {
+  code: "rate-limited",
+});
+const spent = refused(429, "too many changes within a day by the customer's own keys: ask the operator", {
   code: "rate-limited",
 });
 const isDeclared = refused(409, "the customer is declared in the config: change it there");

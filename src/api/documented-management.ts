@@ -62,6 +62,13 @@ const calls = {
   "limit?": "at most so many, up to 500; default 100",
 };
 
+const audit = {
+  "by?": "by these alone, as in operator:ops",
+  "since?": "from then on: ISO 8601 or Unix seconds",
+  "before?": "entries before this one: `before` of the answer before",
+  "limit?": "at most so many, up to 500; default 100",
+};
+
 /** A list of texts: which query names one of them. */
 const list = (
   part: string,
@@ -179,5 +186,16 @@ export const managementRoutes: readonly DocumentedRoute[] = [
     leavesCustomer: true,
   }),
   route("delete", `${one}/live-calls/{call}`, { summary: "Hang one up at both ends", leavesCustomer: true }),
+  route("get", `${one}/refusals`, {
+    summary: "What this gateway refused it lately, the latest first",
+    answer: "Refusals",
+  }),
+  route("get", `${one}/uses`, { summary: "How often its secrets and keys proved a request", answer: "Uses" }),
+  route("get", `${one}/audit`, { summary: "Who changed it", query: audit, answer: "AuditEntries" }),
+  route("get", "/v1/audit", {
+    summary: "Who changed what, for an operator",
+    query: { "customer?": "of this one alone", ...audit },
+    answer: "AuditEntries",
+  }),
   route("delete", one, { summary: "Remove it, by an operator: its sockets are closed" }),
 ];

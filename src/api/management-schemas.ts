@@ -160,6 +160,41 @@ const liveCall = callRecord
   })
   .describe("a call record as it grows");
 
+const refusal = z
+  .strictObject({
+    at: milliseconds,
+    code: z.string(),
+    sentence: z.string().describe("what is wrong"),
+    remedy: z.string().describe("what to do"),
+    claimed: z.boolean().describe("not proved: anybody may have made it"),
+    way: z.enum(["sip", "handshake", "exchange", "voxbone", "authenticate"]),
+    address: z.string(),
+    user: z.string().describe("as the request says it").optional(),
+    origin: z.string().optional(),
+    method: z.string().optional(),
+    destination: z.enum(["number", "user", "domain"]).optional(),
+  })
+  .describe("docs/audit.md");
+
+const use = z.strictObject({
+  kind: z.enum(["secret", "key", "apiKey"]),
+  id: z.string(),
+  count: whole.describe("requests that it proved"),
+  last: milliseconds,
+});
+
+const auditEntry = z
+  .strictObject({
+    seq: whole,
+    at: milliseconds,
+    by: z.string(),
+    what: z.string(),
+    customer: z.string().optional(),
+    address: z.string().describe("a customer is told its own alone").optional(),
+    detail: z.looseObject({}).describe("which members changed").optional(),
+  })
+  .describe("docs/audit.md");
+
 export const managementSchemas = {
   Sessions: z.strictObject({ sessions: z.array(session), next }),
   LiveCalls: z.strictObject({ calls: z.array(liveCall), next }),
@@ -201,6 +236,12 @@ export const managementSchemas = {
   CallRecords: z.strictObject({
     calls: z.array(callRecord),
     next: z.string().nullable().describe("for `after`; null: there are no more"),
+  }),
+  Refusals: z.strictObject({ refusals: z.array(refusal) }),
+  Uses: z.strictObject({ uses: z.array(use) }),
+  AuditEntries: z.strictObject({
+    entries: z.array(auditEntry).describe("oldest first"),
+    before: whole.nullable().describe("for `before`; null: there are no more"),
   }),
   Suspended: z.strictObject({ suspended: callsThen.nullable() }),
 } as const satisfies Readonly<Record<string, z.ZodType>>;

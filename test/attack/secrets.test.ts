@@ -1,5 +1,7 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { postern, startPostern } from "../helpers/cli.ts";
@@ -60,6 +62,7 @@ chain: { secret: "${chain}" }
 exchange: { secret: "${exchange}", callbackNetworks: ["127.0.0.0/8"] }
 turn: { urls: ["turn:127.0.0.1:3478"], secret: "${turn}" }
 admin: { listen: "http://127.0.0.1:0", operators: [{ id: ops, secret: "${operator}" }] }
+store: "sqlite:./postern.db"
 hep: { url: "udp://127.0.0.1:${sink.port}", authKey: "${homerKey}" }
 customers:
   - id: acme
@@ -415,6 +418,11 @@ async function withManagement({ adminUrl }: Served): Promise<void> {
     await http(`${me}?token=${token}`, { headers: { authorization: `Token ${token}` } });
     await http(`${adminUrl}/v1/inbound?source=127.0.0.9&number=1&token=${token}`);
   }
+  for (const path of ["audit", "customers/acme/refusals", "customers/acme/uses", "customers/acme/audit"]) {
+    const token = secrets.keep("management tokens", freshToken("ops", operator, { ist: "account" }));
+    const told = await http(`${adminUrl}/v1/${path}`, { headers: { authorization: `Bearer ${token}` } });
+    expect(told.status, told.text).toBe(200);
+  }
   for (const path of [
     "/livez",
     "/readyz",
@@ -598,6 +606,14 @@ describe("one run in which every secret is used, rightly and wrongly,", () => {
       for (const token of headers("X-Postern-Token")) secrets.keep("tokens of grants", token);
       secrets.given(text);
     }
+    await cli(["audit", "list", "-c", file, "--json"], { exit: 0 });
+    const key = secrets.keep(
+      "the store's own key",
+      readFileSync(join(folder.path, "postern.db.key"), "utf8").trimEnd(),
+    );
+    secrets.given(key);
+    for (const end of ["", "-wal"])
+      secrets.said("the store", readFileSync(join(folder.path, `postern.db${end}`), "latin1"));
     for (const [at, gateway] of gateways.entries()) secrets.said(`log of gateway ${at}`, gateway.log());
     secrets.said("Kamailio's log", kamailio.log().replace(/^.*TEST-REPORT.*$/gm, ""));
     secrets.said("what the trunk gets", trunk.messages().join("\n"));
@@ -616,10 +632,19 @@ describe("one run in which every secret is used, rightly and wrongly,", () => {
     for (const place of ["log of gateway 0", "log of gateway 1", "HEP packets", "what a client gets"]) {
       expect(places.get(place), place).toBeGreaterThan(2_000);
     }
-    for (const place of ["/metrics", "/openapi.json", "/v1/ladder", "/v1/customers/me", "/v1/exchange"]) {
+    for (const place of [
+      "/metrics",
+      "/openapi.json",
+      "/v1/ladder",
+      "/v1/customers/me",
+      "/v1/exchange",
+      "/v1/customers/acme/refusals",
+      "/v1/audit",
+    ]) {
       expect(places.get(`answers of ${place}`), place).toBeGreaterThan(1_000);
     }
-    for (const place of ["check", "doctor", "verify", "mint", "ladder", "client"]) {
+    expect(places.get("the store")).toBeGreaterThan(20_000);
+    for (const place of ["audit", "check", "doctor", "verify", "mint", "ladder", "client"]) {
       expect(places.get(`postern ${place}`), place).toBeGreaterThan(50);
     }
     expect(places.get("reasons of closes")).toBeGreaterThan(100);

@@ -153,6 +153,79 @@ describe("uses of a secret", () => {
   });
 });
 
+/** A management request, and its answer's body. */
+async function over(
+  token: string,
+  path: string,
+  method = "GET",
+  body?: object,
+): Promise<{ status: number; body: Record<string, unknown> }> {
+  const headers = { authorization: `Bearer ${token}`, ...(body && { "content-type": "application/json" }) };
+  const response = await fetch(`${gateway.adminUrl}/v1/${path}`, {
+    method,
+    headers,
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+describe("refusals of a customer", () => {
+  it("are told its own key and an operator, those that were proved and those that a stranger claims, and no other", async () => {
+    const { body: key } = await over(operator(), "customers/initech/api-keys", "POST", { id: "i1" });
+    const own = (): string => freshToken("i1", String(key.secret));
+    const client = await RawClient.connect(gateway.gatewayUrl);
+    const alice = "alice@initech.example";
+    await client.register(alice, credential(alice, { secret }));
+    const call = { method: "INVITE", uri: "sip:+4930999@initech.example", from: alice, to: "+4930999@initech.example" };
+    const refused = await client.prove(
+      { ...call, fromTag: "f1", callId: "refused-1", cseq: 1 },
+      credential(alice, { secret }),
+    );
+    expect(code(refused)).toBe("destination-denied");
+    client.close();
+    await registered("mallory@initech.example", { username: "4102444800:mallory@initech.example", password: "guess" });
+    await registered("bob@hooli.example", { username: "4102444800:bob@hooli.example", password: "guess" });
+    const told = await over(own(), "customers/me/refusals");
+    const [claimed, proved] = told.body.refusals as Record<string, unknown>[];
+    expect(claimed).toMatchObject({
+      code: "credential-rejected",
+      claimed: true,
+      user: "mallory@initech.example",
+      way: "sip",
+    });
+    expect(proved).toMatchObject({
+      ...{ code: "destination-denied", claimed: false, user: alice, method: "INVITE", destination: "number" },
+      ...{ address: "127.0.0.1", remedy: expect.stringContaining("dial") },
+    });
+    expect((await over(operator(), "customers/initech/refusals")).body).toEqual(told.body);
+    expect(JSON.stringify(told.body)).not.toMatch(/hooli|guess|4102444800/);
+    expect((await over(own(), "customers/hooli/refusals")).status).toBe(404);
+    expect((await over(own(), "customers/hooli/audit")).status).toBe(404);
+    expect((await over(own(), "audit")).status).toBe(403);
+  });
+
+  it("stand beside who changed it, without the address of others, and what its keys proved", async () => {
+    const { body: key } = await over(operator(), "customers/initech/api-keys", "POST", { id: "i2" });
+    const own = (): string => freshToken("i2", String(key.secret));
+    await over(own(), "customers/me", "PATCH", { maxTtl: 600 });
+    const { body } = await over(own(), "customers/me/audit?limit=3");
+    expect(body.entries).toMatchObject([
+      { by: "operator:ops", what: "apiKey.add i2", customer: "initech", detail: { apiKeys: { added: ["i2"] } } },
+      { by: "customer:initech/i2", what: "sign-in", address: "127.0.0.1" },
+      { by: "customer:initech/i2", address: "127.0.0.1", detail: { maxTtl: { before: null, after: 600 } } },
+    ]);
+    const [by] = body.entries as object[];
+    expect(by).not.toHaveProperty("address");
+    expect((await over(operator(), "audit?customer=initech&limit=3")).body.entries).toMatchObject([
+      { address: "127.0.0.1" },
+      {},
+      {},
+    ]);
+    const { uses } = (await over(own(), "customers/me/uses")).body;
+    expect(uses).toContainEqual(expect.objectContaining({ kind: "apiKey", id: "i2", count: 3 }));
+  });
+});
+
 describe("an audit behind its gateway's back", () => {
   it("has the stop of the gateway, and its uses, as soon as it has stopped", async () => {
     expect(status(await registered("bob@initech.example"))).toBe(200);

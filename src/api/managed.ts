@@ -82,6 +82,7 @@ export class ManagedRoutes {
   #send(request: FastifyRequest, reply: FastifyReply, manager: Manager, answer: Answer): FastifyReply {
     if (answer.kind === "done") return sendDone(reply, answer);
     const { status, detail, code, errors } = answer;
+    const isOurs = status === 503 && code === undefined && manager.kind === "customer";
     const asked = {
       address: addressOf(request),
       method: request.method,
@@ -92,10 +93,13 @@ export class ManagedRoutes {
     const fields = { ...asked, ...nameOf(manager), status, code, reason: detail, ...faults };
     this.#options.log.warn(fields, "management request refused");
     if (status === 503 || status === 429) reply.header("retry-after", retryAfter);
-    return problem(reply, status, detail, code, errors);
+    return problem(reply, status, isOurs ? away : detail, code, errors);
   }
 }
 
+/** Where the store is and what it lacks is the operator's to know. */
+const away =
+  "the store of customers cannot be used now, and nothing was changed: try again; the gateway's log says why";
 /** Of a refusal's faults in the log. */
 const mostLogged = 20;
 /** Seconds. */

@@ -1,7 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { bindingsOf } from "../helpers/bindings.ts";
 import { answered, type Call, establish, ring } from "../helpers/dialog.ts";
-import { acmeSecret } from "../helpers/gateway.ts";
+import { acmeSecret, startGateway } from "../helpers/gateway.ts";
 import { withExchange } from "../helpers/issued.ts";
 import { freshToken } from "../helpers/management.ts";
 import { type Credential, code, credential, type RawClient, status } from "../helpers/raw-client.ts";
@@ -311,6 +313,36 @@ describe("with calls: finish", () => {
     expect(visitor.client.socket.readyState).toBe(visitor.client.socket.OPEN);
     visitor.client.close();
     carol.client.close();
+  });
+});
+
+describe("who is taken back while the leg for a first call opens", () => {
+  it.each(["end", "finish", "not at all"])("%s: begins it only where it was not taken back", async (calls) => {
+    const waiting = Promise.withResolvers<Socket>();
+    const slow = createServer((socket) => waiting.resolve(socket.pause())).listen(0, "127.0.0.1");
+    await once(slow, "listening");
+    const url = `ws://127.0.0.1:${(slow.address() as AddressInfo).port}`;
+    const gateway = await startGateway({ upstreamUrls: [url], acme: always });
+    onTestFinished(async () => {
+      await gateway.close();
+      slow.close();
+    });
+    const alice = await scene.stranger("alice", "acme.example", gateway);
+    const parts = alice.parts("INVITE", `sip:${bob}`);
+    const answer = alice.client.prove(parts, alice.given).catch(() => "none");
+    const socket = await waiting.promise;
+    const revoked = `    revoked: [{ user: ${alice.name}, until: ${inSeconds(600)}, calls: ${calls} }]`;
+    if (calls !== "not at all") gateway.change({ acme: `${always}${revoked}` });
+    const upstream = connect(Number(new URL(scene.kamailio.wsUrl).port), "127.0.0.1");
+    socket.pipe(upstream).pipe(socket);
+    if (calls === "not at all") expect((await scene.came(parts.callId, "INVITE")).way).toBe("in");
+    else {
+      expect((await alice.client.closed).code).toBe(4403);
+      if (calls === "finish") expect(code(await answer)).toBe("credential-revoked");
+      expect(await scene.arrived(parts.callId)).toEqual([]);
+    }
+    for (const one of [alice.client.socket, upstream, socket]) one.once("error", () => {});
+    alice.client.close();
   });
 });
 

@@ -10,8 +10,8 @@ import type { Request } from "../sip/request.ts";
 import { type FailureCount, tooManyProofs } from "./failures.ts";
 
 export type Authenticated =
-  /** header: what proved it, for us alone. */
-  | { readonly kind: "proved"; readonly identity: Identity; readonly header: Header }
+  /** header: what proved it, for us alone. shown: what tells that credential from others. */
+  | { readonly kind: "proved"; readonly identity: Identity; readonly header: Header; readonly shown: string }
   | { readonly kind: "challenge"; readonly stale: boolean }
   /** No credential at all: a challenge, unless something else speaks for the request. */
   | { readonly kind: "none" }
@@ -32,6 +32,8 @@ export interface Asker {
   readonly nonces: Nonces;
   /** Of the first proof; undefined before it. */
   readonly realm: string | undefined;
+  /** The credential that this connection was accepted with: wrong ones of its neighbours behind one address do not stop it. */
+  readonly accepted?: string | undefined;
 }
 
 /** The realm a request is challenged with: lower case. */
@@ -51,11 +53,12 @@ export function authenticate(request: Request, asker: Asker, chain: Authenticato
   if ("refusal" in presented || presented.kind === "challenge") return presented;
   const claimed = claimedDomain(credential.parsed, realm);
   const { failures } = asker;
+  const shown = nameOf(presented);
   const prove = (): Awaitable<Authenticated> =>
-    after(failures.isOver(claimed), (over): Awaitable<Authenticated> => {
+    after(shown !== asker.accepted && failures.isOver(claimed), (over): Awaitable<Authenticated> => {
       if (over) return { kind: "refused", refusal: tooManyFailures };
       return after(chain.prove(presented), (proof): Awaitable<Authenticated> => {
-        if (proof.kind === "proved") return { ...proof, header: credential.header };
+        if (proof.kind === "proved") return { ...proof, header: credential.header, shown };
         if (proof.kind === "stale") return { kind: "challenge", stale: true };
         const refused = presented.kind === "token" && isCredentials(proof.refusal) ? badToken(proof) : proof;
         if (proof.refusal.code !== "credential-rejected") return refused;
@@ -63,6 +66,11 @@ export function authenticate(request: Request, asker: Asker, chain: Authenticato
       });
     });
   return failures.inTurn(presented.kind, prove, () => ({ kind: "refused", refusal: tooManyProofs }));
+}
+
+function nameOf(presented: Presented): string {
+  if (presented.kind === "token") return presented.token;
+  return presented.kind === "digest" ? presented.credentials.username : presented.username;
 }
 
 const tooManyFailures = refuse("rate-limited", "too many wrong credentials from this address: wait a minute");

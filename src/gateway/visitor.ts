@@ -41,6 +41,8 @@ export class Visitor {
   #realm: string | undefined;
   #identity: Identity | undefined;
   #wasAccepted = false;
+  /** Of the latest proof: what tells its credential from others. */
+  #shown: string | undefined;
   /** Of which the identity was judged last. */
   #customers: Customers | undefined;
   #keyGeneration = -1;
@@ -142,7 +144,8 @@ export class Visitor {
   /** Who sent a request that proves itself; what proves somebody else than before is refused. */
   prove(request: Request): Awaitable<Proof> {
     const { connection, context } = this.#parts;
-    const asker = { connection, realm: this.#realm, nonces: this.nonces, failures: this.#failures };
+    const accepted = this.#wasAccepted ? this.#shown : undefined;
+    const asker = { connection, realm: this.#realm, nonces: this.nonces, failures: this.#failures, accepted };
     const began = performance.now();
     return after(authenticate(request, asker, context.authenticators), (proof) => {
       if (proof.kind === "none") return this.#withoutCredential();
@@ -159,9 +162,10 @@ export class Visitor {
     return this.#stands ? { kind: "proved", identity } : { kind: "challenge", stale: false };
   }
 
-  #judge({ identity, header }: Extract<Authenticated, { kind: "proved" }>, request: Request): Proof {
+  #judge({ identity, header, shown }: Extract<Authenticated, { kind: "proved" }>, request: Request): Proof {
     const refusal = this.#staleRefusal(identity) ?? this.#bindingRefusal(identity);
     if (refusal) return { kind: "refused", refusal, customer: identity.customer };
+    this.#shown = shown;
     return { kind: "proved", identity: this.#bind(identity, this.realmOf(request)), header };
   }
 

@@ -332,6 +332,23 @@ describe("wrong passwords above failuresPerMinute", () => {
     neighbour.close();
   });
 
+  it("do not stop who was accepted behind the same address, with the credential that it has", async () => {
+    const gateway = await gatewayWith({ gateway: "  limits: { failuresPerMinute: 3 }" });
+    const accepted = await RawClient.connect(gateway.gatewayUrl);
+    const given = credential("alice@acme.example", { ttl: 300 });
+    const registers = (at: RawClient, other = given) => at.register("alice@acme.example", other);
+    expect(status(await registers(accepted))).toBe(200);
+    expect((await tries(gateway, () => "eve@acme.example", 5)).at(-1)).toBe("rate-limited");
+    expect(status(await registers(accepted))).toBe(200);
+    const parts = { ...call("bob"), method: "MESSAGE", from: "alice@acme.example" };
+    expect(status(await accepted.prove(parts, given))).not.toBe(503);
+    const guessed = await registers(accepted, { ...given, username: given.username.replace(/^\d+/, "1999999999") });
+    expect(code(guessed)).toBe("rate-limited");
+    const newcomer = await RawClient.connect(gateway.gatewayUrl);
+    expect(code(await registers(newcomer))).toBe("rate-limited");
+    for (const client of [accepted, newcomer]) client.close();
+  });
+
   it("are limited for an address that makes domains up", async () => {
     const gateway = await gatewayWith({ gateway: "  limits: { failuresPerMinute: 1 }" });
     const guesses: (string | undefined)[] = [];

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { AuditEntry, AuditHead } from "../store/port.ts";
 import { configOption } from "./config-file.ts";
+import { example } from "./examples.ts";
 import { failure, print, say, usage } from "./outcome.ts";
 import { withStore } from "./with-store.ts";
 
@@ -22,24 +23,30 @@ interface VerifyOptions {
 
 export function registerAudit(program: Command): void {
   const audit = program.command("audit").description("who changed what in the store, and when: a chain of entries");
-  audit
-    .command("list")
-    .description("the newest entries, oldest of them first")
-    .option(...configOption)
-    .option("--customer <id>", "of this customer alone")
-    .option("--by <who>", "by these alone, written as listed: cli:root, operator:ops, customer:acme/a1, gateway")
-    .option("--since <time>", "from then on: ISO 8601 or Unix seconds")
-    .option("--before <number>", "those before this entry", wholeNumber)
-    .option("--limit <count>", "at most so many, up to 1000", wholeNumber, 100)
-    .option("--json", "print {entries, before}")
-    .action(list);
-  audit
-    .command("verify")
-    .description("say whether no entry was changed, removed or put in: exit 0 whole, 1 not")
-    .option(...configOption)
-    .option("--head <number:mac>", "as the log has it: shows an end that was cut off", headOf)
-    .option("--json", "no words on stderr")
-    .action(verify);
+  example(
+    audit
+      .command("list")
+      .description("the newest entries, oldest of them first")
+      .option(...configOption)
+      .option("--customer <id>", "of this customer alone")
+      .option("--by <who>", "by these alone, written as listed: cli:root, operator:ops, customer:acme/a1, gateway")
+      .option("--since <time>", "from then on: ISO 8601 or Unix seconds")
+      .option("--before <number>", "those before this entry", wholeNumber)
+      .option("--limit <count>", "at most so many, up to 1000", wholeNumber, 100)
+      .option("--json", "print {entries, before}")
+      .action(list),
+    "audit list --customer globex --since 2026-01-31",
+  );
+  example(
+    audit
+      .command("verify")
+      .description("say whether no entry was changed, removed or put in: exit 0 whole, 1 not")
+      .option(...configOption)
+      .option("--head <number:mac>", "as the log has it: shows an end that was cut off", headOf)
+      .option("--json", "no words on stderr")
+      .action(verify),
+    "audit verify --head 12:ZkE2iN0Vv3lXxUT0yqk8mQ0oJc4l5vJ2QkZ7mY3cWbE",
+  );
 }
 
 async function list({ config, since, limit, json, ...filter }: ListOptions): Promise<void> {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { posternHere, type Said } from "../helpers/cli-here.ts";
 import { answered, establish } from "../helpers/dialog.ts";
+import { credential, status } from "../helpers/raw-client.ts";
 import { Scene } from "../helpers/scene.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -66,4 +67,18 @@ it("what runs is told and ended on the command line, at Kamailio too, and is a r
   expect(await asOperator("kick", "--user", carol.address)).toMatchObject({ exit: 1, stdout: "" });
   expect(data(await asOperator("sessions", "--json")).sessions).toMatchObject([{ user: eve.name }]);
   eve.client.close();
+});
+
+it("what was refused lately is told with its reason and remedy, each customer's own", async () => {
+  const client = await scene.connect();
+  const wrong = credential("alice@acme.example", { secret: "a-wrong-secret-of-nobody" });
+  expect(status(await client.register("alice@acme.example", wrong))).toBe(403);
+  client.close();
+  const said = await asOperator("refusals", "acme");
+  expect(said.stdout).toMatch(/^\S+Z\tcredential-rejected\t.*\t127\.0\.0\.1\t.*\tclaimed\t[^\t]+\t[^\t]+$/m);
+  expect(said.stdout).not.toContain("a-wrong-secret");
+  expect(data(await asOperator("refusals", "acme", "--json")).refusals).toMatchObject([
+    { code: "credential-rejected" },
+  ]);
+  expect((await asOperator("refusals", "globex")).stdout).toBe("");
 });

@@ -22,7 +22,7 @@ function helpOf(command: Command): string {
 }
 
 const managing =
-  /^(?:customer|secret|key|api-key|origin|number|revoke|restore|revocations|sessions|kick|calls|refusals)\b/;
+  /^(?:customer|secret|key|api-key|origin|number|revoke|restore|revocations|sessions|kick|calls|refusals|audit)\b/;
 
 describe("every command", () => {
   it.each(all)("%s says what it does, and takes no secret as an argument", (_name, command) => {

@@ -322,6 +322,22 @@ describe("a store in PostgreSQL", () => {
     });
   });
 
+  it("is told of each change by a notice, and does not wait until it looks itself", async () => {
+    const other = await open();
+    await opened(async (store) => {
+      let heard = 0;
+      store.watch(() => heard++);
+      const began = performance.now();
+      for (let at = 1; at <= 10; at++) {
+        await other.store.write([put("acme", { maxTtl: at })], act);
+        await vi.waitUntil(() => heard >= at, { ...deadline, interval: 5 });
+      }
+      // It looks itself once a second.
+      expect(performance.now() - began).toBeLessThan(6_000);
+    });
+    await other.store.close();
+  });
+
   it("looks itself where a notice is lost, and says so where it was put back to an earlier state", async () => {
     await opened(async (store) => {
       await store.write([put("acme")], act);

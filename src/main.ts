@@ -24,7 +24,7 @@ import { Live } from "./live.ts";
 import { ImportThread } from "./manage/import-thread.ts";
 import { CallRate } from "./policy/call-rate.ts";
 import { composeProving, type Proving } from "./proving.ts";
-import { openRecords, type Records } from "./records/open.ts";
+import { openRecords, type Records, type RecordsParts } from "./records/open.ts";
 import { headText } from "./store/journal.ts";
 import type { StoredCustomer } from "./store/judge.ts";
 import { type StoredChange, StoredCustomers } from "./store/stored.ts";
@@ -72,7 +72,7 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
   const trace = new Trace(clock, homer ? [ring, homer] : [ring]);
   const overload = overloadOf(live, log, () => metrics.connections.size + legs.size);
   const gatewayId = randomBytes(8).toString("hex");
-  const records = record(live, stored, gatewayId, clock, log);
+  const records = record(live, stored, { callOut: proving.callOut, gateway: gatewayId, clock, log });
   const read = { ...readings(live, legs, health, homer, overload), records: () => records.counts };
   const metrics: Metrics = new Metrics({ version: version(), readings: read });
   const sessions = new Sessions();
@@ -139,12 +139,14 @@ interface Parts {
   readonly records: Records;
 }
 
-const record = (live: Live, stored: StoredCustomers, gateway: string, clock: Clock, log: Log): Records =>
+type RecordsNeeds = Pick<RecordsParts, "callOut" | "gateway" | "clock" | "log">;
+
+const record = (live: Live, stored: StoredCustomers, needs: RecordsNeeds): Records =>
   openRecords({
+    ...needs,
     config: () => live.config,
     customers: () => live.customers,
     store: () => stored.opened?.calls,
-    ...{ gateway, clock, log },
   });
 
 const prove = (live: Live, clock: Clock, log: Log): Proving =>

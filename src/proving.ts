@@ -43,6 +43,8 @@ export interface Proving {
   /** Whatever can be shown whole, for `postern verify`. */
   readonly shown: AuthenticatorChain;
   readonly managers: ManagementAuthenticator;
+  /** What calls URLs that customers name. */
+  readonly callOut: CallOut;
   /** The config is another one: other key sets may be wanted. */
   follow(): void;
   close(): void;
@@ -70,6 +72,7 @@ export function composeProving(parts: ProvingParts): Proving {
   keySets.start();
   return {
     state,
+    callOut,
     failures: new Failures(state, clock, "public"),
     managersFailures: new Failures(state, clock, "private"),
     callers: new AuthenticatorChain([digest, issued, access, tokens], clock),

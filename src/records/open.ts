@@ -1,5 +1,4 @@
-import { networksOf } from "../callout/address.ts";
-import { CallOut } from "../callout/call-out.ts";
+import type { CallOut } from "../callout/call-out.ts";
 import type { CallSink } from "../core/calls.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
@@ -14,7 +13,6 @@ import { Webhooks } from "./webhooks.ts";
 /** What a config says of them. */
 export interface RecordsConfig {
   readonly records: { readonly store: boolean; readonly file?: string; readonly retentionDays: number };
-  readonly exchange?: { readonly callbackNetworks: readonly string[] };
 }
 
 export interface RecordsParts {
@@ -22,6 +20,8 @@ export interface RecordsParts {
   readonly customers: () => Customers;
   /** Undefined where there is none, or none yet. */
   readonly store: () => CallRecords | undefined;
+  /** The one of this process: names hold threads of it. */
+  readonly callOut: CallOut;
   readonly gateway: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -35,8 +35,8 @@ export interface Records {
 }
 
 /** Everything that becomes of a call's record. */
-export function openRecords({ config, customers, store: opened, gateway, clock, log }: RecordsParts): Records {
-  const callOut = new CallOut({ networks: () => networksOf(config().exchange?.callbackNetworks ?? []) });
+export function openRecords(parts: RecordsParts): Records {
+  const { config, customers, store: opened, callOut, gateway, clock, log } = parts;
   const store = () => (config().records.store ? opened() : undefined);
   const file = new RecordFile({ path: () => config().records.file, log, lost: (count) => recorder.lostInFile(count) });
   const settled = (ids: readonly string[]) => recorder.settle(ids);
@@ -56,7 +56,6 @@ export function openRecords({ config, customers, store: opened, gateway, clock, 
     },
     close: async () => {
       upkeep.stop();
-      callOut.close();
       await recorder.close();
     },
   };

@@ -1,16 +1,17 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CallRecord } from "../../src/core/calls.ts";
 import { answered, cancelOf, establish, exchange, ring } from "../helpers/dialog.ts";
-import { acmeSecret } from "../helpers/gateway.ts";
+import { acmeSecret, startGateway } from "../helpers/gateway.ts";
 import { freshToken } from "../helpers/management.ts";
 import { credential, status } from "../helpers/raw-client.ts";
 import { header, recordRoutes, reply, request, tagOf, uriOf } from "../helpers/raw-sip.ts";
 import { HookServer, untilFiled, untilStored } from "../helpers/records.ts";
 import { inSeconds, Scene, signed, type User } from "../helpers/scene.ts";
 import { onStore } from "../helpers/stored.ts";
+import { temporaryDir } from "../helpers/temporary.ts";
 
 const hookSecret = "the-secret-of-the-webhook-in-tests";
 const operatorSecret = "the-secret-of-the-operator-in-tests";
@@ -131,6 +132,29 @@ describe("the record of a call", () => {
       all.length === 2 && all.every(({ end }) => end !== undefined);
     const tooLong = { endedBy: "gateway", reason: "call-seconds" };
     expect(await untilStored(scene.gateway.folder, { callId }, isOver)).toMatchObject([tooLong, tooLong]);
+  });
+});
+
+describe("calls that stand when the gateway stops", () => {
+  it("are ended by it, and recorded before it is gone", async () => {
+    const folder = temporaryDir("records");
+    const path = join(folder, "calls.jsonl");
+    const more = `records: { file: "${path}" }`;
+    const gateway = await startGateway({ upstreamUrls: [scene.kamailio.wsUrl], more });
+    const [alice, bob] = [
+      await scene.user("alice", "acme.example", gateway),
+      await scene.user("bob", "acme.example", gateway),
+    ];
+    const { callId } = await establish(alice, bob);
+    await gateway.close();
+    const ended = await untilFiled(path, (all) => all.length === 2);
+    expect(ended.map((record) => [record.callId, record.status, record.end !== undefined])).toEqual([
+      [callId, 200, true],
+      [callId, 200, true],
+    ]);
+    // The BYE of the one that is ended first may reach the other.
+    expect(ended.map(({ reason }) => reason)).toContain("draining");
+    rmSync(folder, { recursive: true });
   });
 });
 

@@ -16,7 +16,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   gateway: ["core", "sip", "auth", "policy", "telemetry", "state/port.ts"],
   "callout/address.ts": [],
   callout: ["core", "telemetry", "callout/address.ts"],
-  records: ["core", "callout", "callout/address.ts", "store/calls.ts", "telemetry"],
+  records: ["core", "callout", "store/calls.ts", "telemetry"],
   exchange: ["core", "auth", "policy", "callout", "telemetry", "store/port.ts", "state/port.ts"],
   api: ["core", "manage", "exchange", "auth", "telemetry", "store/port.ts", "store/calls.ts", "state/port.ts"],
   manage: ["core", "auth", "config", "store", "store/port.ts", "store/calls.ts"],

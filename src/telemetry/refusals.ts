@@ -29,7 +29,11 @@ const allClaimed = 5_000;
 /** Characters. */
 const longest = 255;
 
-type Kept = Omit<ShownRefusal, "remedy">;
+/** order: of all that were noted; several have the same millisecond. */
+interface Kept {
+  readonly order: number;
+  readonly told: Omit<ShownRefusal, "remedy">;
+}
 
 /**
  * The latest refusals of each customer, in memory. What was proved and what a stranger only claims are kept apart, so
@@ -39,6 +43,8 @@ export class Refusals {
   readonly #clock: Clock;
   readonly #proved = new LRUCache<string, Kept[]>({ maxSize: allProved, sizeCalculation: ({ length }) => length });
   readonly #claimed = new LRUCache<string, Kept[]>({ maxSize: allClaimed, sizeCalculation: ({ length }) => length });
+
+  #order = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -57,12 +63,12 @@ export class Refusals {
     const all = [this.#proved.get(customer), ...names.map((name) => this.#claimed.get(name))];
     return all
       .flatMap((kept) => kept ?? [])
-      .toSorted((a, b) => b.at - a.at)
-      .map((one) => ({ ...one, remedy: remedies[one.code] }));
+      .toSorted((a, b) => b.order - a.order)
+      .map(({ told }) => ({ ...told, remedy: remedies[told.code] }));
   }
 
   #kept({ refusal, way, address, user, origin, method, destination }: RefusedVisit, claimed: boolean): Kept {
-    return {
+    const told = {
       at: this.#clock.now(),
       code: refusal.code,
       sentence: shown(refusal.sentence),
@@ -74,6 +80,7 @@ export class Refusals {
       ...(method !== undefined && { method: shown(method) }),
       ...(destination && { destination }),
     };
+    return { order: this.#order++, told };
   }
 }
 

@@ -199,6 +199,12 @@ describe("refusals of a customer", () => {
     });
     expect((await over(operator(), "customers/initech/refusals")).body).toEqual(told.body);
     expect(JSON.stringify(told.body)).not.toMatch(/hooli|guess|4102444800/);
+    const asOps = ["--api", gateway.adminUrl, "--as", "ops", "--key", "-"];
+    const lines = await onStore(gateway.folder, ["refusals", "initech", "--limit", "2", ...asOps], operatorSecret);
+    expect(lines.stdout.trimEnd().split("\n")).toEqual([
+      expect.stringMatching(/credential-rejected\tmallory@initech\.example\t127\.0\.0\.1\t.*\tclaimed\t/),
+      expect.stringMatching(/destination-denied\talice@initech\.example\t127\.0\.0\.1\t.*\tproved\t.*dial/),
+    ]);
     expect((await over(own(), "customers/hooli/refusals")).status).toBe(404);
     expect((await over(own(), "customers/hooli/audit")).status).toBe(404);
     expect((await over(own(), "audit")).status).toBe(403);

@@ -89,6 +89,20 @@ describe("refusals that are remembered", () => {
     expect(refusals.of("x", names)).toHaveLength(5_000);
   });
 
+  it("are in their order within a millisecond too", () => {
+    const refusals = new Refusals({ now: () => 1 });
+    for (const user of ["a", "b"]) {
+      refusals.note({ refusal: expired, way: "sip", address: "x", customer: "acme", user });
+      refusals.note({ refusal: rejected, way: "sip", address: "x", claimed: "customer acme", user });
+    }
+    expect(refusals.of("acme", []).map(({ user, claimed }) => [user, claimed])).toEqual([
+      ["b", true],
+      ["b", false],
+      ["a", true],
+      ["a", false],
+    ]);
+  });
+
   it("hold texts of so many characters, and none that moves a cursor", () => {
     const { refusals, note } = scene();
     note({ customer: "acme", user: "a".repeat(5_000), origin: "https://x\u001b[2J\u202e.example\r\n" });

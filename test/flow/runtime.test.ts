@@ -1,14 +1,18 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { bindingsOf } from "../helpers/bindings.ts";
 import { answered, establish, ring } from "../helpers/dialog.ts";
 import { freshToken } from "../helpers/management.ts";
-import { status } from "../helpers/raw-client.ts";
-import { header, isReply, reply } from "../helpers/raw-sip.ts";
+import { code, status } from "../helpers/raw-client.ts";
+import { header, isReply, recordRoutes, reply, uriOf } from "../helpers/raw-sip.ts";
 import { Scene, type User } from "../helpers/scene.ts";
+import { onStore } from "../helpers/stored.ts";
 
 const keys = { acme: "the-api-secret-of-acme-in-tests", globex: "the-api-secret-of-globex-in-tests" };
 const operator = "the-secret-of-the-operator-in-tests";
 let scene: Scene;
+
+// One of them starts a process or two.
+vi.setConfig({ testTimeout: 60_000 });
 
 beforeAll(async () => {
   scene = await Scene.open({
@@ -105,6 +109,11 @@ describe("a session that is ended by hand", () => {
     expect(scene.gateway.log()).toContainEqual(
       expect.objectContaining({ msg: "connection ended by hand", connection: id, by: "customer:acme/a1" }),
     );
+    const audit = async (): Promise<unknown[]> =>
+      ((await onStore(scene.gateway.folder, ["audit", "list", "--customer", "acme", "--json"])).data.entries ??
+        []) as [];
+    const entry = { what: `session.end ${String(id)}`, by: "customer:acme/a1", customer: "acme", address: "127.0.0.1" };
+    await expect.poll(audit, { timeout: 20_000 }).toContainEqual(expect.objectContaining(entry));
     for (const client of [again, carol.client]) client.close();
   });
 
@@ -115,6 +124,20 @@ describe("a session that is ended by hand", () => {
     expect((await ask("ops", `/customers/acme/sessions/${String(id)}?calls=finish`, "DELETE")).status).toBe(204);
     await expect.poll(() => bindingsOf(scene.kamailio, alice.address)).toEqual([]);
     expect(status(await alice.prove("MESSAGE", `sip:${carol.address}`))).toBe(403);
+    const { callId, fromTag, toTag, ok } = call;
+    const replaces = {
+      ...{
+        method: "INVITE",
+        uri: uriOf(header(ok, "Contact")),
+        from: alice.address,
+        to: carol.address,
+        callId,
+        fromTag,
+      },
+      ...{ toTag, cseq: 300, routes: recordRoutes(ok).reverse() },
+      extra: [`Replaces: ${callId};from-tag=${fromTag};to-tag=${toTag}`],
+    };
+    expect(code(await alice.client.prove(replaces, alice.given))).toBe("credential-revoked");
     carol.client.send(call.fromCallee("BYE"));
     await answered(alice, call.callId, "BYE");
     expect((await alice.client.closed).code).toBe(4403);

@@ -267,6 +267,14 @@ describe("verify", () => {
     });
   });
 
+  it("says of a right one that it was taken back, and how", () => {
+    const revoked = [{ kind: "user", value: "alice", until: now + 60, calls: "end" }] as const;
+    const who = { accepted: false, code: "credential-revoked", customer: "acme", secondsLeft: 300 };
+    expect(judge({ revoked })).toMatchObject({ ...who, sentence: expect.stringContaining("has revoked") });
+    expect(judge({ suspended: "finish" })).toMatchObject({ ...who, sentence: expect.stringContaining("is suspended") });
+    expect(judge({ revoked: [{ ...revoked[0], until: now - 1 }] }).accepted).toBe(true);
+  });
+
   it.each([
     ["the second of the stamp", {}, 300, "accepted"],
     ["a second later", {}, 301, "credential-expired"],

@@ -89,4 +89,6 @@ function keep(all: LRUCache<string, Kept[]>, name: string, one: Kept, most: numb
   all.set(name, [...(all.get(name) ?? []), one].slice(-most));
 }
 
-const shown = (text: string): string => text.slice(0, longest).replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, "\ufffd");
+/** A copy, for a part of a text keeps the whole of it in memory: a message, a body. */
+const shown = (text: string): string =>
+  Buffer.from(text.slice(0, longest).replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, "\ufffd")).toString();

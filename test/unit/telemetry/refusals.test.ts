@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { refuse } from "../../../src/core/errors.ts";
 import type { RefusedVisit } from "../../../src/core/verdicts.ts";
 import { Refusals } from "../../../src/telemetry/refusals.ts";
+import { held } from "../../helpers/held.ts";
 
 const expired = refuse("credential-expired", "the credential has expired: get a new one");
 const rejected = refuse("credential-rejected", "the credential is not right");
@@ -101,6 +102,17 @@ describe("refusals that are remembered", () => {
       ["a", true],
       ["a", false],
     ]);
+  });
+
+  it("keep nothing of the message that a text was a part of", () => {
+    const { refusals, note } = scene();
+    const before = held();
+    for (let at = 0; at < 2_000; at++) {
+      const message = `${at} ${"x".repeat(20_000)}`;
+      note({ customer: `c${at}`, user: message.slice(2), method: message.slice(0, 30), origin: message.slice(0, 900) });
+    }
+    expect(held() - before).toBeLessThan(15_000_000);
+    expect(refusals.of("c1999", [])).toHaveLength(1);
   });
 
   it("hold texts of so many characters, and none that moves a cursor", () => {

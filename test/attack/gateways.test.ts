@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { TestGateway } from "../helpers/gateway.ts";
+import { chainSecret, type TestGateway } from "../helpers/gateway.ts";
 import { freePort } from "../helpers/ports.ts";
 import { credential, RawClient, status, unique } from "../helpers/raw-client.ts";
 import { header, reply } from "../helpers/raw-sip.ts";
 import { Scene, User } from "../helpers/scene.ts";
+import { grant, openUpstream } from "../helpers/upstream-client.ts";
 
 let scene: Scene;
 let second: TestGateway;
@@ -40,6 +41,29 @@ async function reaches(user: User): Promise<void> {
   expect(status(await sent)).toBe(200);
 }
 
+describe("an address whose gateway has lost its connection", () => {
+  /** A leg of this gateway under the address: how the upgrade was answered. */
+  async function announced(gateway: string, port: number): Promise<number> {
+    const headers = {
+      ...grant({ secret: chainSecret, user: "bob", domain: "acme.example" }),
+      "X-Postern-Gateway": gateway,
+    };
+    const announce = { host: "203.0.113.9", port };
+    const opened = await openUpstream({ url: scene.kamailio.wsUrl, headers, announce });
+    if (!opened.ok) return opened.status;
+    await opened.client.close();
+    return 101;
+  }
+
+  it("is kept for it, though nothing is registered under it: a call may have it, and the leg comes back", async () => {
+    expect(await announced("one", 40_001)).toBe(101);
+    const closed = Date.now();
+    while (Date.now() - closed < 1_000) expect(await announced("two", 40_001)).toBe(409);
+    expect(await announced("one", 40_001)).toBe(101);
+    expect(await announced("two", 40_002)).toBe(101);
+  });
+});
+
 describe("the same port at two gateways before one Kamailio", () => {
   it("gives nobody the calls of who had it first, nor hides them; both are reached", async () => {
     const port = await freePort();
@@ -55,7 +79,7 @@ describe("the same port at two gateways before one Kamailio", () => {
     for (const { client } of [bob, mallory, carol]) client.close();
   });
 
-  it("is had by the second once its leg is gone and nothing is bound under it", async () => {
+  it("is no hindrance to the second once its leg is gone and nothing is bound under it", async () => {
     const port = await freePort();
     const bob = await registered("bob", scene.gateway, port);
     bob.client.close();

@@ -89,7 +89,7 @@ describe("an announced address, of two gateways", () => {
   let kamailio: Kamailio;
   let port = 45_000;
   beforeAll(async () => {
-    kamailio = await startKamailio({ chainSecret });
+    kamailio = await startKamailio({ chainSecret, defines: { ADDRESS_KEPT: 1 } });
   });
   afterAll(() => kamailio.stop());
 

@@ -215,7 +215,10 @@ export class Leg implements Receiver {
     if (response.method === "INVITE") return this.#cancelled(response);
     this.#own.delete(key);
     if (response.method === "REGISTER" && response.status < 300) this.#unbound();
-    if (response.method === "BYE") this.dialogs.byeAnswered(response);
+    if (response.method === "BYE") {
+      this.dialogs.byeAnswered(response);
+      this.watch.heard(response);
+    }
     return true;
   }
 

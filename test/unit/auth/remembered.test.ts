@@ -88,7 +88,15 @@ describe("what is remembered of proofs", () => {
     const log = { info: quiet, warn: quiet, error: quiet };
     const keySets = new KeySets({ fetch: () => Promise.reject(new Error("asked for")), clock, log });
     const state = new MemoryState(clock);
-    const authenticator = new JwtAuthenticator({ customers: () => customers, clock, state, keySets });
+    // Time goes on, or so many new ones would be more than the customer's part of it.
+    let at = now * 1000;
+    const slow = {
+      now: () => {
+        at += 4;
+        return at;
+      },
+    };
+    const authenticator = new JwtAuthenticator({ customers: () => customers, clock: slow, state, keySets });
     const token = (n: number): Promise<string> =>
       signToken({ alg: "HS256" }, { sub: "alice@acme.example", exp: now + 300, n, pad: "x".repeat(5_900) }, shared);
     const first = await token(0);

@@ -42,7 +42,7 @@ export type Edit =
     }
   | { readonly kind: "remove"; readonly id: string; readonly expected?: number };
 
-/** Who does what. None of it holds a secret; what is too long is cut, control characters are shown. */
+/** Who does what. None of it holds a secret; what is too long is cut, control characters are replaced. */
 export interface Act {
   /** `cli:<user of the system>`, `operator:<id>`, `customer:<id>/<API key>`, `gateway`. */
   readonly by: string;

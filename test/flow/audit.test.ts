@@ -6,6 +6,7 @@ import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
 import { freshToken, operatorSecret } from "../helpers/management.ts";
 import { code, credential, RawClient, status } from "../helpers/raw-client.ts";
 import { change, onStore, storeCustomer } from "../helpers/stored.ts";
+import { signToken } from "../helpers/tokens.ts";
 
 // Most tests start several processes, one after the other.
 vi.setConfig({ testTimeout: 60_000 });
@@ -208,6 +209,18 @@ describe("refusals of a customer", () => {
     expect((await over(own(), "customers/hooli/refusals")).status).toBe(404);
     expect((await over(own(), "customers/hooli/audit")).status).toBe(404);
     expect((await over(own(), "audit")).status).toBe(403);
+  });
+
+  it("are those of a handshake too, whose token proved the customer", async () => {
+    const shared = "the-shared-secret-of-initech-0123456";
+    await over(operator(), "customers/initech/keys", "POST", { id: "j1", alg: "HS256", secret: shared });
+    const claims = { sub: "carol@initech.example", appID: "initech", exp: Math.floor(Date.now() / 1000) + 900 };
+    const token = await signToken({ alg: "HS256" }, claims, shared);
+    const client = await RawClient.connect(gateway.gatewayUrl, { path: `/?access_token=${token}` });
+    expect((await client.closed).code).toBe(4403);
+    const { refusals } = (await over(operator(), "customers/initech/refusals")).body as { refusals: object[] };
+    expect(refusals[0]).toMatchObject({ way: "handshake", code: "credential-ttl", claimed: false });
+    expect(JSON.stringify(refusals[0])).not.toContain(token.slice(-20));
   });
 
   it("stand beside who changed it, without the address of others, and what its keys proved", async () => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { openSync } from "node:fs";
+import { openSync, readdirSync } from "node:fs";
 import { setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import { answerOf } from "../peers.ts";
@@ -36,11 +36,16 @@ export async function forkChild(file: string, args: readonly string[], options: 
   all.push(child);
   child.setMaxListeners(0); // answerOf listens for an early end each time
   const pid = child.pid!;
-  if (options.nice !== undefined) setPriority(pid, options.nice);
   if (options.core !== undefined) pin(pid, options.core);
   if (options.idle) run("chrt", ["-a", "-i", "-p", "0", String(pid)]);
   const [{ port }] = (await answerOf(child)) as [{ port: number }];
+  if (options.nice !== undefined) putFirst(pid, options.nice);
   return { process: child, pid, port };
+}
+
+/** All its threads: a main thread that goes before those that collect V8's garbage waits for them, and does nothing else. */
+function putFirst(pid: number, nice: number): void {
+  for (const thread of readdirSync(`/proc/${pid}/task`)) setPriority(Number(thread), nice);
 }
 
 /** All its threads: those that collect V8's garbage too. */

@@ -35,16 +35,23 @@ interface Waiting {
 
 /** Few, for the first word comes with the connection, and what lives but a moment costs least. */
 const usualSilent = 1_000;
-/** Twenty seconds of turns: whoever comes back at once after a restart has room. */
+/**
+ * An address of which as many went within a second before it was their turn has few silent ones: what a flood keeps
+ * waiting outlives V8's young generation, and good users wait while that is collected.
+ */
+const mostGone = 50;
+const silentOfSuch = 8;
+/** Twenty seconds of turns at their soonest: whoever comes back at once after a restart has room. */
 const usualWaiting = 10_000;
 const usualInside = 2_000;
 const mostInNeed = 50;
 /**
  * Milliseconds from one to the next: a handshake costs as much as many messages, and others have calls. Sooner where one
- * who came in before was accepted: so those who come back after a restart do not wait as a flood does.
+ * who came in before was accepted, or many addresses wait: those who come back after a restart do not wait as a flood does.
  */
-const pace = 5;
+const pace = 10;
 const sooner = 2;
+const manyAddresses = 50;
 /** Bytes of a first word that always has room: a ClientHello, and an upgrade without a large token. */
 const usualWord = 4_096;
 /** Bytes of all first words, where others are longer. */
@@ -59,6 +66,11 @@ export class Turnstile {
   readonly #silent: Room;
   readonly #inside: Room;
   readonly #waiting = new FairQueue<Waiting>();
+  /** Who came and had no turn yet, by address and port. */
+  readonly #coming = new Set<string>();
+  /** How many of an address went before it was their turn, of late. */
+  readonly #gone = new Map<string, number>();
+  #forgetting: NodeJS.Timeout | undefined;
   #said = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -72,14 +84,18 @@ export class Turnstile {
   /** enter: does what a new connection is for, when it is its turn. A socket that has no room is destroyed. */
   come({ socket, crowd }: Comer, enter: () => void): void {
     const whose = addressKey(socket.remoteAddress ?? "");
-    if (!this.#mayWait(whose) || (!crowd && this.#silent.hasShare(whose))) {
+    if (!this.#mayWait(whose) || (!crowd && this.#hasSilentEnough(whose))) {
       socket.destroy();
       return;
     }
     const key = keyOf(socket);
     const leave = (): void => void socket.destroy();
     this.#silent.enter(key, { whose, leave });
-    socket.once("close", () => this.#leave(key));
+    this.#coming.add(key);
+    socket.once("close", () => {
+      this.#leave(key);
+      if (this.#coming.delete(key)) this.#count(whose);
+    });
     socket.on("error", leave);
     this.#listen({ socket, whose, enter });
   }
@@ -92,6 +108,7 @@ export class Turnstile {
   /** Nobody waits any more, or is waited for. */
   close(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#forgetting);
     this.#silent.clear();
     for (let next = this.#next(); next; next = this.#next()) next.socket.destroy();
   }
@@ -128,6 +145,19 @@ export class Turnstile {
     return this.#waiting.size < 2 * mostWaiting && this.#waiting.waitingOf(whose) < share;
   }
 
+  #count(whose: string): void {
+    this.#gone.set(whose, (this.#gone.get(whose) ?? 0) + 1);
+    this.#forgetting ??= setTimeout(() => {
+      this.#forgetting = undefined;
+      this.#gone.clear();
+    }, 1_000).unref();
+  }
+
+  #hasSilentEnough(whose: string): boolean {
+    const comesInVain = (this.#gone.get(whose) ?? 0) >= mostGone;
+    return (comesInVain && this.#silent.of(whose) >= silentOfSuch) || this.#silent.hasShare(whose);
+  }
+
   #hasRoomFor(bytes: number): boolean {
     return bytes <= usualWord || this.#said + bytes <= mostSaid;
   }
@@ -136,10 +166,15 @@ export class Turnstile {
     this.#timer = undefined;
     const next = this.#next();
     if (!next) return;
-    this.#timer = setTimeout(() => this.#turn(), this.#options.accepted() ? sooner : pace);
+    this.#timer = setTimeout(() => this.#turn(), this.#hurries() ? sooner : pace);
     const { socket, whose, enter } = next;
+    this.#coming.delete(keyOf(socket));
     this.#inside.enter(keyOf(socket), { whose, leave: () => void socket.destroy() });
     enter();
+  }
+
+  #hurries(): boolean {
+    return this.#waiting.lines >= manyAddresses || this.#options.accepted();
   }
 
   /** Who waits still and is not gone. */

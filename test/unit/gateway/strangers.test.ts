@@ -102,6 +102,16 @@ describe("who waits among strangers", () => {
     expect(read).toEqual([1, 2, 3]);
     expect(done).toHaveLength(6);
   });
+
+  it("has its messages handled together, once no socket is being read", () => {
+    const { strangers, come, done } = bench();
+    come(1, 1);
+    strangers.read("192.0.2.1", () => {});
+    come(3, 0.25);
+    vi.advanceTimersByTime(10);
+    vi.advanceTimersToNextTimer();
+    expect(done).toHaveLength(4);
+  });
 });
 
 describe("strangers' work", () => {

@@ -107,19 +107,45 @@ describe("the turnstile", () => {
     let accepted = 0;
     const { speaks, entered } = bench({ accepted: () => accepted-- > 0 });
     for (let at = 0; at < 10; at++) speaks("192.0.2.1");
-    milliseconds(2);
-    expect(entered).toHaveLength(1);
-    milliseconds(4);
-    expect(entered).toHaveLength(1);
+    const enteredIn = (count: number): number => {
+      milliseconds(count);
+      return entered.length;
+    };
+    expect([enteredIn(2), enteredIn(9)]).toEqual([1, 1]);
     accepted = 2;
-    milliseconds(1);
+    expect([enteredIn(1), enteredIn(2), enteredIn(2), enteredIn(9), enteredIn(1)]).toEqual([2, 3, 4, 4, 5]);
+  });
+
+  it("lets them in sooner where they come from many addresses", () => {
+    const { speaks, entered } = bench({ accepted: () => false });
+    for (let at = 0; at < 52; at++) speaks(`192.0.2.${at}`);
+    milliseconds(4);
     expect(entered).toHaveLength(2);
-    milliseconds(4);
+    milliseconds(9);
+    expect(entered).toHaveLength(3);
+    milliseconds(3);
     expect(entered).toHaveLength(4);
-    milliseconds(4);
-    expect(entered).toHaveLength(4);
-    milliseconds(1);
-    expect(entered).toHaveLength(5);
+  });
+
+  it("has few silent ones of an address whose others went before their turn, until a second later", () => {
+    const { comes, speaks } = bench({ accepted: () => false });
+    const open = (count: number): number => count - gone(Array.from({ length: count }, () => comes("192.0.2.1")));
+    for (let at = 0; at < 49; at++) speaks("192.0.2.1").destroy();
+    expect(open(9)).toBe(9);
+    comes("192.0.2.1").destroy();
+    expect(open(3)).toBe(0);
+    expect(comes("198.51.100.1").destroyed).toBe(false);
+    milliseconds(1_000);
+    expect(open(3)).toBe(3);
+  });
+
+  it("does not hold against an address who went after its turn", () => {
+    const { comes, speaks, entered } = bench();
+    const served = Array.from({ length: 60 }, () => speaks("192.0.2.1"));
+    milliseconds(200);
+    expect(entered).toHaveLength(60);
+    for (const socket of served) socket.destroy();
+    expect(gone(Array.from({ length: 20 }, () => comes("192.0.2.1")))).toBe(0);
   });
 
   it("passes over who went away while it waited", () => {

@@ -19,7 +19,7 @@ const [silence, lookEvery] = [10_000, 5_000];
 /** Milliseconds between two times of forgetting, until the first, and between two batches. */
 const [forgetEvery, firstForget, breath] = [3_600_000, 60_000, 50];
 /** Calls of one batch: others wait for the database meanwhile. */
-const perBatch = 1_000;
+const perBatch = 250;
 const day = 86_400_000;
 
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, breath));

@@ -40,7 +40,9 @@ const migrations: readonly string[] = [
   CREATE INDEX calls_of_customer ON postern.calls (customer, id);
   CREATE INDEX calls_of_caller ON postern.calls (caller, id) WHERE caller IS NOT NULL;
   CREATE INDEX calls_of_number ON postern.calls (number, id) WHERE number IS NOT NULL;
-  CREATE INDEX calls_by_call_id ON postern.calls (call_id);
+  CREATE INDEX calls_of_caller_there ON postern.calls (customer, caller, id) WHERE caller IS NOT NULL;
+  CREATE INDEX calls_of_number_there ON postern.calls (customer, number, id) WHERE number IS NOT NULL;
+  CREATE INDEX calls_by_call_id ON postern.calls (call_id, customer, id);
   CREATE INDEX calls_standing ON postern.calls (owner) WHERE standing;
   CREATE INDEX calls_owed ON postern.calls (owner) WHERE owed;
   CREATE TABLE postern.gateways (id text COLLATE "C" PRIMARY KEY, seen bigint NOT NULL);

@@ -33,7 +33,9 @@ const migrations: readonly string[] = [
   CREATE INDEX calls_of_customer ON calls (customer, id);
   CREATE INDEX calls_of_user ON calls (user, id) WHERE user IS NOT NULL;
   CREATE INDEX calls_of_number ON calls (number, id) WHERE number IS NOT NULL;
-  CREATE INDEX calls_by_call_id ON calls (call_id);
+  CREATE INDEX calls_of_user_there ON calls (customer, user, id) WHERE user IS NOT NULL;
+  CREATE INDEX calls_of_number_there ON calls (customer, number, id) WHERE number IS NOT NULL;
+  CREATE INDEX calls_by_call_id ON calls (call_id, customer, id);
   CREATE INDEX calls_standing ON calls (owner) WHERE standing = 1;
   CREATE INDEX calls_owed ON calls (owner) WHERE owed = 1;
   CREATE TABLE gateways (id TEXT PRIMARY KEY, seen INTEGER NOT NULL) STRICT, WITHOUT ROWID;

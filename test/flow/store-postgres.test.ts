@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ConfigFolder, least } from "../helpers/config-file.ts";
 import { answered, establish } from "../helpers/dialog.ts";
 import type { TestGateway } from "../helpers/gateway.ts";
+import { freshToken } from "../helpers/management.ts";
 import { type Postgres, startPostgres } from "../helpers/postgres.ts";
 import { code, credential, RawClient, status } from "../helpers/raw-client.ts";
 import { Scene, User } from "../helpers/scene.ts";
@@ -77,6 +78,7 @@ describe("two gateways on one PostgreSQL", () => {
   it("close at once the sockets of a secret that is revoked through one of them, and no other", async () => {
     const first = await storeCustomer(folder(), "initech");
     const second = String((await change(folder(), "secret", "add", "initech")).data.secret);
+    const key = (await change(folder(), "api-key", "add", "initech", "--id", "initech-key")).data;
     await takenUp();
     const register = (name: string, secret: string): Promise<User[]> =>
       Promise.all(gateways.map((gateway, at) => registered(`${name}${at}`, "initech.example", secret, gateway)));
@@ -84,7 +86,12 @@ describe("two gateways on one PostgreSQL", () => {
     const closed = Promise.all(
       losers.map(async ({ client }) => ({ code: (await client.closed).code, at: Date.now() })),
     );
-    await change(folder(), "secret", "revoke", "initech", "k1");
+    const token = freshToken(String(key.id), String(key.secret));
+    const revoked = await fetch(`${gateways[0].adminUrl}/v1/customers/me/secrets/k1`, {
+      method: "DELETE",
+      headers: { "X-OPENTOK-AUTH": token },
+    });
+    expect(revoked.status).toBe(204);
     const ends = await closed;
     expect(ends.map((end) => end.code)).toEqual([4403, 4403]);
     expect(Math.max(...ends.map(({ at }) => at)) - (await changedAt())).toBeLessThan(atOnce);
@@ -94,6 +101,7 @@ describe("two gateways on one PostgreSQL", () => {
 
   it("go on with calls and registrations while it is stopped, refuse changes, and are well after", async () => {
     const secret = await storeCustomer(folder(), "hooli");
+    const key = (await change(folder(), "api-key", "add", "hooli", "--id", "hooli-key")).data;
     await takenUp();
     const [alice, bob] = await Promise.all([
       registered("alice", "hooli.example", secret, gateways[0]),
@@ -109,6 +117,13 @@ describe("two gateways on one PostgreSQL", () => {
     expect(refused.stderr).toBe(
       `error: the store postgres://postern@127.0.0.1:${postgres.port}/postgres cannot be reached: nothing listens there\n`,
     );
+    const token = freshToken(String(key.id), String(key.secret));
+    const asked = await fetch(`${gateways[1].adminUrl}/v1/customers/me/secrets`, {
+      ...{ method: "POST", body: "{}" },
+      headers: { Authorization: `Bearer ${token}`, "content-type": "application/json" },
+    });
+    expect(asked.status).toBe(503);
+    expect(await asked.text()).not.toMatch(/the-password/);
     expect((await onStore(folder(), ["check"])).stderr).toMatch(
       /^not compared: the store .* nothing listens there\nok\n$/,
     );

@@ -36,6 +36,8 @@ export const meanings: Readonly<Record<string, string>> = {
   "chain.ttl": "Life of a grant, seconds: more than the clocks of both differ.",
   exchange: "The chain over HTTP: a customer's credential in, one of ours out.",
   "exchange.secret": "What exchanged credentials are minted with; not the chain's.",
+  "exchange.secrets":
+    "Several while rotating, newest first: exchanged credentials are minted with the first, all are taken.",
   "exchange.algorithm": "Of their HMAC.",
   "exchange.ttl": "Their longest life, seconds.",
   "exchange.callbackNetworks":

@@ -181,6 +181,6 @@ const derive = (config: Config, clock: Clock, instead: string): Derived => ({
   declared: once(() => declaredIn(config)),
   domains: new Set(config.gateway.domains),
   chain: new Chain(config.chain, clock),
-  keys: new OwnKeys({ chain: config.chain.secrets, exchange: config.exchange?.secret ?? instead }),
+  keys: new OwnKeys({ chain: config.chain.secrets, exchange: config.exchange?.secrets ?? [instead] }),
   trusted: trustedNetworks(config.gateway.trustedProxies),
 });

@@ -21,6 +21,8 @@ import type { OwnKeys } from "./own-keys.ts";
 /** What exchanged credentials are signed with: not the chain's secret. ttl: longest life, seconds. */
 export interface ExchangeSecret {
   readonly secret: string;
+  /** All that are good, newest first; absent: that one. */
+  readonly secrets?: readonly string[];
   readonly algorithm: HashName;
 }
 
@@ -112,8 +114,11 @@ export class IssuedAuthenticator implements Authenticator {
   #judge(presented: PresentedDigest | PresentedPassword, username: string, cut: number, parsed: Username): Proof {
     const exchange = this.#exchange();
     const opened = this.#keys().open(username.slice(cut + 1), username.slice(0, cut));
-    const signed = sign(exchange?.secret ?? "none", exchange?.algorithm ?? "sha1", username);
-    if (!shows(presented, username, signed) || !exchange || opened === undefined) {
+    const secrets = exchange ? (exchange.secrets ?? [exchange.secret]) : ["none"];
+    const right = secrets.filter((secret) =>
+      shows(presented, username, sign(secret, exchange?.algorithm ?? "sha1", username)),
+    );
+    if (right.length === 0 || !exchange || opened === undefined) {
       return { kind: "refused", refusal: rejected };
     }
     return this.#stands(username, parsed, JSON.parse(opened) as Handle);

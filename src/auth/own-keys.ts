@@ -22,19 +22,23 @@ interface KeySet {
 /**
  * The gateway's own keys, for what it issues and takes back itself. They are derived (HKDF-SHA-256, RFC 5869) from the
  * chain secret and the exchange secret together, so that gateways of one config share them, a restart keeps them, and
- * nobody has them who holds only one of the two: neither Kamailio. chain: newest first, each good while it rotates;
+ * nobody has them who holds only one of the two: neither Kamailio. Both newest first, each good while it rotates;
  * where there is no exchange secret, what nobody else knows stands in its place, and the keys are this object's alone.
  */
 export class OwnKeys {
   readonly #sets: readonly KeySet[];
 
-  constructor(secrets: { readonly chain: readonly string[]; readonly exchange?: string | undefined }) {
+  constructor(secrets: {
+    readonly chain: readonly string[];
+    readonly exchange?: string | readonly string[] | undefined;
+  }) {
     if (secrets.chain.length === 0) throw new RangeError("own keys need a chain secret");
-    const exchange = secrets.exchange ?? nobodysSecret();
-    this.#sets = secrets.chain.map((chain) => {
-      const material = JSON.stringify([chain, exchange]);
-      return { sealing: derive(material, "postern handle 1"), signing: derive(material, "postern token 1") };
-    });
+    const exchanges = [secrets.exchange ?? nobodysSecret()].flat();
+    const pairs = exchanges.flatMap((exchange) => secrets.chain.map((chain) => JSON.stringify([chain, exchange])));
+    this.#sets = pairs.map((material) => ({
+      sealing: derive(material, "postern handle 1"),
+      signing: derive(material, "postern token 1"),
+    }));
   }
 
   /** base64url of nonce, ciphertext and tag; bound to a text that must be the same at opening. */

@@ -35,7 +35,7 @@ interface Verdict {
 /** The gateway's own proving, over a config, what the store has beside it, and nothing that runs. */
 export function openVerdict(config: Config, clock: Clock, stored: readonly Customer[] = []): Verdict {
   const customers = new Customers([...config.customers, ...stored]);
-  const keys = new OwnKeys({ chain: config.chain.secrets, exchange: config.exchange?.secret });
+  const keys = new OwnKeys({ chain: config.chain.secrets, exchange: config.exchange?.secrets });
   const proving = composeProving({
     config: () => config,
     customers: () => customers,
@@ -70,7 +70,8 @@ async function judgePassword(
   if (!isAccount && !username.includes(";")) {
     const verdict = verify(customers, { username, password }, now);
     const direct =
-      !verdict.accepted && exchange && sameText(password, sign(exchange.secret, exchange.algorithm, username));
+      !verdict.accepted &&
+      exchange?.secrets.some((secret) => sameText(password, sign(secret, exchange.algorithm, username)));
     return { ...nothing, code: null, ...verdict, ...(direct && { sentence: forDirect }) };
   }
   const presented: PresentedPassword = { kind: "password", username, password, ...(isAccount && { account }) };

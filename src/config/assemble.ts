@@ -20,7 +20,7 @@ export function assemble(parsed: Parsed, folder: string): Config {
     },
     upstream: parsed.upstream,
     chain: { ...chain, secret: all[0] ?? "", secrets: all },
-    ...(parsed.exchange && { exchange: parsed.exchange }),
+    ...(parsed.exchange && { exchange: rotating(parsed.exchange) }),
     ...(turn?.secret !== undefined && { turn: { ...turn, secret: turn.secret } }),
     admin: parsed.admin,
     ...(hep && { hep }),
@@ -36,6 +36,12 @@ export function assemble(parsed: Parsed, folder: string): Config {
     customers: parsed.customers.map(customerOf),
     connectionsPerUser: perUser(parsed.customers),
   });
+}
+
+/** secret: the newest of them. */
+function rotating<Section extends { secret?: string | undefined; secrets?: string[] | undefined }>(section: Section) {
+  const secrets = section.secrets ?? (section.secret === undefined ? [] : [section.secret]);
+  return { ...section, secret: secrets[0] ?? "", secrets };
 }
 
 /** As a URL is written by everybody else: no default port, no slash after the host alone. */

@@ -10,6 +10,7 @@ const fromFiles: readonly string[] = [
   "chain.secret",
   "chain.secrets[]",
   "exchange.secret",
+  "exchange.secrets[]",
   "turn.secret",
   "admin.operators[].secret",
   "hep.authKey",

@@ -9,7 +9,7 @@ import { revokedRule } from "./revocation.ts";
 import { defaultListen } from "./schema.ts";
 import { isPostgres, readPostgresUrl } from "./store-url.ts";
 import { parseInstant } from "./values.ts";
-import type { Value } from "./walk.ts";
+import type { Value, ValueMap } from "./walk.ts";
 
 /** What several values of a config must agree on. Judged on the values as read, so that one bad value hides no other. */
 export function checkRules(root: Value, faults: Faults): void {
@@ -35,6 +35,7 @@ const rules: readonly Rule[] = [
   listenRule,
   proxyRule,
   chainRule,
+  exchangeRule,
   turnRule,
   ...ofCustomers,
   gatewayDomainsRule,
@@ -72,11 +73,20 @@ function proxyRule(root: Value, faults: Faults): void {
 
 function chainRule(root: Value, faults: Faults): void {
   const chain = at(root, ["chain"]);
-  if (chain !== undefined && !isMapValue(chain)) return;
-  const [one, several] = [chain?.secret, chain?.secrets];
-  if (one === undefined && several === undefined) faults.add(["chain", "secret"], "is required");
+  if (chain === undefined || isMapValue(chain)) oneOrSeveral("chain", chain, faults);
+}
+
+/** Without the section nothing is exchanged. */
+function exchangeRule(root: Value, faults: Faults): void {
+  const exchange = at(root, ["exchange"]);
+  if (isMapValue(exchange)) oneOrSeveral("exchange", exchange, faults);
+}
+
+function oneOrSeveral(section: string, given: ValueMap | undefined, faults: Faults): void {
+  const [one, several] = [given?.secret, given?.secrets];
+  if (one === undefined && several === undefined) faults.add([section, "secret"], "is required");
   if (one !== undefined && several !== undefined) {
-    faults.add(["chain", "secrets"], "stands beside chain.secret: give one of them, secrets while rotating");
+    faults.add([section, "secrets"], `stands beside ${section}.secret: give one of them, secrets while rotating`);
   }
 }
 
@@ -109,7 +119,7 @@ function turnRule(root: Value, faults: Faults): void {
 function secretsDifferRule(root: Value, faults: Faults): void {
   const kinds = [
     ["chain.secret", "chain.secrets[]"],
-    ["exchange.secret"],
+    ["exchange.secret", "exchange.secrets[]"],
     ["turn.secret"],
     ["admin.operators[].secret"],
     ["storeKey", "storeKeyBefore"],

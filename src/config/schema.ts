@@ -64,7 +64,8 @@ const chain = map({
 });
 
 const exchange = map({
-  secret,
+  secret: secret.optional(),
+  secrets: z.array(secret).min(1).optional(),
   algorithm: hash.default("sha1"),
   ttl: whole(1, day).default(300),
   callbackNetworks: list(network),

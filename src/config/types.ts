@@ -45,7 +45,10 @@ export interface Config {
   readonly upstream: { readonly urls: readonly string[]; readonly proxyProtocol: "v1" | "v2" | "off" };
   readonly chain: ChainConfig;
   readonly exchange?: {
+    /** The newest: what credentials are issued with. */
     readonly secret: string;
+    /** All that are valid, newest first. */
+    readonly secrets: readonly string[];
     readonly algorithm: HashName;
     /** Seconds. */
     readonly ttl: number;

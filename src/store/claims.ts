@@ -60,7 +60,7 @@ export function ownersIn(config: {
   readonly customers: readonly (Claiming & { readonly id: string })[];
   readonly gateway: { readonly domains: readonly string[] };
   readonly chain: { readonly secrets: readonly string[] };
-  readonly exchange?: { readonly secret: string };
+  readonly exchange?: { readonly secrets: readonly string[] };
   readonly turn?: { readonly secret: string };
   readonly admin: { readonly operators: readonly { readonly secret: string }[] };
   readonly storeKeys: readonly string[];
@@ -71,7 +71,7 @@ export function ownersIn(config: {
   };
   own("domain", config.gateway.domains, "gateway.domains has it");
   own("secret", config.chain.secrets, "chain has it");
-  own("secret", config.exchange ? [config.exchange.secret] : [], "exchange has it");
+  own("secret", config.exchange?.secrets ?? [], "exchange has it");
   own("secret", config.turn ? [config.turn.secret] : [], "turn has it");
   own(
     "secret",

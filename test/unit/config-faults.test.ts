@@ -225,6 +225,18 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
       3,
       /must differ from chain.secret \(line 2\)/,
     ],
+    [
+      after("exchange: { secret: the-exchange-secret-1, secrets: [the-exchange-secret-2] }"),
+      "exchange.secrets",
+      3,
+      /beside exchange.secret/,
+    ],
+    [
+      after("exchange: { secrets: [the-exchange-secret-1, chain-secret-of-the-test] }"),
+      "exchange.secrets[1]",
+      3,
+      /must differ from chain.secret \(line 2\)/,
+    ],
     [after("turn: { secret: chain-secret-of-the-test }"), "turn.secret", 3, /must differ from chain.secret/],
     [
       customer("secrets: [{ id: k, secret: chain-secret-of-the-test }]"),

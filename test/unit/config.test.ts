@@ -234,6 +234,7 @@ describe("what is not available yet", () => {
     ["turn: { urls: [] }", []],
     ["admin: { operators: [{ id: root, secret: the-operators-secret }] }", []],
     ["exchange: { secret: the-exchange-secret }", []],
+    ["exchange: { secrets: [the-exchange-secret, the-exchange-secret-before] }", []],
     ["state: redis://127.0.0.1", ["state"]],
     ["state: memory", []],
     ["store: sqlite:x.db", []],

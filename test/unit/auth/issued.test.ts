@@ -194,6 +194,19 @@ describe("a handle", () => {
     expect(bench.verdict(given)).toBe("credential-rejected");
   });
 
+  it("is good while the exchange secret rotates out, and no longer; what is new is under the newest", () => {
+    const bench = new Bench();
+    const secrets = ["a newer exchange secret", exchange.secret];
+    bench.exchange = { ...exchange, secret: secrets[0]!, secrets };
+    bench.keys = new OwnKeys({ chain: ["the chain secret"], exchange: secrets });
+    expect(bench.verdict(given)).toBe("proved");
+    const text = bench.keys.seal("x", "y");
+    expect(new OwnKeys({ chain: ["the chain secret"], exchange: secrets[0] }).open(text, "y")).toBe("x");
+    bench.exchange = { ...exchange, secret: secrets[0]!, secrets: [secrets[0]!] };
+    bench.keys = new OwnKeys({ chain: ["the chain secret"], exchange: [secrets[0]!] });
+    expect(bench.verdict(given)).toBe("credential-rejected");
+  });
+
   it("proves nothing where nothing is exchanged, not even under what stands in for the secret", () => {
     const bench = new Bench();
     bench.exchange = undefined;

@@ -28,8 +28,8 @@ import { recordOf } from "./sealed-item.ts";
 
 /** Records of one answer: the reader has other things to do between two. */
 const page = 500;
-/** Milliseconds that the first connection may take. */
-const openPatience = 10_000;
+/** Milliseconds that the first connection may take, and all that a start may have to bring forward or seal anew. */
+const [openPatience, longestOpen] = [10_000, 900_000];
 const putBack = "was put back to an earlier state: restart the gateway, which has what came after it";
 
 export interface PostgresOpening {
@@ -44,12 +44,14 @@ export interface PostgresOpening {
 /** Undefined where nothing is there and nothing is to be made. Rejects with a sentence where it cannot be used. */
 export async function openPostgres({ target, keys: texts, renew, make }: PostgresOpening): Promise<Ports | undefined> {
   let connection: PostgresConnection | undefined;
-  const timer = setTimeout(() => connection?.destroy("TOO_LATE"), openPatience);
+  const late = (): void => connection?.destroy("TOO_LATE");
+  let timer = setTimeout(late, openPatience);
   try {
     const server = serverOf(target);
     connection = new PostgresConnection(server);
     await connection.query("SELECT 1");
     clearTimeout(timer);
+    timer = setTimeout(late, longestOpen);
     if (!(await migrate(connection, make))) return undefined;
     const keys = await agreeOnKey(connection, texts, renew);
     const revision = Number((await readMeta(connection)).get("revision"));

@@ -93,6 +93,8 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
   #over = false;
   /** Why its calls end with it. */
   #reason: EndReason = "socket-lost";
+  /** Aborted when its leg is not to outlive its socket. */
+  readonly #cut = new AbortController();
   /** Of the latest request that went upstream. */
   #viaHost = "";
   #deadline: NodeJS.Timeout | undefined;
@@ -202,9 +204,20 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
     else if (visitor.takenBack) this.sendAway(visitor.takenBack, visitor.takenBackWhy, () => !!visitor.takenBack);
   }
 
-  /** Now, or when its calls have ended. stands: as in Departure. */
+  /** Now, or when its calls have ended; where the browser is gone, what it left. stands: as in Departure. */
   sendAway(calls: CallsThen, refusal: Refusal, stands?: () => boolean): void {
     if (this.#socket.readyState === this.#socket.OPEN) this.#departure.begin(calls, refusal, stands);
+    else if (calls === "finish" && this.inCall) this.#leg?.withdraw(this.#viaHost);
+    else {
+      this.#reason = refusal.code;
+      this.#cut.abort();
+    }
+  }
+
+  /** Its socket is gone, and its calls and binding are not yet. */
+  get lingers(): boolean {
+    const { signal } = this.#cut;
+    return this.#leg !== undefined && !this.#leg.isEnding && this.#context.limits().goneSeconds > 0 && !signal.aborted;
   }
 
   /** As who manages sees it; undefined before the first proof. */
@@ -270,9 +283,9 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
     this.#unwatch?.();
     this.#departure.stop();
     this.#intake.clear();
-    const { goneSeconds } = this.#context.limits();
-    if (this.#leg && !this.#leg.isEnding && goneSeconds > 0 && !hurry.aborted) {
-      await setTimeoutPromise(goneSeconds * 1000, undefined, { signal: hurry }).catch(() => {});
+    if (this.lingers && !hurry.aborted) {
+      const signal = AbortSignal.any([hurry, this.#cut.signal]);
+      await setTimeoutPromise(this.#context.limits().goneSeconds * 1000, undefined, { signal }).catch(() => {});
     }
     // All sockets of a gateway that stops are closed at once, by nobody's verdict.
     await this.#leg?.end(this.#viaHost, hurry.aborted && this.#reason === "socket-lost" ? "draining" : this.#reason);

@@ -62,6 +62,7 @@ export async function openGateway(options: GatewayOptions, context: Context): Pr
   const hall: Hall = {
     sockets,
     connections: new Set(),
+    lingering: new Set(),
     leaving: new Set(),
     hurry: new AbortController(),
     sources: options.sources,
@@ -87,7 +88,7 @@ export async function openGateway(options: GatewayOptions, context: Context): Pr
       if (server instanceof TlsServer) server.setSecureContext(read(files));
     },
     dismissRevoked: ({ customers, alsoRemoved }) => {
-      for (const connection of hall.connections) {
+      for (const connection of [...hall.connections, ...hall.lingering]) {
         const { customer } = connection;
         if (customer !== undefined && (customers?.has(customer) ?? true)) connection.dismissRevoked(alsoRemoved);
       }
@@ -106,6 +107,8 @@ export async function openGateway(options: GatewayOptions, context: Context): Pr
 interface Hall {
   readonly sockets: WebSocketServer;
   readonly connections: Set<Connection>;
+  /** Those whose browser is gone, and what it left is not: they can be sent away yet. */
+  readonly lingering: Set<Connection>;
   /** Aborted when the gateway closes: nobody waits for browsers to come back. */
   readonly hurry: AbortController;
   readonly sources: Sources;
@@ -232,7 +235,7 @@ function turnAway(
 const missedPings = new WeakMap<WebSocket, number>();
 
 function welcome(socket: WebSocket, peer: Peer, hall: Hall): void {
-  const { leaving, connections, context } = hall;
+  const { leaving, connections, lingering, context } = hall;
   const connection = new Connection(socket, peer, context);
   connections.add(connection);
   context.admission.enter(peer.address, connection);
@@ -245,12 +248,17 @@ function welcome(socket: WebSocket, peer: Peer, hall: Hall): void {
   socket.on("pong", () => missedPings.set(socket, 0));
   socket.on("close", (code) => {
     connections.delete(connection);
-    context.sessions.leave(connection);
+    if (connection.lingers) lingering.add(connection);
+    else context.sessions.leave(connection);
     const leave = connection
       .end(hall.hurry.signal)
       .catch((error: unknown) => context.log.error({ err: error }, "a leg could not be ended"));
     leaving.add(leave);
-    void leave.finally(() => leaving.delete(leave));
+    void leave.finally(() => {
+      leaving.delete(leave);
+      lingering.delete(connection);
+      context.sessions.leave(connection);
+    });
     context.admission.leave(peer.address, connection);
     context.metrics.connections.delete(connection);
     context.log.debug({ connection: connection.id, code }, "disconnected");

@@ -58,6 +58,7 @@ async function gone(user: User): Promise<void> {
   await expect.poll(() => bindingsOf(scene.kamailio, user.address)).toEqual([]);
 }
 
+const connected = (): Promise<number> => scene.gateway.metric("postern_connections");
 const asks = (user: User): Promise<string> => user.prove("OPTIONS", `sip:${user.domain}`);
 const again = async (user: User, given = user.given): Promise<User> =>
   new User(await scene.connect(), user.address, given);
@@ -122,6 +123,21 @@ describe("a revoked user", () => {
     expect(bindingsOf(scene.kamailio, carol.address)).toHaveLength(1);
     expect(scene.trunk.messages().filter((text) => text.startsWith("BYE ") && text.includes(other.callId))).toEqual([]);
     carol.client.close();
+  });
+
+  it("whose socket is gone keeps neither call nor binding for the time that others keep theirs", async () => {
+    const [alice, carol] = [await scene.user("alice"), await scene.user("carol")];
+    const [call, other] = [await inCall(alice), await inCall(carol)];
+    const standing = await connected();
+    for (const { client } of [alice, carol]) client.socket.terminate();
+    await expect.poll(connected).toBe(standing - 2);
+    revoke({ user: alice.address });
+    await hungUp(call.callId);
+    await expect.poll(() => bindingsOf(scene.kamailio, alice.address)).toEqual([]);
+    expect(bindingsOf(scene.kamailio, carol.address)).toHaveLength(1);
+    expect(scene.trunk.messages().filter((text) => text.startsWith("BYE ") && text.includes(other.callId))).toEqual([]);
+    revoke({ user: carol.address });
+    await hungUp(other.callId);
   });
 
   it("hears BYE in a call that it was called in, above the CSeq of who called", async () => {

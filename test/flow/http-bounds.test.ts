@@ -38,7 +38,7 @@ describe.each([
       text += chunk;
     });
     const statuses = (): string[] => [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status = ""]) => status);
-    await expect.poll(() => statuses().length).toBe(1_100);
+    await expect.poll(() => statuses().length, { timeout: 10_000 }).toBe(1_100);
     expect(statuses()).toEqual([...Array(1_000).fill("200"), ...Array(100).fill("503")]);
     const another = await dial(url());
     another.write(get(path));
@@ -58,7 +58,7 @@ describe("requests of one address to the public port, all sent at once", () => {
     flood.write(get("/healthz").repeat(1_000));
     other.write(get("/healthz"));
     expect(await first).toBeLessThan(900);
-    await expect.poll(answered).toBe(1_000);
+    await expect.poll(answered, { timeout: 10_000 }).toBe(1_000);
   });
 
   it("that are too many to wait end their connection, and others are served", async () => {

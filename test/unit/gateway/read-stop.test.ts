@@ -60,7 +60,7 @@ describe.each([
     await elsewhere();
     expect([got, ours.readableLength]).toEqual([5, 0]);
     ours.resume();
-    await expect.poll(() => got).toBe(size + 5);
+    await expect.poll(() => got, { timeout: 10_000 }).toBe(size + 5);
   });
 
   it("twin: by itself reads on though it is paused", async () => {
@@ -70,6 +70,6 @@ describe.each([
     await once(ours, "data");
     ours.pause();
     theirs.write(text);
-    await expect.poll(() => ours.readableLength).toBe(size);
+    await expect.poll(() => ours.readableLength, { timeout: 10_000 }).toBe(size);
   });
 });

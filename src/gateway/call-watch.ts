@@ -143,9 +143,9 @@ export class CallWatch {
 
   #begin(key: string, record: Growing, branch: string): void {
     const before = this.#calls.get(key);
-    // It forks to several Contacts of this leg, or what ended it was not seen.
-    if (before && record.direction === "in" && before.record.answer === undefined) {
-      before.branches.add(branch);
+    // It forks to several Contacts of this leg; or its caller says so, and what stands goes on.
+    if (before && record.direction === "in") {
+      if (before.branches.size < mostForks) before.branches.add(branch);
       return;
     }
     if (before) this.#end(key, before, ...this.#askedOr(before, { endedBy: "gateway", reason: "unanswered" }));

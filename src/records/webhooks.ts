@@ -72,7 +72,7 @@ export class Webhooks {
   /** A call that has ended, of a customer that wants it. */
   add(record: CallRecord): void {
     const queue = this.#queues.get(record.customer) ?? fresh();
-    if (queue.records.length >= mostOfCustomer || this.#waiting >= mostInAll) {
+    if (queue.records.length >= this.#mostOfEach) {
       this.#giveUp(record.customer, [record], "too many wait");
       return;
     }
@@ -88,6 +88,12 @@ export class Webhooks {
     this.#closed = true;
     for (const { timer } of this.#queues.values()) clearTimeout(timer);
     this.#queues.clear();
+  }
+
+  /** Where all wait for services that take nothing, there is as much again for those that have less than a share. */
+  get #mostOfEach(): number {
+    if (this.#waiting < mostInAll) return mostOfCustomer;
+    return this.#waiting < 2 * mostInAll ? Math.max(1, Math.floor(mostInAll / (this.#queues.size + 1))) : 0;
   }
 
   #later(customer: string, queue: Queue, milliseconds: number): void {

@@ -291,6 +291,24 @@ describe("a call that comes in", () => {
     expect(last()).toMatchObject({ endedBy: "far", seconds: 0 });
   });
 
+  it("is neither ended nor begun anew by another INVITE of its caller under the same Call-ID and tag", () => {
+    came("INVITE", far);
+    said(200, "INVITE", { ...far, to: "l1" });
+    came("INVITE", { ...far, branch: "g" });
+    said(482, "INVITE", { ...far, branch: "g", to: "l2" });
+    expect([watch.records.length, told.length]).toEqual([1, 2]);
+    pass(9_000);
+    hungUp({ tag: "f1", to: "l1" });
+    expect(last()).toMatchObject({ endedBy: "far", seconds: 9 });
+    expect(new Set(told.map(({ id }) => id)).size).toBe(1);
+  });
+
+  it("keeps no more of such INVITEs than there are forks", () => {
+    for (let at = 0; at < 40; at++) came("INVITE", { ...far, branch: `g${at}` });
+    for (let at = 0; at < 16; at++) said(486, "INVITE", { ...far, branch: `g${at}`, to: `l${at}` });
+    expect(last()).toMatchObject({ endedBy: "client", status: 486 });
+  });
+
   it("is apart from the one by which the client called itself", () => {
     went("INVITE");
     came("INVITE", { branch: "f" });

@@ -159,6 +159,20 @@ describe("a webhook", () => {
     ]);
   });
 
+  it("of many others that take nothing leaves room for one that does", async () => {
+    const dead = Array.from({ length: 25 }, (_, at) => hooked(`dead${at}`));
+    customers = new Customers([hooked("acme"), ...dead]);
+    answer = (request) => (request.url.includes("dead") ? new Promise(() => {}) : says(200)());
+    for (const { id } of dead) for (let at = 0; at < 1_000; at++) webhooks.add(call(id, at));
+    const { given_up } = webhooks.counts.records;
+    expect(webhooks.counts.waiting).toBeLessThanOrEqual(40_000);
+    const mine = Array.from({ length: 300 }, (_, at) => call("acme", at));
+    for (const record of mine) webhooks.add(record);
+    await pass(1_000);
+    expect(webhooks.counts.records).toEqual({ delivered: 300, given_up });
+    expect(settled.slice(-300)).toEqual(mine.map(({ id }) => id));
+  });
+
   it("that the customer no longer has is told nothing more", async () => {
     answer = says(500);
     webhooks.add(call());

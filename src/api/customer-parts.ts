@@ -136,7 +136,7 @@ export function revocationRoutes(customers: ManagedCustomers): readonly ManagedR
     {
       ...{ method: "POST", url },
       answer: (asked) =>
-        customers.change(asked, revoke(asked.body()), {
+        customers.change(asked, revoke(asked.body(), now(customers)), {
           what: (told) => `revoke ${kindIn(told)}`,
           path: first("revoked"),
           answer: ({ item, revision }) => done({ ...viewOf(item)?.revoked[0] }, { status: 201, revision }),

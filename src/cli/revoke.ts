@@ -67,7 +67,7 @@ async function revoke(customer: string, options: RevokeOptions): Promise<void> {
     customer,
     {
       what: () => `revoke ${kind}`,
-      edit: async () => (await import("../manage/revocations.ts")).revoke(entry),
+      edit: async () => (await import("../manage/revocations.ts")).revoke(entry, Math.floor(Date.now() / 1000)),
       ask: { method: "POST", part: "/revocations", body: entry },
       into: { list: "revoked" },
     },

@@ -2,22 +2,26 @@ import { revokedKinds } from "../config/revocation.ts";
 import { parseInstant } from "../config/values.ts";
 import type { CallsThen, Revocation } from "../core/identity.ts";
 import type { Item } from "../store/port.ts";
-import { absent, type Edit, entriesOf, made, withMember } from "./edit.ts";
+import { absent, type Edit, entriesOf, fault, made, refused, withMember } from "./edit.ts";
 
 export { revokedKinds };
 
 type Written = Readonly<Record<string, unknown>>;
 
-/** One that is there already, of the same kind and name, is replaced. entry: as in an item. */
+/** One that is there already, of the same kind and name, is replaced. entry: as in an item; now: Unix seconds. */
 export const revoke =
-  (entry: Written): Edit<Written> =>
+  (entry: Written, now: number): Edit<Written> =>
   (item) => {
+    if ((parseInstant(entry.until) ?? now) < now) return refused(fault("revoked[0].until", over));
     const kind = revokedKinds.find((one) => entry[one] !== undefined);
     const value = kind && entry[kind];
     const left =
       typeof value === "string" ? revokedOf(item).filter((one) => !isOf(one, kind!, value)) : revokedOf(item);
     return made({ ...item, revoked: [{ ...entry }, ...left] }, entry);
   };
+
+/** It would be dropped at once, and whoever asked would take it for revoked. */
+const over = "is over already, so nobody would be refused: give a time that is yet to come";
 
 /** It is taken again. */
 export const restore =

@@ -143,16 +143,24 @@ describe("what is taken from a customer", () => {
 
   it("is a user, credential, jti or handle, each once", () => {
     const alice = { user: "alice@acme.example", until: now + 60 };
-    const { item } = mustBeMade(revoke(alice));
+    const { item } = mustBeMade(revoke(alice, now));
     const later = { user: "alice@ACME.example", until: now + 90, calls: "finish" };
-    const replaced = mustBeMade(revoke(later), item).item;
+    const replaced = mustBeMade(revoke(later, now), item).item;
     expect(replaced.revoked).toEqual([later]);
     const jti = { jti: "alice@acme.example", until: now + 60 };
-    const both = mustBeMade(revoke(jti), replaced).item;
+    const both = mustBeMade(revoke(jti, now), replaced).item;
     expect(both.revoked).toEqual([jti, later]);
     expect(mustBeMade(restore("user", "alice@acme.example"), both).item.revoked).toEqual([jti]);
     expect(restore("handle", "alice@acme.example")(both)).toEqual({ kind: "absent", what: "revocation" });
-    expect(mustBeMade(revoke({ until: 1 }), both).item.revoked).toEqual([{ until: 1 }, jti, later]);
+    expect(mustBeMade(revoke({ until: now }, now), both).item.revoked).toEqual([{ until: now }, jti, later]);
+  });
+
+  it("is not until a time that is over: it would be dropped, and seem to be revoked", () => {
+    for (const until of [now - 1, 1, "1970-01-02"]) {
+      const refused = revoke({ user: "alice", until }, now)(acme);
+      expect(refused).toMatchObject({ kind: "refused", faults: [{ path: "revoked[0].until" }] });
+    }
+    expect(mustBeMade(revoke({ user: "alice", until: now }, now)).item.revoked).toHaveLength(1);
   });
 
   it("is forgotten when it has ended, and only then", () => {

@@ -7,6 +7,7 @@ import type { Edit } from "../manage/edit.ts";
 import type { Imported } from "../manage/import.ts";
 import type { ImportJob } from "../manage/import-messages.ts";
 import { customerRights, operatorRights, type Rights } from "../manage/rights.ts";
+import { customerRoom } from "../manage/room.ts";
 import { itemOf } from "../manage/view.ts";
 import type { State } from "../state/port.ts";
 import type { Item, Store } from "../store/port.ts";
@@ -106,6 +107,7 @@ export class ManagedCustomers {
       act: (told: Told) => asked.act(what(told)),
       expected: expected.revisions,
       rights: this.#rights(asked),
+      room: asked.manager.kind === "customer" ? customerRoom : undefined,
     };
     const outcome = await this.#inTurn(asked.id, () => this.#withinBudget(asked, () => work(desk, wish)));
     if (outcome === undefined) return spent;

@@ -21,6 +21,8 @@ export interface Wish<Told> {
   readonly expected?: readonly number[] | undefined;
   /** Default: an operator's. */
   readonly rights?: Rights;
+  /** Asked before all else: what it refuses is judged no further. */
+  readonly room?: Rights | undefined;
 }
 
 /** Nothing was changed but where it says so. */
@@ -53,6 +55,8 @@ export function changeCustomer<Told>(
     if (made.kind === "absent") return made;
     if (made.kind === "refused") return { ...made, denied: false };
     const item = dropEnded(made.item, desk.now());
+    const crowded = wish.room?.(record.item, item) ?? [];
+    if (crowded.length > 0) return { kind: "refused", denied: true, faults: crowded };
     const denied = (wish.rights ?? operatorRights)(record.item, item);
     const faults = [...denied, ...(await judgeOne(item, desk, store))];
     if (faults.length > 0) return { kind: "refused", denied: denied.length > 0, faults: eachPathOnce(faults) };

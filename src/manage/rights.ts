@@ -21,9 +21,9 @@ interface Change {
 }
 
 /** Each of a customer's requests looks through its secrets, and a stranger's costs as much as the most that anybody has. */
-const mostSecrets = 8;
-const mostOrigins = 100;
-const mostInbound = 1_000;
+export const mostSecrets = 8;
+export const mostOrigins = 100;
+export const mostInbound = 1_000;
 
 /**
  * What a customer may change of itself by its own API keys. A member that is not named here is the operator's, so that one

@@ -243,6 +243,17 @@ describe("a member that is not a customer's to change", () => {
     expect((await own("PATCH", "/me", { origins: origins.slice(1) })).status).toBe(200);
     expect((await own("PATCH", "/me", { origins: [] })).status).toBe(200);
   });
+
+  it.each([
+    ["keys", Array.from({ length: 5_000 }, () => ({ jwk: {} }))],
+    ["secrets", Array.from({ length: 20_000 }, () => ({}))],
+    ["origins", Array.from({ length: 30_000 }, () => 1)],
+    ["", Object.fromEntries(Array.from({ length: 6_000 }, (_, at) => [`m${at}`, 1]))],
+  ])("keeps the thread that carries the calls busy by no crowd of faults: %s", async (name, crowd) => {
+    const said = await refused("PATCH", "/me", name === "" ? crowd : { [name]: crowd });
+    expect(said.status).toBe(403);
+    expect(said.body.errors).toEqual([{ path: name, message: expect.stringContaining("more ") }]);
+  });
 });
 
 describe("a call that the operator does not allow", () => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { addCustomer, changeCustomer, removeCustomer } from "../../../src/manage/change.ts";
+import { fault } from "../../../src/manage/edit.ts";
 import { addText } from "../../../src/manage/lists.ts";
-import { customerRights } from "../../../src/manage/rights.ts";
+import { customerRights, type Rights } from "../../../src/manage/rights.ts";
 import { createSecret } from "../../../src/manage/secrets.ts";
 import { mergePatch } from "../../../src/manage/whole.ts";
 import { act, DeskStore, desk, deskNow } from "../../helpers/desk.ts";
@@ -48,6 +49,16 @@ describe("a change", () => {
     expect(await changeCustomer("acme", mergePatch({ origins: [] }), desk(store), wish)).toMatchObject({
       kind: "changed",
     });
+  });
+
+  it("that is too much to be judged is judged no further", async () => {
+    const store = new DeskStore(acme);
+    const room: Rights = () => [fault("origins", "has more than 100 entries")];
+    const wish = { act, rights: () => expect.fail("it was judged"), room };
+    expect(await changeCustomer("acme", mergePatch({ origins: [1] }), desk(store), wish)).toEqual({
+      ...{ kind: "refused", denied: true, faults: room({}, {}) },
+    });
+    expect(store.item("acme")).toBe(acme);
   });
 
   it("is made anew on what somebody else wrote meanwhile, unless a revision was asked for", async () => {

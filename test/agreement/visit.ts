@@ -22,6 +22,8 @@ export class Visit implements Watcher {
   #trips: readonly Trip[] = [];
   #next = 0;
   #current: Trip | undefined;
+  /** What the gateway said in nobody's place (md5): a BYE that the far end refused is said once more. */
+  readonly #own = new Set<string>();
   #values: readonly (readonly [string, string])[] = [];
   /** Announced by the leg, and how many messages Kamailio had reported of it before the texts. */
   #leg = { port: 0, before: 0 };
@@ -83,7 +85,11 @@ export class Visit implements Watcher {
     const taken = answer !== undefined && isReply(answer, 486, "OPTIONS") && last.forwarded;
     if (taken) await within(this.#arena.reports.taken(md5(taken)));
     else await this.#ending();
-    match(this.#trips, this.#arena.reports.on(this.#leg.port).slice(this.#leg.before));
+    const reports = this.#arena.reports.on(this.#leg.port).slice(this.#leg.before);
+    match(
+      this.#trips,
+      reports.filter((report) => !this.#own.has(report.md5)),
+    );
     return trips;
   }
 
@@ -115,8 +121,15 @@ export class Visit implements Watcher {
 
   toUpstream(bytes: Buffer): void {
     const trip = this.#current;
-    if (trip?.forwarded) trip.surplus++;
+    if (this.#isOwn(bytes)) this.#own.add(md5(bytes));
+    else if (trip?.forwarded) trip.surplus++;
     else if (trip) trip.forwarded = Buffer.from(bytes);
+  }
+
+  /** Of a branch that no text of these has. */
+  #isOwn(bytes: Buffer): boolean {
+    const branch = /^BYE .*?\nVia: [^\r]*;branch=(z9hG4bK[0-9a-f]{16})\r/s.exec(bytes.toString("latin1"))?.[1];
+    return branch !== undefined && !this.#trips.some(({ bytes: sent }) => sent.includes(branch));
   }
 
   verdict(code: string): void {

@@ -9,6 +9,13 @@ export const mostFaults = 200;
 export class Faults {
   readonly #found = new Map<string, Fault>();
   readonly #lines = new Map<string, number>();
+  readonly #room: number;
+  #more = 0;
+
+  /** room: so many are kept, of those beyond it how many there are. */
+  constructor(room = Number.POSITIVE_INFINITY) {
+    this.#room = room;
+  }
 
   /** Where a key or an entry stands, for the faults to come. */
   place(path: Path, line: number): void {
@@ -28,9 +35,17 @@ export class Faults {
     return 1;
   }
 
-  add(path: Path, message: string, line = this.line(path)): void {
+  add(path: Path, message: string, line?: number): void {
+    if (this.isFull) {
+      this.#more++;
+      return;
+    }
     const key = id(path);
-    if (!this.#found.has(key)) this.#found.set(key, { path: show(path), line, message });
+    if (!this.#found.has(key)) this.#found.set(key, { path: show(path), line: line ?? this.line(path), message });
+  }
+
+  get isFull(): boolean {
+    return this.#found.size >= this.#room;
   }
 
   /** For what is wrong with the text itself, where several faults have no path. */
@@ -52,14 +67,17 @@ export class Faults {
     return someOf(
       [...this.#found.values()].sort((a, b) => a.line - b.line),
       most,
+      this.#more,
     );
   }
 }
 
-export function someOf(faults: readonly Fault[], most = mostFaults): Fault[] {
-  const last = faults[most - 1];
-  if (faults.length <= most || !last) return [...faults];
-  return [...faults.slice(0, most), { path: "", line: last.line, message: `and ${faults.length - most} more faults` }];
+/** unkept: how many there are beyond those. */
+export function someOf(faults: readonly Fault[], most = mostFaults, unkept = 0): Fault[] {
+  const more = Math.max(0, faults.length - most) + unkept;
+  const last = faults[Math.min(most, faults.length) - 1];
+  if (more === 0 || !last) return [...faults];
+  return [...faults.slice(0, most), { path: "", line: last.line, message: `and ${more} more faults` }];
 }
 
 const id = (path: Path): string => JSON.stringify(path);

@@ -21,13 +21,17 @@ export function readItem(text: string): JsonObject | string {
 /** What a file of many says: candidates, and what could not be read, each with its line. */
 export type Many = Table;
 
+/** Characters of a line, and faults that are told: enough for one of each customer. */
+const longestLine = 1_048_576;
+const mostFaults = 20_000;
+
 /** A customer a line. */
 export function readLines(text: string): Many {
   const candidates: Candidate[] = [];
   const faults: Fault[] = [];
   for (const [at, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue;
-    const item = readItem(line);
+    const item = line.length > longestLine ? "is longer than any customer" : readItem(line);
     if (typeof item === "string") faults.push({ path: "", line: at + 1, message: item });
     else candidates.push({ item, line: at + 1 });
   }
@@ -64,7 +68,7 @@ export async function importMany(many: Many, { store, surroundings }: ImportDesk
   const there = store ? await present(many.candidates, store) : new Set<string>();
   const whole = await completed(many.candidates, there, wish.keys, store);
   const candidates = whole.map(({ candidate }) => candidate);
-  const faults = [...many.faults, ...(await judge(candidates, surroundings, store, Number.POSITIVE_INFINITY))];
+  const faults = [...many.faults, ...(await judge(candidates, surroundings, store, mostFaults))];
   if (!replace) faults.push(...many.candidates.filter(({ item }) => there.has(String(item.id))).map(already));
   if (faults.length > 0) return { kind: "refused", faults: faults.toSorted((a, b) => a.line - b.line) };
   const counts = { added: whole.length - there.size, replaced: there.size };

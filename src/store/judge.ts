@@ -1,6 +1,6 @@
 import { customerOf } from "../config/assemble.ts";
 import { customer as schema } from "../config/customer.ts";
-import { Faults } from "../config/faults.ts";
+import { Faults, mostFaults } from "../config/faults.ts";
 import { report } from "../config/issues.ts";
 import { checkCustomers } from "../config/rules.ts";
 import type { Config, Fault } from "../config/types.ts";
@@ -47,13 +47,14 @@ export async function judge(
   candidates: readonly Candidate[],
   { owners, callbackNetworks, discreet = false, places: { gateway, upstream, admin } }: Surroundings,
   store: Pick<Store, "taken"> | undefined,
-  most?: number,
+  most = mostFaults,
 ): Promise<readonly Fault[]> {
-  const faults = new Faults();
+  const faults = new Faults(most);
   const items = candidates.map(({ item }) => item);
   const root = { gateway, upstream, admin, exchange: { callbackNetworks }, customers: items } as unknown as Value;
   for (const [at, { item, line }] of candidates.entries()) {
     faults.place(["customers", at], line);
+    if (faults.isFull) break;
     forYamlAlone(item, ["customers", at], faults);
     const parsed = schema.safeParse(item);
     for (const issue of parsed.error?.issues ?? []) {

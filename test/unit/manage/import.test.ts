@@ -82,6 +82,26 @@ describe("many customers of one file", () => {
     expect(outcome.kind === "refused" && outcome.faults.map(({ line }) => line)).toEqual(lines.map((_, at) => at + 1));
   });
 
+  it("are told of in so many faults that there is room for", async () => {
+    const item = JSON.stringify({ id: "globex", domains: Array.from({ length: 30_000 }, () => 1) });
+    const outcome = await bring(readLines(`${item}\n${item}`), new DeskStore());
+    if (outcome.kind !== "refused") return expect.fail(outcome.kind);
+    expect(outcome.faults).toHaveLength(20_001);
+    expect(outcome.faults.at(-1)).toEqual({
+      path: "",
+      line: 1,
+      message: expect.stringMatching(/^and \d+ more faults$/),
+    });
+  });
+
+  it("of which one is longer than any are refused before it is read", async () => {
+    const outcome = await bring(readLines(`{"id":"hooli"}\n[${"1,".repeat(600_000)}`), new DeskStore());
+    expect(outcome).toEqual({
+      kind: "refused",
+      faults: [{ path: "", line: 2, message: "is longer than any customer" }],
+    });
+  });
+
   it("keep the secrets of those that they replace, and nothing else", async () => {
     const store = new DeskStore({ ...globex, numbers: ["+4930*"] });
     const many = readLines('{"id":"globex","domains":["globex.example"]}\r\n\r\n{"id":"hooli"}\r\n');

@@ -4,7 +4,8 @@ import type { Contact, Request } from "../sip/request.ts";
 
 /** What a REGISTER that is not answered yet changes. */
 interface Pending {
-  readonly bound: readonly string[];
+  /** Contact URI to its end, milliseconds. */
+  readonly bound: ReadonlyMap<string, number>;
   /** Where it succeeds. */
   readonly removed: "*" | readonly string[];
 }
@@ -45,14 +46,12 @@ export class Bindings {
   /** A REGISTER is to go upstream. cap: seconds that a binding may live. */
   asked(request: Request, cap: number): void {
     const { message, contacts } = request;
-    const bound = boundBy(request);
-    const removed = contacts === "*" ? contacts : contacts.filter((one) => !bound.includes(one)).map(uriOf);
-    for (const contact of bound) {
-      this.#until.delete(uriOf(contact));
-      this.#until.set(uriOf(contact), this.#clock.now() + Math.min(cap, expiryOf(contact, message)) * 1000);
-    }
-    for (const uri of above(this.#until, mostRemembered)) this.#drop(uri);
-    this.#pending.set(message.via.branch, { bound: boundUris(request), removed });
+    const bound = this.#ends(request, cap);
+    // What is both bound and removed may be there: Kamailio goes by what it had before.
+    const removed = contacts === "*" ? contacts : contacts.map(uriOf).filter((uri) => !bound.has(uri));
+    for (const [uri, until] of bound) this.#set(uri, Math.max(until, this.#until.get(uri) ?? 0));
+    this.#trim();
+    this.#pending.set(message.via.branch, { bound, removed });
     for (const branch of above(this.#pending, mostPending)) this.#pending.delete(branch);
   }
 
@@ -62,13 +61,39 @@ export class Bindings {
     if (!pending) return;
     this.#pending.delete(branch);
     if (success) this.#succeeded(pending);
-    else for (const uri of pending.bound) if (!this.#known.has(uri) && !this.#isAsked(uri)) this.#until.delete(uri);
+    else
+      for (const uri of pending.bound.keys()) if (!this.#known.has(uri) && !this.#isAsked(uri)) this.#until.delete(uri);
   }
 
+  /** What a later one asks for that has no answer yet stays as it is: the earlier one says nothing of it. */
   #succeeded({ bound, removed }: Pending): void {
-    if (removed === "*") this.clear();
-    else for (const uri of removed) this.#drop(uri);
-    for (const uri of bound) if (this.#until.has(uri)) this.#known.add(uri);
+    for (const uri of removed === "*" ? [...this.#until.keys()] : removed) if (!this.#isAsked(uri)) this.#drop(uri);
+    for (const [uri, until] of bound) {
+      this.#known.add(uri);
+      // Sooner than before only now: what Kamailio refuses leaves the time that it had.
+      if (!this.#isAsked(uri)) this.#set(uri, until);
+    }
+    this.#trim();
+  }
+
+  /** When what it binds ends, a Contact that it names twice as late as it may. */
+  #ends(request: Request, cap: number): ReadonlyMap<string, number> {
+    const ends = new Map<string, number>();
+    for (const contact of boundBy(request)) {
+      const until = this.#clock.now() + Math.min(cap, expiryOf(contact, request.message)) * 1000;
+      ends.set(uriOf(contact), Math.max(until, ends.get(uriOf(contact)) ?? 0));
+    }
+    return ends;
+  }
+
+  /** The latest is last. */
+  #set(uri: string, until: number): void {
+    this.#until.delete(uri);
+    this.#until.set(uri, until);
+  }
+
+  #trim(): void {
+    for (const uri of above(this.#until, mostRemembered)) this.#drop(uri);
   }
 
   #drop(uri: string): void {
@@ -83,7 +108,7 @@ export class Bindings {
   }
 
   #isAsked(uri: string): boolean {
-    for (const { bound } of this.#pending.values()) if (bound.includes(uri)) return true;
+    for (const { bound } of this.#pending.values()) if (bound.has(uri)) return true;
     return false;
   }
 }

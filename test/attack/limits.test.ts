@@ -66,6 +66,41 @@ describe("registrations above the customer's limit", () => {
     expect(status(await register(alice!, ["*"], 0))).toBe(200);
   });
 
+  it("are not hidden by the same Contact at 0, before or after it", async () => {
+    limits("registrations: 3");
+    const kept = bound();
+    for (const [at, order] of [
+      ["0", "60"],
+      ["60", "0"],
+      ["0", "60"],
+      ["0", "60"],
+      ["0", "60"],
+    ].entries()) {
+      const user = await someone(`both${at}`);
+      const contact = order.map((expires) => `<sip:a@${user.name}.invalid;transport=ws>;expires=${expires}`).join(", ");
+      const answer = await user.client.register(user.address, user.given, { contact });
+      expect(status(answer), `${at}`).toBe(at < 3 ? 200 : 503);
+    }
+    expect(bound() - kept).toBe(3);
+    for (const user of users.splice(2)) expect(status(await register(user, ["*"], 0))).toBe(200);
+  });
+
+  it("are not hidden by a shorter time that Kamailio refuses", async () => {
+    limits("registrations: 1");
+    const [alice, carol] = [await someone("alice"), await someone("carol")];
+    const contact = (seconds: number): string => `<sip:a@${alice.name}.invalid;transport=ws>;expires=${seconds}`;
+    const last = { callId: `register-${unique()}`, fromTag: `f${unique()}` };
+    const ask = (written: string, cseq: number): Promise<string> =>
+      alice.client.register(alice.address, alice.given, { ...last, contact: written, cseq });
+    expect(status(await ask(contact(60), 50))).toBe(200);
+    expect(status(await ask(contact(1), 10))).toBeGreaterThanOrEqual(400);
+    const over = Date.now() + 1_100;
+    await expect.poll(() => Date.now(), { timeout: 5_000 }).toBeGreaterThan(over);
+    await refused(carol, ["a"]);
+    for (const user of users.splice(2)) expect(status(await register(user, ["*"], 0))).toBe(200);
+    limits("registrations: 3");
+  });
+
   it("that begin at once on many sockets are not more either, and a user who reconnects renews its own", async () => {
     const many = await Promise.all(Array.from({ length: 8 }, (_, at) => someone(`at${at}`)));
     const answers = await Promise.all(many.map((user) => register(user, ["a"])));

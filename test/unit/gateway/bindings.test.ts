@@ -76,6 +76,36 @@ describe("bindings", () => {
     expect([bindings.size, bindings.has("sip:b@a.invalid"), bindings.has("sip:c@a.invalid")]).toEqual([2, true, false]);
   });
 
+  it("stay as they are asked for, whatever Kamailio answers to what was asked before", () => {
+    const { bindings, ask, done } = bench();
+    done([one], 60);
+    const [first, second] = [ask([one], 0), ask([one], 60)];
+    bindings.answered(first, true);
+    expect(bindings.size).toBe(1);
+    bindings.answered(second, true);
+    expect(bindings.size).toBe(1);
+    const [all, third] = [ask(["*"], 0), ask([one], 60)];
+    bindings.answered(all, true);
+    bindings.answered(third, true);
+    expect(bindings.size).toBe(1);
+    done([`${one};expires=0`, `${one};expires=60`]);
+    expect(bindings.size).toBe(1);
+  });
+
+  it("end sooner only where Kamailio has said so, and at the later of two times", () => {
+    const { clock, bindings, ask, done } = bench();
+    done([one], 60);
+    bindings.answered(ask([one], 1), false);
+    clock.ms = 2_000;
+    expect(bindings.size).toBe(1);
+    done([`${one};expires=50`, `${one};expires=1`]);
+    clock.ms = 4_000;
+    expect(bindings.size).toBe(1);
+    done([one], 1);
+    clock.ms = 6_000;
+    expect(bindings.size).toBe(0);
+  });
+
   it("are not asked for by a query, nor by an answer to nothing", () => {
     const { bindings, done } = bench();
     done([]);

@@ -10,9 +10,9 @@ export type CallsAtHand = () => CallRecords | undefined;
 /** Call records: a customer's own, or all for an operator. */
 export function callRoutes(calls: CallsAtHand, customers: ManagedCustomers): readonly ManagedRoute[] {
   return [
-    { method: "GET", url: "/v1/calls", who: "operator", answer: (asked) => find(asked, calls) },
+    { method: "GET", url: "/v1/calls", who: "operator", query: "any", answer: (asked) => find(asked, calls) },
     {
-      ...{ method: "GET", url: "/v1/customers/:id/calls" },
+      ...{ method: "GET", url: "/v1/customers/:id/calls", query: "any" },
       answer: async (asked) => {
         const found = await customers.find(asked);
         return found.kind === "refused" ? found.answer : find(asked, calls, asked.id);

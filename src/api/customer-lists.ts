@@ -35,7 +35,7 @@ function routesOf({ part, list, one, act, who }: List, customers: ManagedCustome
   return [
     { ...{ method: "GET", url }, answer: (asked) => readView(asked, customers, (view) => body(view[list])) },
     { ...{ method: "POST", url, ...only }, answer: add },
-    { ...{ method: "DELETE", url, ...only }, answer: remove },
+    { ...{ method: "DELETE", url, query: [one], ...only }, answer: remove },
   ];
 
   function add(asked: Asked): Promise<Answer> | Answer {
@@ -68,7 +68,7 @@ function inboundRoutes(customers: ManagedCustomers): readonly ManagedRoute[] {
   return [
     { ...{ method: "GET", url }, answer: (asked) => readView(asked, customers, ({ inbound }) => ({ inbound })) },
     { ...{ method: "POST", url }, answer: set },
-    { ...{ method: "DELETE", url }, answer: remove },
+    { ...{ method: "DELETE", url, query: ["number"] }, answer: remove },
   ];
 
   function set(asked: Asked): Promise<Answer> | Answer {

@@ -142,7 +142,7 @@ export function revocationRoutes(customers: ManagedCustomers): readonly ManagedR
           answer: ({ item, revision }) => done({ ...viewOf(item)?.revoked[0] }, { status: 201, revision }),
         }),
     },
-    { ...{ method: "DELETE", url }, answer: (asked) => unrevoke(asked, customers) },
+    { ...{ method: "DELETE", url, query: revokedKinds }, answer: (asked) => unrevoke(asked, customers) },
     {
       ...{ method: "POST", url: "/v1/customers/:id/suspend", who: "operator" },
       answer: (asked) => suspendOne(asked, customers),

@@ -32,7 +32,7 @@ export function importRoute(app: FastifyInstance, routes: ManagedRoutes, custome
       );
     }
     routes.addTo(own, {
-      ...{ method: "POST", url: "/v1/customers/import", who: "operator", bodyLimit },
+      ...{ method: "POST", url: "/v1/customers/import", who: "operator", query: ["replace", "check"], bodyLimit },
       answer: (asked) => bring(asked, customers),
     });
   });

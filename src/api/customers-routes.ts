@@ -9,7 +9,13 @@ import type { ManagedRoute } from "./managed.ts";
 /** Customers as a whole. */
 export function customersRoutes(customers: ManagedCustomers): readonly ManagedRoute[] {
   return [
-    { method: "GET", url: "/v1/customers", who: "operator", answer: (asked) => list(asked, customers) },
+    {
+      method: "GET",
+      url: "/v1/customers",
+      who: "operator",
+      query: ["after", "limit"],
+      answer: (asked) => list(asked, customers),
+    },
     { method: "POST", url: "/v1/customers", who: "operator", answer: (asked) => add(asked, customers) },
     { method: "GET", url: "/v1/customers/:id", answer: (asked) => show(asked, customers) },
     {

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Manager } from "../auth/management.ts";
+import { show } from "../config/faults.ts";
 import { isJsonObject, type JsonObject } from "../core/strict-json.ts";
 import { sameAddress } from "./addresses.ts";
 import { type Answer, type Asked, byOf, type Done, forOperators, noCustomer, type Refused, refused } from "./asked.ts";
@@ -14,6 +15,8 @@ export interface ManagedRoute {
   readonly url: string;
   /** Default: whoever proves to be one. */
   readonly who?: "operator";
+  /** What its query may name, each once; default: nothing. any: the route judges it itself. */
+  readonly query?: readonly string[] | "any";
   /** Bytes. Default 64 KiB. */
   readonly bodyLimit?: number;
   readonly answer: (asked: Asked) => Promise<Answer> | Answer;
@@ -59,7 +62,7 @@ export class ManagedRoutes {
         const manager = await authenticate(request, reply, this.#options);
         if (manager === undefined) return reply;
         const asked = askedBy(manager, request);
-        const refusal = mayAsk(asked, route);
+        const refusal = mayAsk(asked, route) ?? strangeIn(asked, route);
         if (refusal) return this.#send(request, reply, manager, refusal);
         this.#asked.set(request, asked);
         return undefined;
@@ -137,6 +140,15 @@ function mayAsk({ manager, id, params }: Asked, { who }: ManagedRoute): Refused 
   if (manager.kind === "operator") return undefined;
   if (params.id !== undefined && id !== manager.customer.id) return noCustomer;
   return who === "operator" ? forOperators : undefined;
+}
+
+/** One that is misspelled would be passed over: `chekc=true` would not check. */
+function strangeIn({ query }: Asked, { query: known = [] }: ManagedRoute): Refused | undefined {
+  if (known === "any") return undefined;
+  const strange = [...new Set(query.keys())].filter((name) => !known.includes(name) || query.getAll(name).length > 1);
+  if (strange.length === 0) return undefined;
+  const errors = strange.map((name) => ({ path: show([name]), message: "is not known, or is there twice" }));
+  return refused(400, "the query has faults: see errors", { code: "message-malformed", errors });
 }
 
 const isNone = refused(404, "an operator is no customer: ask for one by its id, or with a token of its API key");

@@ -25,11 +25,26 @@ export function runtimeRoutes(options: RuntimeOptions): readonly ManagedRoute[] 
     entries: runtime.calls(wanted).map((call) => shown(call, clock.now())),
   });
   return [
-    { method: "GET", url: "/v1/sessions", answer: (asked) => list(asked, sessions) },
-    { method: "GET", url: "/v1/live-calls", answer: (asked) => list(asked, calls) },
-    { method: "GET", url: "/v1/customers/:id/sessions", answer: (asked) => listOf(asked, sessions, customers()) },
-    { method: "GET", url: "/v1/customers/:id/live-calls", answer: (asked) => listOf(asked, calls, customers()) },
-    { method: "DELETE", url: "/v1/customers/:id/sessions/:session", answer: (asked) => kick(asked, options) },
+    { method: "GET", url: "/v1/sessions", query: page, answer: (asked) => list(asked, sessions) },
+    { method: "GET", url: "/v1/live-calls", query: page, answer: (asked) => list(asked, calls) },
+    {
+      method: "GET",
+      url: "/v1/customers/:id/sessions",
+      query: page,
+      answer: (asked) => listOf(asked, sessions, customers()),
+    },
+    {
+      method: "GET",
+      url: "/v1/customers/:id/live-calls",
+      query: page,
+      answer: (asked) => listOf(asked, calls, customers()),
+    },
+    {
+      method: "DELETE",
+      url: "/v1/customers/:id/sessions/:session",
+      query: ["calls"],
+      answer: (asked) => kick(asked, options),
+    },
     { method: "DELETE", url: "/v1/customers/:id/live-calls/:call", answer: (asked) => hangUp(asked, options) },
   ];
 }
@@ -37,6 +52,7 @@ export function runtimeRoutes(options: RuntimeOptions): readonly ManagedRoute[] 
 type Lister = (wanted: Wanted) => { readonly name: string; readonly entries: readonly { readonly id: string }[] };
 
 const most = 500;
+const page: readonly string[] = ["after", "limit"];
 
 const listOf = (asked: Asked, of: Lister, customers: Customers): Answer =>
   customers.byId(asked.id) ? list(asked, of) : noCustomer;

@@ -19,8 +19,13 @@ export function toldRoutes(told: ToldAtHand, customers: ManagedCustomers): reado
   return [
     { method: "GET", url: "/v1/customers/:id/refusals", answer: (asked) => refusals(asked, told, customers) },
     { method: "GET", url: "/v1/customers/:id/uses", answer: (asked) => uses(asked, customers) },
-    { method: "GET", url: "/v1/customers/:id/audit", answer: (asked) => ownAudit(asked, told, customers) },
-    { method: "GET", url: "/v1/audit", who: "operator", answer: (asked) => audit(asked, told) },
+    {
+      method: "GET",
+      url: "/v1/customers/:id/audit",
+      query: "any",
+      answer: (asked) => ownAudit(asked, told, customers),
+    },
+    { method: "GET", url: "/v1/audit", who: "operator", query: "any", answer: (asked) => audit(asked, told) },
   ];
 }
 

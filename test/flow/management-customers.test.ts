@@ -313,6 +313,25 @@ describe("what is asked of what is not there", () => {
     expect((await ops("PATCH", "/v1/customers/initech", { trunk: "x".repeat(70_000) })).status).toBe(413);
   });
 
+  it.each([
+    ["POST", "/import?chekc=true", "chekc"],
+    ["POST", "/import?check=true&check=false", "check"],
+    ["GET", "?limt=1", "limt"],
+    ["GET", "?limit=1&limit=500", "limit"],
+    ["GET", "/initech?fields=id", "fields"],
+    ["DELETE", "/initech?check=true", "check"],
+    ["DELETE", "/initech/origins?origin=https%3A%2F%2Fa.example&origin=https%3A%2F%2Fb.example", "origin"],
+    ["DELETE", "/initech/revocations?user=alice&user=bob", "user"],
+    ["DELETE", "/initech/sessions/1?call=finish", "call"],
+  ])("is not done by half where the query names what is not known, or twice: %s %s", async (method, path, name) => {
+    const body = method === "POST" ? '{"id":"half","domains":["half.example"]}' : undefined;
+    const type = { ...(body && { "content-type": "application/jsonl" }) };
+    const refused = await ops(method, `/v1/customers${path}`, body, type);
+    expect([refused.status, refused.body.errors]).toMatchObject([400, [{ path: name }]]);
+    expect((await ops("GET", "/v1/customers/half")).status).toBe(404);
+    expect((await ops("GET", "/v1/customers/initech")).status).toBe(200);
+  });
+
   it("where there is no store says so", async () => {
     const bare = await startManaged();
     try {

@@ -78,3 +78,6 @@ export const refusedBy = (code: Code, detail: string): Refused => refused(codes[
 export const forOperators = refused(403, "this is an operator's to do: ask whoever runs this gateway", {
   code: "permission-missing",
 });
+
+/** A name that nobody knows may be a secret put in the wrong place: not repeated. */
+export const shown = (name: string): string => (/^[A-Za-z][A-Za-z0-9_-]{0,23}$/.test(name) ? name : "[…]");

@@ -4,7 +4,7 @@ import { restore, resume, revoke, revokedKinds, suspend } from "../manage/revoca
 import { createSecret, listSecrets, promoteSecret, retireSecret, revokeSecret } from "../manage/secrets.ts";
 import { type CustomerView, viewOf } from "../manage/view.ts";
 import type { Item } from "../store/port.ts";
-import { type Answer, type Asked, done, nothing, refused } from "./asked.ts";
+import { type Answer, type Asked, done, nothing, refused, shown } from "./asked.ts";
 import { faulty, type ManagedCustomers } from "./customers.ts";
 import type { ManagedRoute } from "./managed.ts";
 
@@ -186,12 +186,8 @@ function suspendOne(asked: Asked, customers: ManagedCustomers): Promise<Answer> 
 
 export const malformed = { code: "message-malformed" } as const;
 
-/** A key that nobody knows may be a secret put in the wrong place: not repeated. */
 export const unknown = (members: object): { path: string; message: string }[] =>
-  Object.keys(members).map((name) => ({
-    path: /^[A-Za-z][A-Za-z0-9_-]{0,23}$/.test(name) ? name : "[…]",
-    message: "is not a known key",
-  }));
+  Object.keys(members).map((name) => ({ path: shown(name), message: "is not a known key" }));
 
 /** Of the route. */
 const nameIn = ({ params }: Asked, name: string): string => params[name] ?? "";

@@ -1,9 +1,18 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Manager } from "../auth/management.ts";
-import { show } from "../config/faults.ts";
 import { isJsonObject, type JsonObject } from "../core/strict-json.ts";
 import { sameAddress } from "./addresses.ts";
-import { type Answer, type Asked, byOf, type Done, forOperators, noCustomer, type Refused, refused } from "./asked.ts";
+import {
+  type Answer,
+  type Asked,
+  byOf,
+  type Done,
+  forOperators,
+  noCustomer,
+  type Refused,
+  refused,
+  shown,
+} from "./asked.ts";
 import { UnreadableBody } from "./body.ts";
 import { bodyOf, problem, answer as send } from "./http.ts";
 import { Idempotency, type IdempotencyOptions } from "./idempotency.ts";
@@ -147,7 +156,7 @@ function strangeIn({ query }: Asked, { query: known = [] }: ManagedRoute): Refus
   if (known === "any") return undefined;
   const strange = [...new Set(query.keys())].filter((name) => !known.includes(name) || query.getAll(name).length > 1);
   if (strange.length === 0) return undefined;
-  const errors = strange.map((name) => ({ path: show([name]), message: "is not known, or is there twice" }));
+  const errors = strange.map((name) => ({ path: shown(name), message: "is not known, or is there twice" }));
   return refused(400, "the query has faults: see errors", { code: "message-malformed", errors });
 }
 

@@ -215,6 +215,7 @@ export class Dialogs {
     const dialog = this.#dialogs.find(request.callId, toTag ?? "", fromTag);
     if (dialog && request.method === "BYE") this.#dialogs.endSoon(dialog);
     if (dialog) dialog.remoteCseq = Math.max(dialog.remoteCseq, request.cseq);
+    if (request.method === "CANCEL") this.#giveUp(request);
     this.#server.set(transactionKey(request), {
       head: replyHead(request),
       callId: request.callId,
@@ -235,6 +236,12 @@ export class Dialogs {
       until: this.#clock.now() + patience,
     });
     return true;
+  }
+
+  /** Whoever asked is told by itself that it is over (RFC 3261 §9.1); the client that says nothing to it rings no more. */
+  #giveUp({ via: { branch } }: Message): void {
+    const invite = this.#server.get(`${branch} INVITE`);
+    if (invite) invite.until = Math.min(invite.until, this.#clock.now() + linger);
   }
 
   /**

@@ -88,10 +88,12 @@ export async function openGateway(options: GatewayOptions, context: Context): Pr
       if (server instanceof TlsServer) server.setSecureContext(read(files));
     },
     dismissRevoked: ({ customers, alsoRemoved }) => {
-      for (const connection of [...hall.connections, ...hall.lingering]) {
+      const look = (connection: Connection): void => {
         const { customer } = connection;
         if (customer !== undefined && (customers?.has(customer) ?? true)) connection.dismissRevoked(alsoRemoved);
-      }
+      };
+      for (const connection of hall.connections) look(connection);
+      for (const connection of hall.lingering) look(connection);
     },
     drain: (seconds) => drain({ connections: hall.connections, seconds, random: Math.random }),
     close: async () => {

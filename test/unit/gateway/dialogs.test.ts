@@ -368,6 +368,25 @@ describe("a dialog the client takes", () => {
     expect(table.size).toBe(1);
   });
 
+  it("that is early does not outlive a CANCEL by more than 32 seconds, though the client says nothing to it", () => {
+    const other = { callId: "c2", vias: edge.replace("bKe", "bKother") };
+    for (const one of [{}, other]) {
+      deliver(incoming(one));
+      respond(ours(180, one));
+    }
+    deliver(incoming({ method: "CANCEL" }));
+    expect(table.calls).toBe(2);
+    now += 32_000;
+    expect(table.calls).toBe(1);
+  });
+
+  it("that was answered before the CANCEL came stands", () => {
+    take();
+    deliver(incoming({ method: "CANCEL" }));
+    now += 32_000;
+    expect(table.calls).toBe(1);
+  });
+
   it("that is early does not outlive an INVITE that is never answered", () => {
     deliver(incoming());
     respond(ours(180));

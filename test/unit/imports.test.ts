@@ -32,6 +32,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["*"],
   "keeping.ts": ["core", "store", "store/port.ts", "telemetry"],
   "live.ts": ["core", "auth", "gateway", "config.ts", "store"],
+  "managing.ts": ["api", "core", "gateway", "keeping.ts", "live.ts", "manage", "proving.ts", "store", "telemetry"],
+  "relaying.ts": ["core", "auth", "gateway", "keeping.ts", "live.ts", "policy", "proving.ts", "records", "telemetry"],
+  "serving.ts": ["api", "core", "gateway", "keeping.ts", "live.ts", "proving.ts", "telemetry"],
+  "watching.ts": ["gateway", "live.ts", "records", "telemetry"],
   "proving.ts": [
     "core",
     "auth",

@@ -33,6 +33,7 @@ export function detailOf(before: Item | undefined, after: Item | undefined, revi
 
 function shown(name: string, before: unknown, after: unknown): [string, unknown][] {
   if (entries.includes(name)) return [[name, ofEntries(list(before), list(after))]];
+  if (name === "revoked") return [[name, ofTexts(list(before).map(revocationText), list(after).map(revocationText))]];
   if (texts.includes(name)) return [[name, ofTexts(list(before), list(after))]];
   if (values.includes(name)) return [[name, { before: before ?? null, after: after ?? null }]];
   return [];
@@ -68,6 +69,13 @@ function pick(lists: Readonly<Record<string, readonly unknown[]>>): Detail {
 
 const byId = (all: readonly unknown[]): Map<string, unknown> =>
   new Map(all.map((one) => [String((one as { readonly id?: unknown } | null)?.id), one]));
+
+/** Who or what, by a name that every request shows anyhow, and until when: `user alice until 1767225600, end`. */
+function revocationText(entry: unknown): string {
+  const { until, calls = "end", ...named } = (entry ?? {}) as Readonly<Record<string, unknown>>;
+  const [[kind, name] = ["?", ""]] = Object.entries(named);
+  return `${kind} ${String(name).slice(0, 200)} until ${until}, ${calls}`;
+}
 
 const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 

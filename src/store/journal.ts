@@ -27,6 +27,8 @@ export class Journal {
   #timer: NodeJS.Timeout | undefined;
   #hourly: NodeJS.Timeout | undefined;
   #seen: AuditHead | undefined;
+  /** The reason that was told last, until it works again. */
+  #told: string | undefined;
   #closed = false;
 
   constructor(parts: JournalParts) {
@@ -58,11 +60,12 @@ export class Journal {
     for (const { by, what } of this.#waiting) this.#parts.log.error({ by, what }, "the audit has no room for an entry");
   }
 
-  /** One after the other; what fails is told, and tried again. */
+  /** One after the other; what fails is told, once for each reason, and tried again. */
   #inTurn(work: () => Promise<void>): void {
     this.#writing = this.#writing.then(work).catch((error: unknown) => {
       const reason = error instanceof Error ? error.message : "unknown";
-      this.#parts.log.error({ reason, waiting: this.#waiting.length }, "the audit fails");
+      if (reason !== this.#told) this.#parts.log.error({ reason, waiting: this.#waiting.length }, "the audit fails");
+      this.#told = reason;
       if (this.#closed || this.#timer) return;
       this.#timer = setTimeout(() => {
         this.#timer = undefined;
@@ -97,6 +100,7 @@ export class Journal {
   }
 
   #tell(head: AuditHead): void {
+    this.#told = undefined;
     this.#seen = head;
     this.#parts.log.info({ audit: headText(head) }, "audit");
   }

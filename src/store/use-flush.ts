@@ -19,6 +19,8 @@ export class UseFlush {
   readonly #parts: UseFlushParts;
   #timer: NodeJS.Timeout | undefined;
   #flushing: Promise<void> | undefined;
+  /** The reason that was told last, until it works again. */
+  #told: string | undefined;
 
   constructor(parts: UseFlushParts) {
     this.#parts = parts;
@@ -48,9 +50,12 @@ export class UseFlush {
     if (taken.length === 0) return;
     try {
       await uses()?.add(taken);
+      this.#told = undefined;
     } catch (error) {
       counts.giveBack(taken);
-      log.warn({ reason: error instanceof Error ? error.message : "unknown" }, "uses of secrets are not written yet");
+      const reason = error instanceof Error ? error.message : "unknown";
+      if (reason !== this.#told) log.warn({ reason }, "uses of secrets are not written yet");
+      this.#told = reason;
     }
   }
 }

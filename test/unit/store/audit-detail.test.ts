@@ -40,6 +40,19 @@ describe("what the audit tells of a change", () => {
     expect(detailOf(after, turned, 3)).toEqual({ revision: 3, changed: ["secrets"], secrets: { reordered: true } });
   });
 
+  it("is who was revoked, until when, and who is taken again", () => {
+    const before = { ...acme, revoked: [{ jti: "5e4e0c1b", until: 1_900_000_000, calls: "finish" }] };
+    const after = { ...acme, revoked: [{ user: "alice", until: "2099-01-01" }] };
+    expect(detailOf(before, after, 2)).toEqual({
+      revision: 2,
+      changed: ["revoked"],
+      revoked: { added: ["user alice until 2099-01-01, end"], removed: ["jti 5e4e0c1b until 1900000000, finish"] },
+    });
+    const handle = { handle: "N".repeat(3_000), until: 1_900_000_000 };
+    const { revoked } = detailOf(acme, { ...acme, revoked: [handle] }, 3) as { revoked: { added: string[] } };
+    expect(revoked.added[0]).toBe(`handle ${"N".repeat(200)} until 1900000000, end`);
+  });
+
   it("is no more than a name of what may be or hold a secret, and of what it does not know", () => {
     const webhook = { url: `https://acme.example/?key=${secret}`, secret };
     const after = { ...acme, webhook, permissionUrl: `https://acme.example/${secret}`, later: secret };

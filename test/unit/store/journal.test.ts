@@ -53,16 +53,23 @@ describe("what a gateway does itself", () => {
     await journal.close();
   });
 
-  it("is kept while the store fails, told once a second, and written when it is back", async () => {
+  it("is kept while the store fails, told once, tried every second, and written when it is back", async () => {
     const { store, journal, texts, lines } = scene();
     store.works = false;
     journal.note(act("one"));
     await settled();
     journal.note(act("two"));
     expect(lines).toMatchObject([{ msg: "the audit fails", reason: "the store is gone", waiting: 1 }]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(lines).toHaveLength(1);
     store.works = true;
     await vi.advanceTimersByTimeAsync(1_000);
     expect(texts()).toEqual(["one", "two"]);
+    store.works = false;
+    journal.note(act("three"));
+    await settled();
+    expect(lines.filter(({ msg }) => msg === "the audit fails")).toHaveLength(2);
+    store.works = true;
     await journal.close();
   });
 

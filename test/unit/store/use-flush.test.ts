@@ -1,15 +1,22 @@
+import { Writable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { type Use, UseCounts } from "../../../src/core/uses.ts";
 import { UseFlush } from "../../../src/store/use-flush.ts";
 import { createLog } from "../../../src/telemetry/log.ts";
-
-const log = createLog({ level: "silent" });
 
 function scene(isThere: (use: Use) => boolean = () => true) {
   const clock = { time: 1_000, now: () => clock.time };
   const counts = new UseCounts(clock);
   const written: (readonly Use[])[] = [];
   const store = { works: true };
+  const lines: string[] = [];
+  const destination = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(chunk.toString());
+      done();
+    },
+  });
+  const log = createLog({ destination });
   const uses = {
     add: async (some: readonly Use[]) => {
       if (!store.works) throw new Error("the store is gone");
@@ -17,7 +24,7 @@ function scene(isThere: (use: Use) => boolean = () => true) {
     },
     of: async () => [],
   };
-  return { clock, counts, written, store, flush: new UseFlush({ counts, uses: () => uses, isThere, log }) };
+  return { clock, counts, written, store, lines, flush: new UseFlush({ counts, uses: () => uses, isThere, log }) };
 }
 
 const use = (id: string, count: number, last: number): Use => ({ customer: "acme", kind: "secret", id, count, last });
@@ -37,10 +44,12 @@ describe("uses of secrets", () => {
   });
 
   it("keeps what cannot be written, and adds to it", async () => {
-    const { clock, counts, written, store, flush } = scene();
+    const { clock, counts, written, store, lines, flush } = scene();
     store.works = false;
     counts.note("acme", "secret", "k1");
     await flush.flush();
+    await flush.flush();
+    expect(lines).toHaveLength(1);
     clock.time = 3_000;
     counts.note("acme", "secret", "k1");
     store.works = true;

@@ -41,7 +41,7 @@ export const meanings: Readonly<Record<string, string>> = {
   "exchange.algorithm": "Of their HMAC.",
   "exchange.ttl": "Their longest life, seconds.",
   "exchange.callbackNetworks":
-    "Networks that `jwksUri` and `permissionUrl` may lead into beside public addresses, by `http://` too.",
+    "Networks that `jwksUri`, `permissionUrl` and `webhook.url` may lead into beside public addresses, by `http://` too.",
   turn: "`iceServers` for pages, minted by the same construction (coturn).",
   "turn.urls": "STUN and TURN URIs.",
   "turn.secret": "coturn's `static-auth-secret`.",

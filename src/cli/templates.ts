@@ -8,7 +8,8 @@ upstream:
 chain:
   secret: "${chainSecret}"   # shared with Kamailio: CHAIN_SECRET in its local.cfg
 admin:
-  listen: http://127.0.0.1:8089       # health and metrics
+  listen: http://127.0.0.1:8089       # health, metrics, management
+  # operators: [{ id: ops, secret: "file:ops.secret" }]   # who may manage all customers; postern sessions and kick ask as the first: docs/management.md
 # exchange: { secret: "file:exchange.secret" }   # POST /v1/exchange: credentials and JWTs for credentials of the gateway's
 # turn: { urls: ["turn:turn.${domain}:3478"], secret: "file:turn.secret" }   # iceServers, for coturn's use-auth-secret
 customers:

@@ -19,5 +19,5 @@ export function checkStore({ customers, store }: Pick<Config, "customers" | "sto
 }
 
 const unusable =
-  "see that the user who runs this may read it and that its key is the one of the config; run doctor as the gateway's user";
+  "mend it: until then no gateway starts, and one that runs goes on with what it read last; of a file, run doctor as the gateway's user";
 const tlsWanted = "turn ssl on at its server, and take sslmode out of the URL or set verify-full";

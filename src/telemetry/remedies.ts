@@ -10,7 +10,8 @@ export const remedies: Readonly<Record<Code, string>> = {
   "credential-expired": "let the page get a new one; where fresh ones are refused, compare the clocks",
   "credential-ttl": "mint it for a shorter time, or ask for a larger maxTtl",
   "credential-replayed": "get a new credential for each connection or call; else look who was at this address",
-  "credential-revoked": "exchange or authenticate again, with a secret or key that is in force",
+  "credential-revoked":
+    "get a new credential, under a secret or key that is in force; of who is revoked or suspended, take that back first",
   "origin-denied": "add the page's origin, if the page is yours",
   "identity-mismatch": "use one connection for each user; callFrom is for further From addresses",
   "method-denied": "add the method, if your pages should use it",

@@ -53,7 +53,11 @@ describe("the store", () => {
 
   it("that cannot be read fails, for a gateway would not start", () => {
     const stored = { kind: "unusable", sentence: "the store /postern.db is damaged" } as const;
-    expect(checkStore(base, stored)).toMatchObject({ state: "fail", found: "the store /postern.db is damaged" });
+    expect(checkStore(base, stored)).toMatchObject({
+      state: "fail",
+      found: "the store /postern.db is damaged",
+      advice: expect.stringContaining("no gateway starts"),
+    });
     expect(customersIn(stored)).toEqual([]);
   });
 });

@@ -18,10 +18,16 @@ export class Outbox {
     const { id, customer } = record;
     const known = this.#records.has(id);
     const count = this.#ofCustomer.get(customer) ?? 0;
-    if (!known && (this.#records.size >= most || count >= most * share)) return false;
+    if (!known && count >= this.#mostOfEach) return false;
     this.#records.set(id, record);
     if (!known) this.#ofCustomer.set(customer, count + 1);
     return true;
+  }
+
+  /** Where it is full there is as much again for customers that have less than a share. */
+  get #mostOfEach(): number {
+    if (this.#records.size < most) return most * share;
+    return this.#records.size < 2 * most ? Math.max(1, Math.floor(most / (this.#ofCustomer.size + 1))) : 0;
   }
 
   has(id: string): boolean {

@@ -150,7 +150,7 @@ describe("a store that takes nothing", () => {
     expect(store?.kept.get(record.id)?.record.end).toBeDefined();
   });
 
-  it("loses no more than what there is no room for, which is counted and told once", async () => {
+  it("loses no more than what there is no room for, which is counted and told once; who has little waiting loses nothing", async () => {
     store!.fails = true;
     recorder.note(ringing(99_999));
     await pass(500);
@@ -160,6 +160,9 @@ describe("a store that takes nothing", () => {
     expect(lines().filter((line) => line === "call records are lost to the store")).toHaveLength(1);
     for (let at = 0; at < 12_000; at++) recorder.note(ringing(at, { customer: "globex" }));
     expect(recorder.counts.waiting).toBe(20_000);
+    const { lost } = recorder.counts;
+    for (let at = 0; at < 300; at++) recorder.note(ringing(at, { customer: "initech" }));
+    expect(recorder.counts).toMatchObject({ waiting: 20_300, lost });
     store!.fails = false;
     await pass(60_000);
     expect(store?.kept.size).toBeGreaterThanOrEqual(20_000);

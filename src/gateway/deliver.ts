@@ -14,6 +14,7 @@ import type { CallWatch } from "./call-watch.ts";
 import { refusalHeaders } from "./challenge.ts";
 import type { Dialogs } from "./dialogs.ts";
 import type { Inlet } from "./pressure.ts";
+import type { Shown } from "./shown.ts";
 import type { Hangup } from "./transactions.ts";
 
 /** What this step needs to know of a leg. */
@@ -22,6 +23,7 @@ export interface Receiver {
   readonly dialogs: Dialogs;
   readonly watch: CallWatch;
   readonly bindings: Bindings;
+  readonly shown: Shown;
   /** To tag of responses of our own to upstream. */
   readonly tag: string;
   readonly client: {
@@ -33,7 +35,6 @@ export interface Receiver {
     readonly tap: Tap;
     deliver(bytes: Buffer, binary: boolean, from: Inlet, about: About): void;
   };
-  hasShown(user: string | undefined, host: string): boolean;
   /** What the gateway said in the client's place is nobody else's to hear the answer of. */
   answersUs(response: Message): boolean;
   endAnswered(call: Hangup, response: Message): void;
@@ -108,7 +109,7 @@ function admit(leg: Receiver, request: Message, binary: boolean, from: Inlet, lo
   // To an answer of our own.
   if (request.method === "ACK" && request.to.params.get("tag") === leg.tag) return false;
   const uri = parseUri(request.requestUri);
-  const shown = uri !== undefined && leg.hasShown(uri.user, uri.host);
+  const shown = uri !== undefined && leg.shown.has(uri.user, uri.host);
   const reached = isNew(request) ? leg.client.callable : leg.client.reachable;
   if (shown && reached && leg.dialogs.delivered(request)) {
     leg.watch.came(request, leg.identity);

@@ -1,4 +1,3 @@
-import { isUtf8 } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import type { WebSocket } from "ws";
 import type { CallSink, EndReason } from "../core/calls.ts";
@@ -7,8 +6,6 @@ import { PosternError } from "../core/errors.ts";
 import { address, type Identity } from "../core/identity.ts";
 import type { Message } from "../sip/message.ts";
 import type { ReplyHead } from "../sip/reply.ts";
-import type { Contact } from "../sip/request.ts";
-import { scan } from "../sip/scan.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Tap } from "../telemetry/tap.ts";
 import type { About } from "../telemetry/trace.ts";
@@ -18,7 +15,11 @@ import type { Chain } from "./chain.ts";
 import { deliver, type Receiver } from "./deliver.ts";
 import { Dialogs } from "./dialogs.ts";
 import { ackAndBye, farewell, farewellToLate, hangup, newVia, type Registration, unregister } from "./farewell.ts";
+import { answered, keysOf, say } from "./own-words.ts";
 import { Inlet, Outlet } from "./pressure.ts";
+import { Registered } from "./registered.ts";
+import { Retry } from "./retry.ts";
+import { Shown } from "./shown.ts";
 import { type CallName, type Hangup, transactionKey } from "./transactions.ts";
 import { AddressTaken, type Announced, type Opened, openUpstream, type UpstreamOptions } from "./upstream.ts";
 
@@ -53,13 +54,6 @@ export interface LegParts {
   readonly calls: CallSink;
 }
 
-const maxShown = 32;
-/** As many as Kamailio keeps for a user. */
-const maxBindings = 10;
-const firstRetry = 250;
-const lastRetry = 10_000;
-const graceMs = 5_000;
-const leaveMs = 3_000;
 /** Addresses that are tried where another gateway has them. */
 const mostAddresses = 8;
 
@@ -73,6 +67,7 @@ export class Leg implements Receiver {
   readonly dialogs: Dialogs;
   readonly watch: CallWatch;
   readonly bindings: Bindings;
+  readonly shown = new Shown();
   readonly client: ClientEnd;
   /** An INVITE waits for this leg to open: a call already, where calls are counted. */
   callWaits = false;
@@ -81,23 +76,14 @@ export class Leg implements Receiver {
   readonly #parts: LegParts;
   #upstream: { readonly socket: WebSocket; readonly url: string; readonly outlet: Outlet } | undefined;
   #opening: Promise<void> | undefined;
-  #retry: NodeJS.Timeout | undefined;
-  #retryMs = firstRetry;
+  readonly #retry = new Retry();
   #ended = false;
   #ending: Promise<void> | undefined;
   /** Transactions of the gateway's own beside the client's; lost with the connection. */
   readonly #own = new Set<string>();
   /** The host of the client's Via, where its binding is to be taken back while calls go on. */
   #withdrawn: string | undefined;
-  /** Milliseconds until when Kamailio may hold a binding under our address. */
-  #registeredUntil = 0;
-  #registration: Registration | undefined;
-  /** The upstream urls that may have the binding; another's word that it is gone counts for nothing. */
-  readonly #registeredAt = new Set<string>();
-  /** `user@host` and hosts of the Contacts that the client has shown, newest last. */
-  readonly #shown = new Set<string>();
-  /** The Contact URI whose entries are the newest of them. */
-  #newest = "";
+  readonly #registered: Registered;
 
   constructor(identity: Identity, announced: Announced, client: ClientEnd, parts: LegParts) {
     this.identity = identity;
@@ -107,6 +93,7 @@ export class Leg implements Receiver {
     this.dialogs = new Dialogs(parts.clock);
     this.watch = new CallWatch(parts);
     this.bindings = new Bindings(parts.clock);
+    this.#registered = new Registered(parts.clock);
   }
 
   get isOpen(): boolean {
@@ -133,40 +120,14 @@ export class Leg implements Receiver {
     this.#upstream.outlet.send(bytes, binary, cause);
   }
 
-  /** Remember what the client said it can be reached at. */
-  show(contacts: "*" | readonly Contact[]): void {
-    if (contacts === "*") return;
-    for (const { uri, address: contact } of contacts) {
-      if (contact.uri === this.#newest) continue;
-      this.#newest = contact.uri;
-      this.#remember(hostEntry(uri.host));
-      this.#remember(`${uri.user ?? ""}@${uri.host}`);
-    }
-  }
-
-  hasShown(user: string | undefined, host: string): boolean {
-    return this.#shown.has(`${user ?? ""}@${host}`);
-  }
-
-  hasShownHost(host: string): boolean {
-    return this.#shown.has(hostEntry(host));
-  }
-
   /** A REGISTER that binds for so many seconds has gone upstream. */
   registers(registration: Registration, forSeconds: number): void {
     this.#withdrawn = undefined;
-    const known = this.#registration?.contacts ?? [];
-    const fresh = registration.contacts.filter((uri) => !known.includes(uri));
-    const contacts = fresh.length === 0 ? known : [...new Set([...known, ...fresh])].slice(-maxBindings);
-    if (this.#upstream) this.#registeredAt.add(this.#upstream.url);
-    // A number too low for one of them would leave them all in place (RFC 3261 §10.3), where a client's numbers fall.
-    const former = this.#registration?.callId === registration.callId ? this.#registration.cseq : 0;
-    this.#registration = { ...registration, contacts, cseq: Math.max(former, registration.cseq) };
-    this.#registeredUntil = Math.max(this.#registeredUntil, this.#parts.clock.now() + forSeconds * 1000 + graceMs);
+    this.#registered.add(registration, forSeconds, this.#upstream?.url);
   }
 
   get isRegistered(): boolean {
-    return this.#registeredUntil > this.#parts.clock.now();
+    return this.#registered.current !== undefined;
   }
 
   /** This url no longer answers: a leg on it goes to another. */
@@ -177,8 +138,9 @@ export class Leg implements Receiver {
   /** Its client gets nothing new any more: the binding is taken back, and calls go on. host: of the client's Via. */
   withdraw(host: string): void {
     this.#withdrawn = host;
-    if (!this.#registration || !this.isRegistered) return;
-    this.say([unregister(this.#registration, newVia(host), this.#parts.chain().lines(this.identity))]);
+    const registration = this.#registered.current;
+    if (!registration) return;
+    this.say([unregister(registration, newVia(host), this.#parts.chain().lines(this.identity))]);
   }
 
   /** Says something in the client's place; the answers are not the client's. Nothing where upstream is not open. */
@@ -234,9 +196,8 @@ export class Leg implements Receiver {
 
   /** Taken back at the one upstream that had it. */
   #unbound(): void {
-    if ([...this.#registeredAt].some((url) => url !== this.#upstream?.url)) return;
-    this.#registration = undefined;
-    this.#registeredUntil = 0;
+    if (!this.#registered.isOnlyAt(this.#upstream?.url)) return;
+    this.#registered.clear();
     this.bindings.clear();
   }
 
@@ -256,19 +217,19 @@ export class Leg implements Receiver {
   async #end(host: string, reason: EndReason): Promise<void> {
     this.#ended = true;
     this.watch.close(reason);
-    clearTimeout(this.#retry);
+    this.#retry.stop();
     // Whoever got the address meanwhile would be announced beside it. A failure is in the log.
     await this.#opening?.catch(() => {});
     const tidy = await this.#takeLeave(host);
     this.#upstream?.socket.close(1000);
-    this.#parts.ended(this, tidy ? 0 : this.#registeredUntil);
+    this.#parts.ended(this, tidy ? 0 : this.#registered.until);
   }
 
   /** Whether upstream has answered everything within the time it has. */
   async #takeLeave(host: string): Promise<boolean> {
-    const { chain, clock } = this.#parts;
-    const registration = this.#registeredUntil > clock.now() ? this.#registration : undefined;
-    const parts = { dialogs: this.dialogs, registration, lines: chain().lines(this.identity), host, tag: this.tag };
+    const registration = this.#registered.current;
+    const lines = this.#parts.chain().lines(this.identity);
+    const parts = { dialogs: this.dialogs, registration, lines, host, tag: this.tag };
     const words = farewell(parts);
     if (words.length === 0) return true;
     const upstream = this.#upstream ?? (await this.#openOnceMore());
@@ -280,7 +241,7 @@ export class Leg implements Receiver {
     for (const message of words) say(socket, message, tap);
     const tidy = await leaving;
     socket.close(1000);
-    return tidy && (registration === undefined || [...this.#registeredAt].every((one) => one === url));
+    return tidy && (registration === undefined || this.#registered.isOnlyAt(url));
   }
 
   async #openOnceMore(): Promise<Opened | undefined> {
@@ -296,16 +257,6 @@ export class Leg implements Receiver {
         "a client left and upstream could not be told",
       );
       return undefined;
-    }
-  }
-
-  #remember(entry: string): void {
-    this.#shown.delete(entry);
-    this.#shown.add(entry);
-    if (this.#shown.size <= maxShown) return;
-    for (const oldest of this.#shown) {
-      this.#shown.delete(oldest);
-      return;
     }
   }
 
@@ -341,11 +292,10 @@ export class Leg implements Receiver {
   }
 
   #attach({ socket, url, remote }: Opened): void {
-    clearTimeout(this.#retry);
+    this.#retry.reset();
     this.client.tap.upstream(remote);
     const inlet = new Inlet(socket);
     this.#upstream = { socket, url, outlet: new Outlet(socket) };
-    this.#retryMs = firstRetry;
     socket.on("message", (data: Buffer, binary: boolean) => this.#deliver(data, binary, inlet));
     socket.on("error", (error) => this.#parts.log.warn({ upstream: error.message }, "upstream socket failed"));
     socket.on("close", (code) => this.#lost(socket, code));
@@ -376,68 +326,10 @@ export class Leg implements Receiver {
   /** Bindings and calls outlive a restart of Kamailio where its new self finds the announced address again. */
   #retryLater(): void {
     if (this.#ended || this.#upstream) return;
-    const wait = this.#retryMs * (0.5 + Math.random() / 2);
-    this.#retryMs = Math.min(this.#retryMs * 2, lastRetry);
-    clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => {
+    this.#retry.later(() => {
       if (this.isOpen) return;
       if (this.client.reachable) this.open().catch(() => this.#retryLater());
       else this.#retryLater();
-    }, wait);
-    this.#retry.unref();
-  }
-}
-
-/** Apart from any `user@host`, with or without a user. */
-const hostEntry = (host: string): string => `* ${host}`;
-
-/**
- * Whether the final responses to these messages come before the time is up or the socket closes. late: what an answer
- * calls for that crossed our own words; it is waited for as well.
- */
-function answered(
-  socket: WebSocket,
-  messages: readonly Buffer[],
-  tap: Tap,
-  late: (response: Message) => readonly Buffer[],
-): Promise<boolean> {
-  return new Promise((resolve) => {
-    const awaited = new Set(messages.flatMap(keysOf));
-    const timer = setTimeout(resolve, leaveMs, false);
-    const done = (tidy: boolean): void => {
-      clearTimeout(timer);
-      resolve(tidy);
-    };
-    socket.once("close", () => done(false));
-    socket.on("message", (data: Buffer) => {
-      const scanned = scan(data, { lengthRequired: false });
-      if (scanned.kind === "malformed" || scanned.message.status < 200) return;
-      const { message } = scanned;
-      tap.fromUpstream(message, data);
-      const more = late(message);
-      for (const key of more.flatMap(keysOf)) awaited.add(key);
-      for (const bytes of more) say(socket, bytes, tap);
-      // What was asked before we took our leave may be answered yet.
-      if (!awaited.delete(transactionKey(message))) return;
-      if (message.method === "REGISTER" && message.status >= 300) done(false);
-      if (awaited.size === 0) done(true);
     });
-    if (awaited.size === 0) done(true);
-  });
-}
-
-/** The transactions that this message of ours ends with an answer; a cancelled INVITE has one of its own. */
-function keysOf(bytes: Buffer): string[] {
-  const scanned = scan(bytes);
-  if (scanned.kind === "malformed" || !scanned.message.isRequest || scanned.message.method === "ACK") return [];
-  const { message } = scanned;
-  const key = transactionKey(message);
-  return message.method === "CANCEL" ? [key, `${message.via.branch} INVITE`] : [key];
-}
-
-/** Something of our own making. */
-function say(socket: WebSocket, bytes: Buffer, tap: Tap): void {
-  const scanned = scan(bytes);
-  if (scanned.kind === "message") tap.toUpstream(scanned.message, bytes);
-  socket.send(bytes, { binary: !isUtf8(bytes) });
+  }
 }

@@ -36,7 +36,7 @@ export function passRequest(leg: Leg, passage: Passage, cause: Inlet): void {
   const { request, identity, head, outward, dialog } = passage;
   const toTrunk = outward.trunk !== "" || leg.dialogs.towardsTrunk(request.message);
   const capSeconds = request.method === "REGISTER" ? bindingCap(identity, passage.now) : undefined;
-  if (!showsNothing.has(request.method)) leg.show(request.contacts);
+  if (!showsNothing.has(request.method)) leg.shown.add(request.contacts);
   if (capSeconds !== undefined) rememberRegistration(leg, request, capSeconds);
   if (head) leg.dialogs.sent(request, head, dialog, toTrunk);
   leg.watch.went(request, identity, outward);
@@ -69,7 +69,7 @@ export function judgeResponse(leg: Leg, message: Message): string | undefined {
 }
 
 const isHere = (contact: Contact, leg: Leg): boolean =>
-  leg.hasShownHost(contact.uri.host) && staysHere(contact, contact.uri.host);
+  leg.shown.hasHost(contact.uri.host) && staysHere(contact, contact.uri.host);
 
 /** Send a judged response up an open leg, and let the leg learn from it. */
 export function passResponse(
@@ -79,7 +79,7 @@ export function passResponse(
   cause: Inlet,
 ): void {
   const contacts = readContacts(message);
-  if (contacts !== undefined && !redirects(message)) leg.show(contacts);
+  if (contacts !== undefined && !redirects(message)) leg.shown.add(contacts);
   const narrowed = leg.dialogs.towardsTrunk(message) ? passed(leg.identity) : undefined;
   leg.dialogs.answered(message);
   leg.watch.said(message);

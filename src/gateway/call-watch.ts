@@ -4,9 +4,9 @@ import type { Identity } from "../core/identity.ts";
 import type { Message } from "../sip/message.ts";
 import type { Request } from "../sip/request.ts";
 import { arrived, type Growing, placed } from "./call-record.ts";
+import type { CallName } from "./calls.ts";
 import { longestCall, type Outward } from "./chain.ts";
 import { linger, patience } from "./dialog-table.ts";
-import type { CallName } from "./transactions.ts";
 
 export interface CallWatchParts {
   readonly clock: Clock;

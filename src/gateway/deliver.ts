@@ -11,11 +11,11 @@ import type { Tap } from "../telemetry/tap.ts";
 import type { About } from "../telemetry/trace.ts";
 import type { Bindings } from "./bindings.ts";
 import type { CallWatch } from "./call-watch.ts";
+import type { Hangup } from "./calls.ts";
 import { refusalHeaders } from "./challenge.ts";
 import type { Dialogs } from "./dialogs.ts";
 import type { Inlet } from "./pressure.ts";
 import type { Shown } from "./shown.ts";
-import type { Hangup } from "./transactions.ts";
 
 /** What this step needs to know of a leg. */
 export interface Receiver {

@@ -1,36 +1,37 @@
 import type { Clock } from "../core/clock.ts";
 import type { Message } from "../sip/message.ts";
-import { type ReplyHead, replyHead } from "../sip/reply.ts";
-import { type Request, routeUris } from "../sip/request.ts";
+import type { ReplyHead } from "../sip/reply.ts";
+import type { Request } from "../sip/request.ts";
+import {
+  byeOf,
+  type CallName,
+  type Calls,
+  callsIn,
+  countCalls,
+  endsAtClient,
+  endsUpstream,
+  type Hangup,
+  isCall,
+  isOf,
+  rings,
+  type Unfinished,
+} from "./calls.ts";
 import { contactOf, type Dialog, DialogTable, type Judged, linger, patience } from "./dialog-table.ts";
+import { asCallee, asCaller, canMake, forkOf, makesDialog, routeSet } from "./learned.ts";
 import {
   answerFault,
   answers,
-  byeOf,
-  byeToClient,
-  type CallName,
+  askedByClient,
+  askedOfClient,
   type ClientTransaction,
-  cancelOf,
-  cancelToClient,
   type Followed,
   follows,
-  type Hangup,
   type ServerTransaction,
   sideOf,
   transactionKey,
-  type Unfinished,
-  viasBelow,
 } from "./transactions.ts";
 
 export const bounds = { transactions: 512, forks: 16 };
-const makesDialog = new Set(["INVITE", "SUBSCRIBE", "REFER"]);
-
-/** Calls that stand, INVITEs of the client that ring, and those that it was to answer. */
-interface CallParts {
-  readonly standing: readonly Dialog[];
-  readonly asked: readonly ClientTransaction[];
-  readonly offered: readonly ServerTransaction[];
-}
 
 /** The bounded table of one leg's dialogs and of the transactions that can make or end them. No I/O. */
 export class Dialogs {
@@ -60,25 +61,15 @@ export class Dialogs {
   get calls(): number {
     if (this.#dialogs.size === 0 && this.#client.size === 0) return 0;
     this.#forget();
-    const calls = new Set<string>();
-    for (const { callId, localTag, method } of this.#dialogs.values()) {
-      if (method === "INVITE") calls.add(`${callId} ${localTag}`);
-    }
-    for (const { callId, fromTag, head, status } of this.#client.values()) {
-      if (head.method === "INVITE" && status < 200) calls.add(`${callId} ${fromTag}`);
-    }
-    return calls.size;
+    return countCalls(this.#dialogs.values(), this.#client.values());
   }
 
   /** Whether the Call-ID and From tag are of a call that rings or stands: two calls under them would be counted as one. */
   hasCall({ message: { callId }, fromTag }: Request): boolean {
-    for (const one of this.#dialogs.values()) {
-      if (one.callId === callId && one.localTag === fromTag && one.method === "INVITE") return true;
-    }
-    for (const one of this.#client.values()) {
-      if (one.callId === callId && one.fromTag === fromTag && one.head.method === "INVITE" && one.status < 200)
-        return true;
-    }
+    for (const one of this.#dialogs.values())
+      if (isCall(one) && one.callId === callId && one.localTag === fromTag) return true;
+    for (const one of this.#client.values())
+      if (rings(one) && one.callId === callId && one.fromTag === fromTag) return true;
     return false;
   }
 
@@ -133,21 +124,7 @@ export class Dialogs {
     const key = transactionKey(message);
     const before = this.#client.get(key);
     if (before) this.#endEarly(before);
-    this.#client.set(key, {
-      head,
-      callId: message.callId,
-      cseq: message.cseq,
-      fromTag: request.fromTag,
-      fromUri: message.from.uri,
-      requestUri: message.requestUri,
-      routes: dialog ? dialog.routes : [],
-      dialog,
-      toTrunk,
-      contact: ownContact(request),
-      forks: new Set(),
-      status: 0,
-      until: this.#clock.now() + patience,
-    });
+    this.#client.set(key, askedByClient(request, head, { dialog, toTrunk, until: this.#clock.now() + patience }));
   }
 
   /**
@@ -183,9 +160,7 @@ export class Dialogs {
     const ofMany = transaction.forks.size >= bounds.forks && !transaction.forks.has(tag);
     if (requestUri === undefined || ofMany) return {};
     transaction.forks.add(tag);
-    const routes = routeUris(response, "record-route")?.reverse() ?? [];
-    const [from, to] = [partyOf(response, "from"), partyOf(response, "to")];
-    return { hangup: { requestUri, routes, from, to, callId: response.callId, cseq: transaction.cseq + 1, via: "" } };
+    return { hangup: forkOf(response, transaction, requestUri) };
   }
 
   /**
@@ -211,30 +186,11 @@ export class Dialogs {
     this.#forget();
     if (this.#server.size >= bounds.transactions && !this.#forgetIdle()) return false;
     const fromTag = request.from.params.get("tag") ?? "";
-    const toTag = request.to.params.get("tag");
-    const dialog = this.#dialogs.find(request.callId, toTag ?? "", fromTag);
+    const dialog = this.#dialogs.find(request.callId, request.to.params.get("tag") ?? "", fromTag);
     if (dialog && request.method === "BYE") this.#dialogs.endSoon(dialog);
     if (dialog) dialog.remoteCseq = Math.max(dialog.remoteCseq, request.cseq);
     if (request.method === "CANCEL") this.#giveUp(request);
-    this.#server.set(transactionKey(request), {
-      head: replyHead(request),
-      callId: request.callId,
-      cseq: request.cseq,
-      fromTag,
-      fromUri: request.from.uri,
-      toUri: request.to.uri,
-      requestUri: request.requestUri,
-      toTag,
-      contact: contactOf(request),
-      recordRoutes: routeUris(request, "record-route") ?? [],
-      viaHost: request.via.host,
-      vias: viasBelow(request),
-      dialog,
-      toTrunk: dialog?.toTrunk ?? request.header("x-postern-trunk") !== undefined,
-      forks: new Set(),
-      status: 0,
-      until: this.#clock.now() + patience,
-    });
+    this.#server.set(transactionKey(request), askedOfClient(request, { dialog, until: this.#clock.now() + patience }));
     return true;
   }
 
@@ -294,15 +250,12 @@ export class Dialogs {
 
   /** What ends at upstream the calls that stand or ring, or one of them alone. */
   unfinished(one?: CallName): Unfinished {
-    const { standing, asked, offered } = this.#callParts(one);
-    return { byes: standing.map(byeOf), cancels: asked.map(cancelOf), ringing: offered.map(({ head }) => head) };
+    return endsUpstream(this.#calls(one));
   }
 
   /** The same at the client, which hears it as if from the other side. */
   unfinishedAtClient(one?: CallName): Unfinished {
-    const { standing, asked, offered } = this.#callParts(one);
-    const byes = standing.map(byeToClient).filter((bye) => bye !== undefined);
-    return { byes, cancels: offered.map(cancelToClient), ringing: asked.map(({ head }) => head) };
+    return endsAtClient(this.#calls(one));
   }
 
   /**
@@ -310,7 +263,7 @@ export class Dialogs {
    * forks, for its answer may make a call yet.
    */
   endCall(one: CallName): void {
-    const { offered } = this.#callParts(one);
+    const { offered } = this.#calls(one);
     for (const dialog of this.#dialogs.values()) {
       const tag = one.outgoing ? dialog.localTag : dialog.remoteTag;
       const isOver = dialog.confirmed || !one.outgoing;
@@ -321,22 +274,10 @@ export class Dialogs {
     }
   }
 
-  #callParts(one: CallName | undefined): CallParts {
+  #calls(one: CallName | undefined): Calls {
     this.#forget();
-    const isOut = (callId: string, tag: string): boolean => !one || (one.outgoing && isOf(one, callId, tag));
-    const isIn = (callId: string, tag: string): boolean => !one || (!one.outgoing && isOf(one, callId, tag));
-    const standing = [...this.#dialogs.values()].filter(
-      ({ method, confirmed, callId, localTag, remoteTag }) =>
-        method === "INVITE" && confirmed && (isOut(callId, localTag) || isIn(callId, remoteTag)),
-    );
-    const asked = [...this.#client.values()].filter(
-      ({ head, status, dialog, callId, fromTag }) =>
-        head.method === "INVITE" && status < 200 && !dialog && isOut(callId, fromTag),
-    );
-    const offered = [...this.#server.values()].filter(
-      ({ head, status, callId, fromTag }) => head.method === "INVITE" && status < 200 && isIn(callId, fromTag),
-    );
-    return { standing, asked, offered };
+    const [client, server] = [this.#client.values(), this.#server.values()];
+    return callsIn({ dialogs: this.#dialogs.values(), client, server }, one);
   }
 
   /** How to end the call that this response to the client's INVITE confirms. */
@@ -347,57 +288,27 @@ export class Dialogs {
   }
 
   #learnAsCaller(response: Message, transaction: ClientTransaction): Dialog | undefined {
-    if (!canMake(response)) return undefined;
     const remoteTag = response.to.params.get("tag");
-    if (remoteTag === undefined) return undefined;
+    if (!canMake(response) || remoteTag === undefined) return undefined;
     const known = this.#dialogs.known(response.callId, transaction.fromTag, remoteTag);
-    const routes = routeUris(response, "record-route")?.reverse() ?? [];
     if (known) {
-      if (!known.confirmed) known.routes = routes;
+      if (!known.confirmed) known.routes = routeSet(response);
       return known;
     }
     const target = contactOf(response);
     if (target === undefined || !this.#mayFork(transaction.forks, remoteTag)) return undefined;
     transaction.forks.add(remoteTag);
-    const [local, remote] = [partyOf(response, "from"), partyOf(response, "to")];
-    const { fromTag: localTag, fromUri: localUri, cseq: localCseq, toTrunk, contact } = transaction;
-    return this.#dialogs.add(response, {
-      localTag,
-      remoteTag,
-      target,
-      routes,
-      local,
-      localUri,
-      remote,
-      localCseq,
-      remoteCseq: 0,
-      toTrunk,
-      contact,
-    });
+    return this.#dialogs.add(response, asCaller(response, transaction, { remoteTag, target }));
   }
 
   #learnAsCallee(response: Message, transaction: ServerTransaction): Dialog | undefined {
     const localTag = response.to.params.get("tag");
-    if (!canMake(response) || localTag === undefined || transaction.contact === undefined) return undefined;
+    const target = transaction.contact;
+    if (!canMake(response) || localTag === undefined || target === undefined) return undefined;
     const known = this.#dialogs.known(response.callId, localTag, transaction.fromTag);
     if (known || !this.#mayFork(transaction.forks, localTag)) return known;
     transaction.forks.add(localTag);
-    const [local, remote] = [partyOf(response, "to"), partyOf(response, "from")];
-    const { contact: target, recordRoutes: routes, fromTag: remoteTag, toUri: localUri } = transaction;
-    const learned = {
-      localTag,
-      remoteTag,
-      target,
-      routes,
-      local,
-      localUri,
-      remote,
-      localCseq: 0,
-      remoteCseq: transaction.cseq,
-      toTrunk: transaction.toTrunk,
-      contact: contactOf(response),
-    };
-    return this.#dialogs.add(response, learned);
+    return this.#dialogs.add(response, asCallee(response, transaction, { localTag, target }));
   }
 
   /** Any other answer to the client's BYE may come from who was on the way: the far end goes on, and its call is counted. */
@@ -438,15 +349,4 @@ export class Dialogs {
   }
 }
 
-const isOf = (one: CallName, callId: string, tag: string): boolean => one.callId === callId && one.tag === tag;
-
-const partyOf = (message: Message, name: "from" | "to"): string => message.value(message.header(name)!);
-
-/** The one that the client's request shows. */
-const ownContact = ({ contacts }: Request): string | undefined =>
-  contacts === "*" || contacts.length !== 1 ? undefined : contacts[0]!.address.uri;
-
 const confirms = ({ method, status }: Message): boolean => method === "INVITE" && status >= 200 && status < 300;
-
-const canMake = (response: Message): boolean =>
-  makesDialog.has(response.method) && response.status > 100 && response.status < 300;

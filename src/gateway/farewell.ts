@@ -2,9 +2,9 @@ import { randomBytes } from "node:crypto";
 import type { Refusal } from "../core/errors.ts";
 import type { Message } from "../sip/message.ts";
 import { reply } from "../sip/reply.ts";
+import type { CallName, Hangup } from "./calls.ts";
 import { refusalHeaders, refusalReply } from "./challenge.ts";
 import type { Dialogs } from "./dialogs.ts";
-import type { CallName, Hangup } from "./transactions.ts";
 
 /** A REGISTER that bound something: what is needed to take it back. Header values as they were written. */
 export interface Registration {

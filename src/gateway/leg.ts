@@ -11,6 +11,7 @@ import type { Tap } from "../telemetry/tap.ts";
 import type { About } from "../telemetry/trace.ts";
 import { Bindings } from "./bindings.ts";
 import { CallWatch } from "./call-watch.ts";
+import type { CallName, Hangup } from "./calls.ts";
 import type { Chain } from "./chain.ts";
 import { deliver, type Receiver } from "./deliver.ts";
 import { Dialogs } from "./dialogs.ts";
@@ -20,7 +21,7 @@ import { Inlet, Outlet } from "./pressure.ts";
 import { Registered } from "./registered.ts";
 import { Retry } from "./retry.ts";
 import { Shown } from "./shown.ts";
-import { type CallName, type Hangup, transactionKey } from "./transactions.ts";
+import { transactionKey } from "./transactions.ts";
 import { AddressTaken, type Announced, type Opened, openUpstream, type UpstreamOptions } from "./upstream.ts";
 
 /** The browser's end of a leg. */

@@ -1,8 +1,7 @@
 import type { Message } from "../sip/message.ts";
-import type { ReplyHead } from "../sip/reply.ts";
-import type { Request } from "../sip/request.ts";
-import { routeUris } from "../sip/request.ts";
-import { type Dialog, sameRoutes, sameUri } from "./dialog-table.ts";
+import { type ReplyHead, replyHead } from "../sip/reply.ts";
+import { type Request, routeUris } from "../sip/request.ts";
+import { contactOf, type Dialog, sameRoutes, sameUri } from "./dialog-table.ts";
 
 /** A request of the client that upstream has yet to answer, or an INVITE that may still be acknowledged. */
 export interface ClientTransaction {
@@ -48,39 +47,55 @@ export interface ServerTransaction {
   until: number;
 }
 
-/** What it takes to end a call in the client's place. */
-export interface Hangup {
-  readonly requestUri: string;
-  readonly routes: readonly string[];
-  readonly from: string;
-  readonly to: string;
-  readonly callId: string;
-  readonly cseq: number;
-  /** Of the INVITE, for a CANCEL: branch and sent-by must be its own. */
-  readonly via: string;
-}
-
-/** What ends calls at one of their ends. */
-export interface Unfinished {
-  readonly byes: readonly Hangup[];
-  readonly cancels: readonly Hangup[];
-  /** INVITEs from there that were not answered. */
-  readonly ringing: readonly ReplyHead[];
-}
-
-/** A call, its forks together. */
-export interface CallName {
-  readonly callId: string;
-  /** Of who calls. */
-  readonly tag: string;
-  /** The client calls. */
-  readonly outgoing: boolean;
-}
-
 /** An ACK or CANCEL that follows an INVITE inside or outside a dialog, or none that we know. */
 export type Followed = "inside" | "outside" | "nobody's";
 
 const viaValues = 32;
+
+/** A client's request that has gone upstream. until: milliseconds. */
+export const askedByClient = (
+  request: Request,
+  head: ReplyHead,
+  { dialog, toTrunk, until }: Pick<ClientTransaction, "dialog" | "toTrunk" | "until">,
+): ClientTransaction => ({
+  head,
+  callId: request.message.callId,
+  cseq: request.message.cseq,
+  fromTag: request.fromTag,
+  fromUri: request.message.from.uri,
+  requestUri: request.message.requestUri,
+  routes: dialog ? dialog.routes : [],
+  dialog,
+  toTrunk,
+  contact: ownContact(request),
+  forks: new Set(),
+  status: 0,
+  until,
+});
+
+/** A request that is delivered to the client. until: milliseconds. */
+export const askedOfClient = (
+  request: Message,
+  { dialog, until }: Pick<ServerTransaction, "dialog" | "until">,
+): ServerTransaction => ({
+  head: replyHead(request),
+  callId: request.callId,
+  cseq: request.cseq,
+  fromTag: request.from.params.get("tag") ?? "",
+  fromUri: request.from.uri,
+  toUri: request.to.uri,
+  requestUri: request.requestUri,
+  toTag: request.to.params.get("tag"),
+  contact: contactOf(request),
+  recordRoutes: routeUris(request, "record-route") ?? [],
+  viaHost: request.via.host,
+  vias: viasBelow(request),
+  dialog,
+  toTrunk: dialog?.toTrunk ?? request.header("x-postern-trunk") !== undefined,
+  forks: new Set(),
+  status: 0,
+  until,
+});
 
 /** A transaction is known by its branch and method (RFC 3261 §17.1.3); the ACK to a non-2xx by its INVITE's. */
 export const transactionKey = (message: Message): string =>
@@ -127,42 +142,14 @@ export function answerFault(transaction: ServerTransaction, response: Message): 
   return response.header("path") ? "Path is not the request's" : undefined;
 }
 
-export const byeOf = ({ target, routes, local, remote, callId, localCseq }: Dialog): Hangup => ({
-  requestUri: target,
-  routes,
-  from: local,
-  to: remote,
-  callId,
-  cseq: localCseq + 1,
-  via: "",
-});
-
-/** The same towards the client, in the other side's name; undefined where it showed no Contact to reach it by. */
-export const byeToClient = ({ contact, local, remote, callId, remoteCseq }: Dialog): Hangup | undefined =>
-  contact === undefined
-    ? undefined
-    : { requestUri: contact, routes: [], from: remote, to: local, callId, cseq: remoteCseq + 1, via: "" };
-
-/** Of what was delivered to the client. */
-export const cancelToClient = ({ head, requestUri, callId, cseq }: ServerTransaction): Hangup => ({
-  ...{ requestUri, routes: [], from: head.from, to: head.to, callId, cseq },
-  via: head.via[0]!,
-});
-
-export const cancelOf = ({ head, requestUri, callId, cseq }: ClientTransaction): Hangup => ({
-  requestUri,
-  routes: [],
-  from: head.from,
-  to: head.to,
-  callId,
-  cseq,
-  via: head.via[0]!,
-});
-
 const sameList = (one: readonly string[], other: readonly string[]): boolean =>
   one.length === other.length && one.every((value, at) => value === other[at]);
 
-export const viasBelow = (message: Message): string[] =>
+/** The one that the client's request shows. */
+const ownContact = ({ contacts }: Request): string | undefined =>
+  contacts === "*" || contacts.length !== 1 ? undefined : contacts[0]!.address.uri;
+
+const viasBelow = (message: Message): string[] =>
   message
     .values("via")
     .slice(1, viaValues)

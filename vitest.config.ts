@@ -13,13 +13,16 @@ const parts = [
   { name: "browser", include: ["test/browser/**/*.test.ts"], maxWorkers: 1, testTimeout: 30_000, groupOrder: 2 },
 ];
 
+/** Milliseconds, for what has no event: Vitest waits one second, and a busy machine may need more. */
+const poll = { timeout: 8_000 };
+
 export default defineConfig({
   test: {
     watch: false,
     pool: "forks",
     projects: parts.map(({ groupOrder, testTimeout, ...part }) => ({
       extends: true,
-      test: { ...part, testTimeout, hookTimeout: 30_000, sequence: { groupOrder } },
+      test: { ...part, testTimeout, hookTimeout: 30_000, expect: { poll }, sequence: { groupOrder } },
     })),
   },
 });

@@ -106,7 +106,7 @@ describe("the address that a leg announces", () => {
       await bob.client.closed;
       return port;
     };
-    await expect.poll(next, { timeout: 5_000 }).toBe(localPort);
+    await expect.poll(next).toBe(localPort);
     const again = await scene.connect();
     const left = await again.register(alice.address, alice.given);
     expect(headers(left, "Contact").join()).not.toMatch(/sip:(?:one|two)@/);

@@ -823,13 +823,11 @@ describe("a connection", () => {
     await expect(small.connect()).rejects.toThrow("HTTP 503");
     first.reset();
     await expect
-      .poll(
-        () =>
-          small.connect().then(
-            () => "open",
-            () => "full",
-          ),
-        { timeout: 5_000 },
+      .poll(() =>
+        small.connect().then(
+          () => "open",
+          () => "full",
+        ),
       )
       .toBe("open");
     await small.close();

@@ -41,7 +41,7 @@ describe("one user on many connections", () => {
     expect(refused).toMatch(/\r\nRetry-After: \d+\r\n/);
     first.client.close();
     const registered = async (): Promise<number> => status(await third.register(first.address, first.given));
-    await expect.poll(registered, { timeout: 5_000 }).toBe(200);
+    await expect.poll(registered).toBe(200);
   });
 
   it("twin: does not keep another user, or a user of a customer without that limit, from theirs", async () => {
@@ -77,7 +77,7 @@ describe("a gateway whose memory is short", () => {
     const alice = await scene.user("alice", "acme.example", gateway);
     const silent = await scene.connect({}, gateway);
     gateway.change(little);
-    await expect.poll(() => short(gateway), { timeout: 5_000 }).toBe(1);
+    await expect.poll(() => short(gateway)).toBe(1);
 
     await expect(RawClient.connect(gateway.gatewayUrl)).rejects.toThrow("HTTP 503");
     const [refused, problem] = await post(gateway, "/v1/exchange", credential("alice@acme.example"));
@@ -93,7 +93,7 @@ describe("a gateway whose memory is short", () => {
     expect((await silent.closed).code).toBe(1008);
 
     gateway.change({ gateway: "" });
-    await expect.poll(() => short(gateway), { timeout: 5_000 }).toBe(0);
+    await expect.poll(() => short(gateway)).toBe(0);
     await scene.user("bob", "acme.example", gateway);
     const [granted] = await post(gateway, "/v1/exchange", credential("alice@acme.example"));
     expect(granted.statusCode).toBe(200);
@@ -113,7 +113,7 @@ describe("a gateway whose memory is short", () => {
     const call = await establish(alice, bob);
     ahead = 61_000;
     gateway.change(little);
-    await expect.poll(() => short(gateway), { timeout: 5_000 }).toBe(1);
+    await expect.poll(() => short(gateway)).toBe(1);
     for (const method of ["UPDATE", "BYE"]) {
       const text = call.fromCaller(method);
       alice.client.send(text);

@@ -306,7 +306,7 @@ describe("with calls: finish", () => {
     revoke({ user: alice.name }, { calls: "finish" });
     expect(code(await asks(alice))).toBe("credential-revoked");
     scene.gateway.change({ acme: always });
-    await expect.poll(async () => status(await asks(alice)), { timeout: 5_000 }).toBe(200);
+    await expect.poll(async () => status(await asks(alice))).toBe(200);
     expect(status(await alice.client.register(alice.address, alice.given))).toBe(200);
     revoke({ user: alice.name }, { calls: "finish" });
     expect(code(await asks(alice))).toBe("credential-revoked");

@@ -14,7 +14,7 @@ import { describeStore } from "./store.ts";
 import { describeUses } from "./uses.ts";
 
 // Some of them start PostgreSQL again.
-vi.setConfig({ testTimeout: 30_000 });
+vi.setConfig({ testTimeout: 60_000 });
 
 let server: Postgres;
 beforeAll(async () => {
@@ -106,7 +106,7 @@ describe("a store in PostgreSQL", () => {
       0,
       "127.0.0.1",
     );
-    await vi.waitFor(() => expect(mute.listening).toBe(true));
+    await once(mute, "listening");
     const { port } = mute.address() as { port: number };
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
@@ -116,7 +116,7 @@ describe("a store in PostgreSQL", () => {
       expect((await asked).map((one) => one.status === "rejected" && one.reason.code)).toEqual(
         Array(5).fill("TOO_LATE"),
       );
-      await vi.waitUntil(() => [...sockets].every((socket) => socket.destroyed || socket.readableEnded));
+      await vi.waitUntil(() => [...sockets].every((socket) => socket.destroyed || socket.readableEnded), deadline);
       await pool.close();
     } finally {
       vi.useRealTimers();
@@ -327,13 +327,15 @@ describe("a store in PostgreSQL", () => {
     await opened(async (store) => {
       let heard = 0;
       store.watch(() => heard++);
-      const began = performance.now();
+      const took: number[] = [];
       for (let at = 1; at <= 10; at++) {
+        const began = performance.now();
         await other.store.write([put("acme", { maxTtl: at })], act);
         await vi.waitUntil(() => heard >= at, { ...deadline, interval: 5 });
+        took.push(performance.now() - began);
       }
-      // It looks itself once a second.
-      expect(performance.now() - began).toBeLessThan(6_000);
+      // It looks itself once a second, and would see each but the first nearly a second late; a busy machine may delay some.
+      expect(took.filter((ms) => ms < 500).length, took.join()).toBeGreaterThanOrEqual(3);
     });
     await other.store.close();
   });
@@ -369,7 +371,7 @@ describe("a store in PostgreSQL", () => {
 const gone =
   /^the store postgres:.* (cannot be reached: nothing listens there|closed the connection: .*|is starting or stopping: .*)$/;
 
-const deadline = { timeout: 8_000 };
+const deadline = { timeout: 20_000 };
 
 async function openAt(url: string): Promise<Ports> {
   const ports = await openPostgres({ target: targetOf(url), keys: [key], renew: false, make: true });

@@ -46,12 +46,13 @@ const alike = ({ exit, stdout, stderr }: Said, id: string, numbers: string): obj
 
 const same = (text: string, id: string, numbers: string): string =>
   text
-    .replaceAll(id, "ID")
-    .replaceAll(numbers, "NUMBERS")
+    // Before the numbers: an instant may have their digits.
+    .replaceAll(/\b\d{10}\b/g, "WHEN")
+    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "WHEN")
     .replaceAll(/,?\s*"revision": ?\d+/g, "")
     .replaceAll(/,"uses":0,"lastUsed":null/g, "")
-    .replaceAll(/\b\d{10}\b/g, "WHEN")
-    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "WHEN");
+    .replaceAll(id, "ID")
+    .replaceAll(numbers, "NUMBERS");
 
 /** Of a customer, its telephone numbers beginning so. */
 const commands = (id: string, numbers: string): readonly (readonly string[])[] => [

@@ -74,14 +74,14 @@ async function call(): Promise<Outcome> {
       .split("\n")
       .find((one) => one.includes(callId) && !one.includes("TEST-REPORT"));
   // The answer and the line come by different ways.
-  await expect.poll(said, { timeout: 2_000 }).toBeDefined();
+  await expect.poll(said, { timeout: 8_000 }).toBeDefined();
   const status = Number(answer.slice(8, 11));
   return { status, retryAfter: header(answer, "Retry-After"), ms, line: said() ?? "" };
 }
 
 /** A test before may have left word that the gateway keeps silent. */
 beforeEach(async () => {
-  await gateway(says("", 404), () => expect.poll(async () => (await call()).status, { timeout: 6_000 }).toBe(404));
+  await gateway(says("", 404), () => expect.poll(async () => (await call()).status, { timeout: 12_000 }).toBe(404));
 });
 
 describe("a call from a trunk while the gateway", () => {

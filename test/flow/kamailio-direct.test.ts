@@ -156,7 +156,7 @@ describe("a call between two users with credentials of the exchange", () => {
     expect(status(await responseTo(bob, bye))).toBe(200);
     bob.client.close();
     const reached = async (): Promise<number> => status(await alice.prove("MESSAGE", `sip:${bob.address}`));
-    await expect.poll(reached, { timeout: 5_000 }).toBe(404);
+    await expect.poll(reached).toBe(404);
     await other.stop();
   });
 

@@ -125,7 +125,7 @@ describe("an announced address, of two gateways", () => {
   async function allClosed(): Promise<void> {
     const at = port++;
     await (await leg("one", at)).close();
-    await expect.poll(() => statusOf("two", at), { timeout: 5_000 }).toBe(101);
+    await expect.poll(() => statusOf("two", at)).toBe(101);
   }
 
   it("is the one's while its leg stands, and may be opened anew by it", async () => {
@@ -137,7 +137,7 @@ describe("an announced address, of two gateways", () => {
     await allClosed();
     expect(await statusOf("two", at)).toBe(409);
     await second.close();
-    await expect.poll(() => statusOf("two", at), { timeout: 5_000 }).toBe(101);
+    await expect.poll(() => statusOf("two", at)).toBe(101);
   });
 
   it("stays the one's while a binding may live under it, though its leg is gone", async () => {
@@ -150,7 +150,7 @@ describe("an announced address, of two gateways", () => {
     const again = await leg("one", at);
     await register(again, ["Expires: 0"]);
     await again.close();
-    await expect.poll(() => statusOf("two", at), { timeout: 5_000 }).toBe(101);
+    await expect.poll(() => statusOf("two", at)).toBe(101);
   });
 
   it("is anybody's who does not say which gateway they are", async () => {

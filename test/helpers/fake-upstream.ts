@@ -42,7 +42,7 @@ export class FakeLeg {
   }
 
   /** The first message, received already or still to come, that the predicate takes; it is not found again. */
-  take(predicate: (message: string) => boolean, timeoutMs = 5_000): Promise<string> {
+  take(predicate: (message: string) => boolean, timeoutMs = 10_000): Promise<string> {
     return new Promise((resolve, reject) => {
       const look = (): void => {
         const at = this.received.findIndex(predicate);

@@ -108,7 +108,7 @@ export async function startKamailio(options: KamailioOptions): Promise<Kamailio>
     dir,
     pid: running.pid,
     saw: () => [...saw()],
-    waitFor: (predicate, timeoutMs = 5_000) => waitFor(running, saw, predicate, timeoutMs),
+    waitFor: (predicate, timeoutMs = 10_000) => waitFor(running, saw, predicate, timeoutMs),
     log: () => running.log(),
     stop: async () => {
       await running.stop();

@@ -69,7 +69,7 @@ export async function startPostgres({ tls }: PostgresSettings = {}): Promise<Pos
   execFileSync(join(binaries(), "initdb"), ["-D", data, "-E", "UTF8", "--locale=C", ...initial], {
     ...user,
     cwd: folder,
-    stdio: "ignore",
+    stdio: "pipe",
   });
   const [certificate, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
   if (tls) {

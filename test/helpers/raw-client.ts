@@ -91,7 +91,7 @@ export class RawClient {
     const origin = options.origin === undefined ? {} : { origin: options.origin };
     const socket = new WebSocket(url + (options.path ?? "/"), options.protocols ?? ["sip"], {
       ...origin,
-      handshakeTimeout: 5_000,
+      handshakeTimeout: 10_000,
       ...options.ws,
     });
     return new Promise((resolve, reject) => {
@@ -125,7 +125,7 @@ export class RawClient {
   }
 
   /** The first message, received already or still to come, that the predicate takes; it is not found again. */
-  take(predicate: (message: string) => boolean, timeoutMs = 5_000): Promise<string> {
+  take(predicate: (message: string) => boolean, timeoutMs = 10_000): Promise<string> {
     const late = new Error(); // here, for the stack tells who waits
     return new Promise((resolve, reject) => {
       const look = (): void => {

@@ -94,7 +94,7 @@ async function launch(options: TrunkOptions | CallerOptions, more: readonly stri
     port,
     sipp,
     messages: () => kept ?? parseTrace(trace),
-    waitFor: (predicate: (message: string) => boolean, timeoutMs = 5_000) => waitFor(trace, predicate, timeoutMs),
+    waitFor: (predicate: (message: string) => boolean, timeoutMs = 10_000) => waitFor(trace, predicate, timeoutMs),
     stop: async () => {
       await sipp.kill();
       kept ??= parseTrace(trace);

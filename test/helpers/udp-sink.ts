@@ -18,7 +18,7 @@ export async function openUdpSink(host = "127.0.0.8"): Promise<UdpSink> {
   socket.on("message", (data) => received.push(data.toString("latin1")));
   socket.bind(0, host);
   await once(socket, "listening");
-  const waitFor = (predicate: (message: string) => boolean, timeoutMs = 5_000): Promise<string> =>
+  const waitFor = (predicate: (message: string) => boolean, timeoutMs = 10_000): Promise<string> =>
     new Promise((resolve, reject) => {
       const settle = (how: () => void): void => {
         clearTimeout(timer);

@@ -98,7 +98,7 @@ function announced({ url, announce, ca }: UpstreamOptions): Socket {
 function clientOf(socket: WebSocket): UpstreamClient {
   const received: string[] = [];
   socket.on("message", (data) => received.push(data.toString()));
-  const waitFor = (predicate: (message: string) => boolean, timeoutMs = 5_000): Promise<string> =>
+  const waitFor = (predicate: (message: string) => boolean, timeoutMs = 10_000): Promise<string> =>
     new Promise((resolve, reject) => {
       const look = (): void => {
         const found = received.find(predicate);

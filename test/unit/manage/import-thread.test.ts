@@ -28,4 +28,4 @@ it("an import that takes more memory than it may have ends by itself; the next o
     ...{ kind: "unavailable", sentence: expect.stringContaining("more memory") },
   });
   expect(await thread.run(jobOf('{"id":"globex"}'))).toMatchObject({ kind: "imported", added: 1 });
-});
+}, 60_000);

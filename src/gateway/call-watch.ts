@@ -29,7 +29,7 @@ interface Call {
   timer: NodeJS.Timeout | undefined;
 }
 
-/** Calls of one leg that are watched at once, more than its tables hold; the oldest is given up for another. */
+/** Calls of one leg that are watched at once, more than its tables hold; the oldest that rings is given up for another. */
 const most = 1_024;
 /** Answered dialogs of one call. */
 const mostForks = 16;
@@ -149,7 +149,7 @@ export class CallWatch {
       return;
     }
     if (before) this.#end(key, before, ...this.#askedOr(before, { endedBy: "gateway", reason: "unanswered" }));
-    const [oldest] = this.#calls.size >= most ? this.#calls : [];
+    const oldest = this.#calls.size >= most ? this.#leastKnown() : undefined;
     if (oldest) this.#end(...oldest, this.#now, { endedBy: "gateway", reason: "unanswered" });
     const call: Call = {
       record,
@@ -162,6 +162,13 @@ export class CallWatch {
     this.#calls.set(key, call);
     this.#within(patience, key, call);
     this.#parts.calls.note(record);
+  }
+
+  /** The oldest that rings; whoever rings without end ends no record of a call that stands. */
+  #leastKnown(): [string, Call] | undefined {
+    const [first] = this.#calls;
+    for (const entry of this.#calls) if (entry[1].record.answer === undefined) return entry;
+    return first;
   }
 
   #progress(key: string, { status, via: { branch } }: Message, tag: string, by: "client" | "far"): void {

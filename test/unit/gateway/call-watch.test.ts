@@ -360,6 +360,16 @@ describe("what others write into a record", () => {
     expect(told).toHaveLength(before + 1);
   });
 
+  it("ends no call that stands, however many ring", () => {
+    answered();
+    for (let at = 0; at < 1_100; at++) came("INVITE", { callId: `r${at}`, tag: "f1", branch: `r${at}` });
+    expect(watch.records.map(({ callId }) => callId)).toEqual(expect.arrayContaining(["c1", "r1099"]));
+    expect(watch.records).toHaveLength(1_024);
+    pass(7_000);
+    bye();
+    expect(last()).toMatchObject({ callId: "c1", endedBy: "client", seconds: 7 });
+  });
+
   it("keeps so many calls of one leg in mind, and gives up the oldest", () => {
     for (let at = 0; at <= 1_024; at++) went("INVITE", { callId: `c${at}`, branch: `b${at}` });
     expect(told.filter(({ end }) => end !== undefined)).toMatchObject([{ callId: "c0", reason: "unanswered" }]);

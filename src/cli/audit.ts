@@ -69,15 +69,19 @@ async function list({ config, since, limit, json, ...filter }: ListOptions): Pro
 /** What stands in the database may have been put there by anybody: nothing of it moves a terminal's cursor. */
 const lineOf = ({ seq, at, by, what, customer = "-", address = "-", detail }: AuditEntry): string =>
   [seq, timeOf(at), by, what, customer, address, changedIn(detail)]
-    .map((part) => String(part).replace(/[\p{Cc}\p{Cf}]/gu, "?"))
+    .map((part) => textOf(part).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?"))
     .join("\t");
+
+/** An object may have a toString that is none. */
+const textOf = (value: unknown): string =>
+  typeof value === "string" || typeof value === "number" ? String(value) : "?";
 
 const timeOf = (at: unknown): string =>
   Number.isSafeInteger(at) && Math.abs(Number(at)) < 8.64e15 ? new Date(Number(at)).toISOString() : "?";
 
 const changedIn = (detail: AuditEntry["detail"]): string => {
   if (detail?.removed === true) return "removed";
-  return Array.isArray(detail?.changed) ? detail.changed.join(" ") : "-";
+  return Array.isArray(detail?.changed) ? detail.changed.map(textOf).join(" ") : "-";
 };
 
 async function verify({ config, head: wanted, json }: VerifyOptions): Promise<void> {

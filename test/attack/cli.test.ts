@@ -98,10 +98,21 @@ describe("what strangers have written", () => {
     expect((await here("customer", "add", "globex", "--domain", "globex.example")).exit).toBe(0);
     const db = new DatabaseSync(`${folder.path}/postern.db`);
     db.prepare("UPDATE customers SET item = ?").run(JSON.stringify({ id: "globex", domains: [hostile] }));
+    const end = Number(db.prepare("SELECT max(seq) AS seq FROM audit").get()?.seq) + 1;
+    const odd = { toString: hostile };
+    const forged = { seq: end, at: hostile, by: odd, what: [hostile], customer: hostile, detail: { changed: [odd] } };
+    db.prepare("INSERT INTO audit VALUES (?, ?, '')").run(end, JSON.stringify(forged));
     db.close();
-    const stored = [await here("customer", "list"), await here("customer", "list", "--json")];
+    const audit = await here("audit", "list");
+    expect([audit.exit, audit.stdout.split("\n").at(-2)]).toEqual([0, expect.stringMatching(/bob\t-\t\?$/)]);
+    const stored = [
+      audit,
+      await here("audit", "list", "--json"),
+      await here("customer", "list"),
+      await here("customer", "list", "--json"),
+    ];
     for (const said of [refused, told, ...stored]) expect(said.stdout + said.stderr).not.toMatch(unfit);
-    expect(stored[0]!.stdout).toContain("bob");
+    expect(stored[2]!.stdout).toContain("bob");
   });
 
   it("is no formula in a table", async () => {

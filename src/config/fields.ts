@@ -56,8 +56,11 @@ const defaultPorts: Readonly<Record<string, string>> = {
 };
 
 /** Serialized as browsers send it (RFC 6454 section 6.2): no default port, no path, and never the literal "null". */
+/** With a host of 253 characters. */
+const longestOrigin = 300;
+
 export function isOrigin(text: string): boolean {
-  const found = origin.exec(text);
+  const found = text.length <= longestOrigin && origin.exec(text);
   if (!found) return false;
   const bracket = /\[(.*)\]/.exec(text);
   if (bracket && isIP(bracket[1] ?? "") !== 6) return false;

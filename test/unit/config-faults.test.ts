@@ -465,6 +465,7 @@ describe.each([
       "http://a.example:80",
       "https://a.example:0",
       "https://a.example:65536",
+      `https://${"a.".repeat(200)}example`,
       "https://u@a.example",
       "https://[::g]",
       "https://a.example?",

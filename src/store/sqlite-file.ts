@@ -26,7 +26,7 @@ import { SqliteAudit } from "./sqlite-audit.ts";
 import { CallTable } from "./sqlite-calls.ts";
 import { sentenceOf } from "./sqlite-fault.ts";
 import type { Opening } from "./sqlite-messages.ts";
-import { migrate } from "./sqlite-schema.ts";
+import { migrate, mustBeKnown } from "./sqlite-schema.ts";
 import { SqliteUses } from "./sqlite-uses.ts";
 
 /** Records of one answer: the reader has other things to do between two. */
@@ -173,6 +173,7 @@ export class SqliteFile {
     this.#mustBeThere();
     this.#db.exec("BEGIN IMMEDIATE");
     try {
+      mustBeKnown(this.#db);
       if (this.#currentKey() !== this.#keys.id) throw new Error(otherKey);
       const result = work();
       this.#db.exec(keep(result) ? "COMMIT" : "ROLLBACK");

@@ -70,5 +70,11 @@ export function migrate(db: DatabaseSync): void {
   }
 }
 
+/** Another process may have brought it forward meanwhile. Throws a sentence where this version does not know it. */
+export function mustBeKnown(db: DatabaseSync): void {
+  const version = versionOf(db);
+  if (version > migrations.length) throw new Error(newerSchema(version, migrations.length));
+}
+
 const versionOf = (db: DatabaseSync): number => Number(db.prepare("PRAGMA user_version").get()?.user_version);
 const applicationOf = (db: DatabaseSync): number => Number(db.prepare("PRAGMA application_id").get()?.application_id);

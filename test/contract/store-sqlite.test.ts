@@ -1,5 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { expect, it, onTestFinished } from "vitest";
 import { openSqlite } from "../../src/store/sqlite.ts";
 import { temporaryDir } from "../helpers/temporary.ts";
 import { describeStore } from "./store.ts";
@@ -12,4 +14,22 @@ describeStore("SQLite", async () => {
     again: async () => (await openSqlite(opening)).store,
     remove: () => rmSync(folder, { recursive: true }),
   };
+});
+
+it("SQLite: what a newer version brought forward meanwhile is read on, and changed no more", async () => {
+  const folder = temporaryDir("store");
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "postern.db");
+  const { store } = await openSqlite({ path, keys: ["the-key-of-this-store"], renew: false });
+  const put = { kind: "put", id: "acme", item: { id: "acme" }, claims: [] } as const;
+  const act = { by: "cli:test", what: "customer.add acme" };
+  expect(await store.write([put], act)).toMatchObject({ kind: "written" });
+  const db = new DatabaseSync(path);
+  db.exec("PRAGMA user_version = 99");
+  db.close();
+  expect(await store.write([put], act)).toEqual({
+    ...{ kind: "unavailable", sentence: expect.stringContaining("schema is version 99") },
+  });
+  expect(await store.get("acme")).toMatchObject({ kind: "stored", revision: 1 });
+  await store.close();
 });

@@ -38,13 +38,22 @@ function readForm(bytes: Buffer): Body {
   return { kind: "form", text };
 }
 
-/** The two content types that are read at all; every other one is 415. */
+/** RFC 7396 section 4. */
+const mergePatch = "application/merge-patch+json";
+const onlyPatch = "the content type is for PATCH alone: send application/json";
+
+/** The content types that are read at all; every other one is 415. */
 export function readBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  const types = { "application/json": readJson, "application/x-www-form-urlencoded": readForm } as const;
+  const types = {
+    "application/json": readJson,
+    [mergePatch]: readJson,
+    "application/x-www-form-urlencoded": readForm,
+  } as const;
   for (const [type, read] of Object.entries(types)) {
-    app.addContentTypeParser(type, { parseAs: "buffer" }, async (request: FastifyRequest, bytes: Buffer) =>
-      body(request.headers["content-type"], bytes, read),
-    );
+    app.addContentTypeParser(type, { parseAs: "buffer" }, async (request: FastifyRequest, bytes: Buffer) => {
+      if (type === mergePatch && request.method !== "PATCH") throw new UnreadableBody(415, onlyPatch);
+      return body(request.headers["content-type"], bytes, read);
+    });
   }
 }

@@ -109,7 +109,7 @@ export const managementRoutes: readonly DocumentedRoute[] = [
   }),
   route("patch", one, {
     summary: "Some of its members (RFC 7396), as far as they are the manager's",
-    body: "CustomerPatch",
+    body: { [json]: "CustomerPatch", "application/merge-patch+json": "CustomerPatch" },
     answer: "Customer",
   }),
   route("get", `${one}/secrets`, { summary: "Its secrets, newest first", answer: "Secrets" }),

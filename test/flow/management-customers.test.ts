@@ -308,6 +308,9 @@ describe("what is asked of what is not there", () => {
       (await ops("PATCH", "/v1/customers/initech", "id=1", { "content-type": "application/x-www-form-urlencoded" }))
         .status,
     ).toBe(415);
+    const patched = { "content-type": "application/merge-patch+json" };
+    expect((await ops("PATCH", "/v1/customers/initech", "{}", patched)).status).toBe(200);
+    expect((await ops("POST", "/v1/customers/initech/suspend", "{}", patched)).status).toBe(415);
     expect((await ops("PATCH", "/v1/customers/initech", "[]")).status).toBe(400);
     expect((await ops("PATCH", "/v1/customers/initech", '{"maxTtl":1,"maxTtl":2}')).status).toBe(400);
     expect((await ops("PATCH", "/v1/customers/initech", { trunk: "x".repeat(70_000) })).status).toBe(413);

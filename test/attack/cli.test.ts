@@ -1,8 +1,7 @@
-import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { DatabaseSync } from "node:sqlite";
-import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { startPostern } from "../helpers/cli.ts";
 import { posternHere, type Said } from "../helpers/cli-here.ts";
@@ -190,10 +189,10 @@ describe("secrets", () => {
     await expect
       .poll(() => asked.some((line) => line.startsWith("POST /v1/customers/globex/secrets")), { timeout: 30_000 })
       .toBe(true);
-    const { stdout } = await promisify(execFile)("ps", ["-ww", "-o", "args=", "-p", String(child.pid)]);
-    expect(stdout).toContain("secret add globex");
+    const listed = readFileSync(`/proc/${child.pid}/cmdline`, "utf8").replaceAll("\0", " ");
+    expect(listed).toContain("secret add globex");
     child.kill();
-    secrets.said("ps", stdout);
+    secrets.said("process list", listed);
     vi.stubEnv("OWN", own);
     const errors = [{ path: "secret", message: "must differ" }];
     const refused = await over(answer(422, { errors }), "secret", "add", "globex", "--secret", "env:OWN", "--json");

@@ -129,9 +129,23 @@ describe("servers.sh", () => {
     ["php", /php-cli/],
     ["go", /golang-go/],
     ["python3", /python3/],
+    ["curl", / curl /],
+    ["jq", / jq /],
     ["sipp", /sip-tester/],
   ])("misses %s where it is absent, and names its package", (absent, packages) => {
-    const present = ["sipp", "openssl", "promtool", "turnserver", "pg_ctlcluster", "chromium", "php", "go", "python3"];
+    const present = [
+      "sipp",
+      "openssl",
+      "promtool",
+      "turnserver",
+      "pg_ctlcluster",
+      "chromium",
+      "php",
+      "go",
+      "python3",
+      "curl",
+      "jq",
+    ];
     for (const name of present.filter((one) => one !== absent)) program(name, "exit 0");
     program("id", "echo 1000");
     program("sudo", "exit 1");

@@ -6,10 +6,15 @@ import type { SealKeys } from "./seal.ts";
 export const sealItem = (keys: SealKeys, customer: string, item: Item): string =>
   JSON.stringify(mapSecrets(item, (secret, list, id) => keys.seal(secret, [customer, list, id])));
 
-/** Undefined where a secret does not open: it was sealed under another key, or moved here from elsewhere. */
+/**
+ * Undefined where a secret does not open: it was sealed under another key, or moved here from elsewhere; and for what is
+ * no item at all.
+ */
 export function openItem(keys: SealKeys, customer: string, text: string): Item | undefined {
+  const sealed = read(text);
+  if (!sealed) return undefined;
   let whole = true;
-  const item = mapSecrets(JSON.parse(text) as Item, (sealed, list, id) => {
+  const item = mapSecrets(sealed, (sealed, list, id) => {
     const secret = keys.open(sealed, [customer, list, id]);
     whole &&= secret !== undefined;
     return secret;
@@ -19,7 +24,16 @@ export function openItem(keys: SealKeys, customer: string, text: string): Item |
 
 /** Without the secrets that do not open. */
 export const openAsFar = (keys: SealKeys, customer: string, text: string): Item =>
-  mapSecrets(JSON.parse(text) as Item, (sealed, list, id) => keys.open(sealed, [customer, list, id]));
+  mapSecrets(read(text) ?? {}, (sealed, list, id) => keys.open(sealed, [customer, list, id]));
+
+function read(text: string): Item | undefined {
+  try {
+    const item: unknown = JSON.parse(text);
+    return typeof item === "object" && item !== null && !Array.isArray(item) ? (item as Item) : undefined;
+  } catch {
+    return undefined; // put there by hand, or damaged: what the parser says of it may quote it
+  }
+}
 
 /** text: of the item; null where it was removed. */
 export function recordOf(keys: SealKeys, who: { id: string; revision: number }, text: string | null): StoredRecord {

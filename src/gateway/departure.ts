@@ -14,6 +14,8 @@ export interface DepartureParts {
 export class Departure {
   readonly #parts: DepartureParts;
   #notice: Refusal | undefined;
+  /** One of the reasons holds whatever becomes of others. */
+  #forGood = false;
   #unwatch: (() => void) | undefined;
 
   constructor(parts: DepartureParts) {
@@ -25,17 +27,18 @@ export class Departure {
     return this.#notice;
   }
 
-  /** stands: whether the reason holds yet; where it does not any more, it may stay after all. */
-  begin(calls: CallsThen, refusal: Refusal, stands: () => boolean = () => true): void {
+  /** stands: whether the reason holds yet; where it does not any more, it may stay after all. Without: it holds for good. */
+  begin(calls: CallsThen, refusal: Refusal, stands?: () => boolean): void {
     const { inCall, withdraw, expel } = this.#parts;
     if (calls === "end" || !inCall()) {
       expel(refusal);
       return;
     }
+    this.#forGood ||= stands === undefined;
     if (this.#notice) return;
     this.#notice = refusal;
     withdraw();
-    const left = (): 0 | undefined => (stands() ? 0 : this.#cancel());
+    const left = (): 0 | undefined => (this.#forGood || stands?.() ? 0 : this.#cancel());
     this.#unwatch = watchToken({ left, inDialog: inCall, over: () => expel(refusal) });
   }
 

@@ -58,6 +58,18 @@ describe("a connection that is sent away", () => {
     expect(seen.expelled).toEqual([why]);
   });
 
+  it("goes where one reason does not hold any more and another holds for good", () => {
+    const { departure, seen } = bench(true);
+    departure.begin("finish", why, () => seen.stands);
+    departure.begin("finish", why);
+    seen.stands = false;
+    vi.advanceTimersByTime(1_000);
+    expect(departure.notice).toBe(why);
+    seen.inCall = false;
+    vi.advanceTimersByTime(1_000);
+    expect(seen.expelled).toEqual([why]);
+  });
+
   it("is looked at no more when it is over", () => {
     const { departure, seen } = bench(true);
     departure.begin("finish", why);

@@ -57,7 +57,11 @@ export function composeKeeping({ ports, customers, clock, log }: KeepingParts): 
         uses.note(customer.id, "source" in provedBy ? "key" : "secret", provedBy.id),
       refused: (visit) => refusals.note(visit),
     },
-    usesOf: async (customer) => together([...((await ports()?.uses.of(customer)) ?? []), ...uses.of(customer)]),
+    usesOf: async (customer) => {
+      // Both of one moment: what is on its way to the store meanwhile is counted, and once.
+      const [counted, kept] = [uses.of(customer), ports()?.uses.of(customer)];
+      return together([...((await kept) ?? []), ...counted]);
+    },
     refusals,
     budget,
     signedIn: ({ id, customer }, address) => {

@@ -5,14 +5,7 @@ import { seconds } from "../core/clock.ts";
 import type { Refusal } from "../core/errors.ts";
 import type { CallsThen, Customer, Identity } from "../core/identity.ts";
 import type { Session } from "../core/runtime.ts";
-import {
-  authorize,
-  contactRefusal,
-  methodRefusal,
-  permissionRefusal,
-  type RightsContext,
-  referenceRefusal,
-} from "../policy/authorize.ts";
+import { contactRefusal } from "../policy/authorize.ts";
 import type { Header, Message } from "../sip/message.ts";
 import { type ReplyHead, replyHead } from "../sip/reply.ts";
 import type { Request } from "../sip/request.ts";
@@ -32,12 +25,13 @@ import { farewellToClient } from "./farewell.ts";
 import { bindingCap } from "./forward.ts";
 import { closing } from "./handshake.ts";
 import { type Incoming, Intake } from "./intake.ts";
+import { beginsAnew, insideRefusal, judgeOutside, type Whence } from "./judge.ts";
 import type { ClientEnd, Leg } from "./leg.ts";
 import { claimCall, unclaimCall } from "./one-call.ts";
-import { type Parsed, parse } from "./parse.ts";
+import { aboutOf, type Parsed, parse } from "./parse.ts";
 import { judgeResponse, passRequest, passResponse, whenOpen } from "./pass.ts";
 import { Inlet, Outlet } from "./pressure.ts";
-import type { Attended } from "./sessions.ts";
+import { type Attended, sessionOf } from "./sessions.ts";
 import { type Watched, watchToken } from "./token-end.ts";
 import { type Proof, type Proved, Visitor } from "./visitor.ts";
 
@@ -224,14 +218,7 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
   get session(): Session | undefined {
     const { identity } = this.#visitor;
     if (!identity) return undefined;
-    const { customer, user, domain, provedBy, expiry } = identity;
-    const { address, origin } = this.#peer;
-    const leg = this.#leg;
-    return {
-      ...{ id: this.id, customer: customer.id, user, domain, address, ...(origin !== undefined && { origin }) },
-      ...{ provedBy: provedBy.id, since: this.#since, expiry },
-      ...{ bindings: leg?.bindings.size ?? 0, calls: leg?.calls ?? 0 },
-    };
+    return sessionOf({ id: this.id, peer: this.#peer, since: this.#since, identity, leg: this.#leg });
   }
 
   get liveCalls(): readonly CallRecord[] {
@@ -367,11 +354,8 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
   #outsideDialog(asked: Question, { identity, header }: Proved): Promise<void> | undefined {
     const { request } = asked;
     const refuse = (refusal: Refusal): undefined => this.#turnDown(asked, refusal, identity);
-    if (request.method === "INVITE" && this.#context.draining()) return refuse(refusals.draining);
-    const rights = authorize(identity, request, this.#rights());
+    const rights = judgeOutside(identity, request, this.#whence);
     if (rights.kind === "refused") return refuse(rights.refusal);
-    const full = this.#limitRefusal(identity, request);
-    if (full) return refuse(full);
     const next = (other: Refusal | undefined): Promise<void> | undefined => {
       if (this.#over) return undefined;
       const claimed = other ?? this.#barred;
@@ -384,17 +368,9 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
     return claimed instanceof Promise ? claimed.then(next) : next(claimed);
   }
 
-  /** The verdicts of a dialog's own requests: method, Contact and references; the dialog itself is judged already. */
   #insideDialog(asked: Question, dialog: Dialog): Promise<void> | undefined {
-    const { request } = asked;
-    const identity = this.#visitor.identity!;
-    const method = request.method === "NOTIFY" ? undefined : methodRefusal(identity, request.method);
-    const permission = beginsAnew(request) ? permissionRefusal(identity) : undefined;
-    const refusal =
-      method ?? permission ?? contactRefusal(request) ?? referenceRefusal(identity, request, this.#rights());
-    if (refusal) return this.#refuse(asked, refusal);
-    if (!this.#leg!.dialogs.hasRoom("")) return this.#refuse(asked, refusals.tableFull);
-    return this.#forward(asked, { inside: true, dialog });
+    const refusal = insideRefusal(this.#visitor.identity!, asked.request, this.#whence);
+    return refusal ? this.#refuse(asked, refusal) : this.#forward(asked, { inside: true, dialog });
   }
 
   #ack(request: Request, binary: boolean): Promise<void> | undefined {
@@ -434,20 +410,6 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
     this.#answers.accepted(method, identity);
   }
 
-  #limitRefusal(identity: Identity, request: Request): Refusal | undefined {
-    const { method } = request;
-    const { customer } = identity;
-    const { legs } = this.#context;
-    const { calls } = customer.limits;
-    if (!this.#leg) {
-      const full = this.#crowded(identity);
-      if (full) return full;
-    } else if (!this.#leg.dialogs.hasRoom(method)) return refusals.tableFull;
-    if (method === "REGISTER" && legs.bindsTooMuch(identity, request)) return refusals.registrations;
-    if (method !== "INVITE" || calls === 0 || legs.callsOf(customer.id) < calls) return undefined;
-    return refusals.calls;
-  }
-
   /** Last of all, for a call that is refused for something else is none. */
   #isInTime({ customer }: Identity, { method }: Request): boolean {
     return method !== "INVITE" || this.#context.callRate.take(customer.id, customer.limits.callsPerMinute);
@@ -458,16 +420,6 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
     this.#turnDown(asked, refusal, identity);
     const done = unclaimCall(identity, asked.request, this.#context.state);
     return done instanceof Promise ? done : undefined;
-  }
-
-  /** No further leg for this customer, or for this user of it. */
-  #crowded(identity: Identity): Refusal | undefined {
-    const { legs, connectionsPerUser } = this.#context;
-    const { id, limits } = identity.customer;
-    if (limits.connections > 0 && legs.connectionsOf(id) >= limits.connections) return refusals.connections;
-    if (limits.connections > 0 && legs.turnsOver(id, limits.connections)) return refusals.turnover;
-    const most = connectionsPerUser(id);
-    return most > 0 && legs.connectionsOfUser(identity) >= most ? refusals.userConnections : undefined;
   }
 
   /** head: where it can be answered. */
@@ -512,15 +464,8 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
     });
   }
 
-  #rights(): RightsContext {
-    const { customers, gatewayDomains, allowMissingOrigin } = this.#context;
-    return {
-      customers: customers(),
-      gatewayDomains: gatewayDomains(),
-      origin: this.#peer.origin,
-      allowMissingOrigin: allowMissingOrigin(),
-      ownsDialog: (callId, one, other) => this.#leg?.dialogs.owns(callId, one, other) ?? false,
-    };
+  get #whence(): Whence {
+    return { origin: this.#peer.origin, leg: this.#leg, context: this.#context };
   }
 
   /** Who was accepted, or is in a call yet, does not wait for who was not, and is served where memory is short. */
@@ -594,23 +539,5 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
     this.#over = true;
     this.#socket.close(code, reason);
     setTimeout(() => this.#socket.terminate(), closeGrace).unref();
-  }
-}
-
-/** What starts another call out of a dialog: an ended credential, under which calls go on, is not good for it. */
-const beginsAnew = ({ method, message }: Request): boolean =>
-  method === "REFER" || message.header("replaces") !== undefined || message.header("join") !== undefined;
-
-/** Undefined for what has no Call-ID. */
-function aboutOf(parsed: Parsed): About | undefined {
-  switch (parsed.kind) {
-    case "request":
-      return parsed.request.message;
-    case "response":
-      return parsed.message;
-    case "refused":
-      return parsed.head;
-    default:
-      return undefined;
   }
 }

@@ -4,6 +4,7 @@ import type { Message } from "../sip/message.ts";
 import { type ReplyHead, replyHead, salvage } from "../sip/reply.ts";
 import { type Request, readRequest } from "../sip/request.ts";
 import { scan } from "../sip/scan.ts";
+import type { About } from "../telemetry/trace.ts";
 
 export type Parsed =
   | { readonly kind: "request"; readonly request: Request }
@@ -44,4 +45,18 @@ function spoiled(bytes: Buffer, refusal: Refusal): Parsed {
   const start = bytes.toString("latin1", 0, 8);
   if (start.startsWith("ACK ") || start === "SIP/2.0 ") return { kind: "dropped", reason: refusal.sentence };
   return { kind: "noise", refusal };
+}
+
+/** Undefined for what has no Call-ID. */
+export function aboutOf(parsed: Parsed): About | undefined {
+  switch (parsed.kind) {
+    case "request":
+      return parsed.request.message;
+    case "response":
+      return parsed.message;
+    case "refused":
+      return parsed.head;
+    default:
+      return undefined;
+  }
 }

@@ -1,6 +1,6 @@
 import type { CallRecord } from "../core/calls.ts";
 import { type Refusal, refuse } from "../core/errors.ts";
-import type { CallsThen } from "../core/identity.ts";
+import type { CallsThen, Identity } from "../core/identity.ts";
 import type { LiveCall, Runtime, Session, Wanted } from "../core/runtime.ts";
 
 /** A connection, as who manages sees it. */
@@ -60,6 +60,26 @@ export class Sessions implements Runtime {
   *#callsOf(customer: string | undefined): Iterable<LiveCall> {
     for (const { id, liveCalls } of this.#of(customer)) for (const call of liveCalls) yield { ...call, session: id };
   }
+}
+
+/** A connection that has proved who it is. since: milliseconds. */
+export interface Present {
+  readonly id: string;
+  readonly peer: { readonly address: string; readonly origin: string | undefined };
+  readonly since: number;
+  readonly identity: Identity;
+  readonly leg: { readonly bindings: { readonly size: number }; readonly calls: number } | undefined;
+}
+
+/** As who manages sees it. */
+export function sessionOf({ id, peer, since, identity, leg }: Present): Session {
+  const { customer, user, domain, provedBy, expiry } = identity;
+  const { address, origin } = peer;
+  return {
+    ...{ id, customer: customer.id, user, domain, address, ...(origin !== undefined && { origin }) },
+    ...{ provedBy: provedBy.id, since, expiry },
+    ...{ bindings: leg?.bindings.size ?? 0, calls: leg?.calls ?? 0 },
+  };
 }
 
 /** Those with the smallest keys above one, in order: no more than so many are ever held. */

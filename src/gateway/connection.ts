@@ -1,6 +1,5 @@
-import { setTimeout as setTimeoutPromise } from "node:timers/promises";
 import type { WebSocket } from "ws";
-import type { CallRecord, EndReason } from "../core/calls.ts";
+import type { CallRecord } from "../core/calls.ts";
 import { seconds } from "../core/clock.ts";
 import type { Refusal } from "../core/errors.ts";
 import type { CallsThen, Customer, Identity } from "../core/identity.ts";
@@ -9,7 +8,6 @@ import { contactRefusal } from "../policy/authorize.ts";
 import type { Header, Message } from "../sip/message.ts";
 import { type ReplyHead, replyHead } from "../sip/reply.ts";
 import type { Request } from "../sip/request.ts";
-import { scan } from "../sip/scan.ts";
 import type { ConnectionState } from "../telemetry/metrics.ts";
 import { Tap } from "../telemetry/tap.ts";
 import type { About, Party } from "../telemetry/trace.ts";
@@ -18,12 +16,10 @@ import { Answers, type Asked, refusals } from "./answers.ts";
 import { refusedCall } from "./call-record.ts";
 import { nowhere, type Outward } from "./chain.ts";
 import type { Context } from "./context.ts";
-import { Departure } from "./departure.ts";
 import type { Dialog } from "./dialog-table.ts";
 import type { Drainable } from "./drain.ts";
-import { farewellToClient } from "./farewell.ts";
+import { Ending } from "./ending.ts";
 import { bindingCap } from "./forward.ts";
-import { closing } from "./handshake.ts";
 import { type Incoming, Intake } from "./intake.ts";
 import { beginsAnew, insideRefusal, judgeOutside, type Whence } from "./judge.ts";
 import type { ClientEnd, Leg } from "./leg.ts";
@@ -50,8 +46,6 @@ export interface Peer {
 /** Methods that exist inside a dialog only, with or without a To tag. */
 const dialogOnly = new Set(["BYE", "UPDATE", "INFO", "PRACK"]);
 const pong = Buffer.from("\r\n");
-/** Milliseconds for the client to answer a close. */
-const closeGrace = 2_000;
 
 /** A request, and how it can be answered. */
 interface Question extends Asked {
@@ -70,7 +64,6 @@ interface Leave {
 export class Connection implements Guest, ClientEnd, Drainable, Attended {
   readonly id: string;
   readonly tap: Tap;
-  readonly #socket: WebSocket;
   readonly #inlet: Inlet;
   readonly #outlet: Outlet;
   readonly #peer: Peer;
@@ -78,26 +71,17 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
   readonly #visitor: Visitor;
   readonly #answers: Answers;
   readonly #intake: Intake;
-  readonly #departure: Departure;
+  readonly #ending: Ending;
   /** Milliseconds. */
   readonly #since: number;
   #leg: Leg | undefined;
   #heard = false;
-  /** What had to be waited for comes too late: nothing may begin for a client that is gone, for nobody would end it. */
-  #over = false;
-  /** Why its calls end with it. */
-  #reason: EndReason = "socket-lost";
-  /** Aborted when its leg is not to outlive its socket. */
-  readonly #cut = new AbortController();
-  /** Of the latest request that went upstream. */
-  #viaHost = "";
   #deadline: NodeJS.Timeout | undefined;
   #unwatch: (() => void) | undefined;
 
   constructor(socket: WebSocket, peer: Peer, context: Context) {
     const [inlet, outlet] = [new Inlet(socket), new Outlet(socket)];
     this.id = peer.id;
-    this.#socket = socket;
     this.#inlet = inlet;
     this.#outlet = outlet;
     this.#peer = peer;
@@ -128,13 +112,17 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
       flood: () => this.#close(refusals.tooFast),
       fault: (error) => {
         context.log.error({ connection: this.id, err: error }, "a message could not be handled");
-        this.#leave(1011, "internal fault");
+        this.#ending.fail();
       },
     });
-    this.#departure = new Departure({
-      inCall: () => this.inCall,
-      withdraw: () => this.#leg?.withdraw(this.#viaHost),
-      expel: (refusal) => this.#expel(refusal),
+    this.#ending = new Ending({
+      connection: this.id,
+      socket,
+      answers: this.#answers,
+      tap: this.tap,
+      context,
+      leg: () => this.#leg,
+      clear: () => this.#intake.clear(),
     });
     if (vouched) this.#unwatch = watchToken(this.#token());
     socket.on("error", (error) =>
@@ -152,21 +140,21 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
   }
 
   get callable(): boolean {
-    return this.#socket.readyState === this.#socket.OPEN && this.#isWelcome;
+    return this.#ending.isOpen && this.#isWelcome;
   }
 
   get reachable(): boolean {
-    return this.#socket.readyState === this.#socket.OPEN && this.#isServed;
+    return this.#ending.isOpen && this.#isServed;
   }
 
   /** Its credential stands, and it is not to go. */
   get #isWelcome(): boolean {
-    return this.#visitor.accepted && !this.#departure.notice;
+    return this.#visitor.accepted && !this.#ending.notice;
   }
 
   /** Why what had to be waited for may not begin any more. */
   get #barred(): Refusal | undefined {
-    return this.#departure.notice ?? (this.#visitor.takenBack && this.#visitor.takenBackWhy);
+    return this.#ending.notice ?? (this.#visitor.takenBack && this.#visitor.takenBackWhy);
   }
 
   /** Its credential still stands, or a call of it goes on. */
@@ -183,7 +171,7 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
   }
 
   dismiss(): void {
-    if (this.#socket.readyState === this.#socket.OPEN) this.#close(refusals.draining);
+    if (this.#ending.isOpen) this.#close(refusals.draining);
   }
 
   /** Of whom it is; undefined before the first proof. */
@@ -198,20 +186,12 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
     else if (visitor.takenBack) this.sendAway(visitor.takenBack, visitor.takenBackWhy, () => !!visitor.takenBack);
   }
 
-  /** Now, or when its calls have ended; where the browser is gone, what it left. stands: as in Departure. */
   sendAway(calls: CallsThen, refusal: Refusal, stands?: () => boolean): void {
-    if (this.#socket.readyState === this.#socket.OPEN) this.#departure.begin(calls, refusal, stands);
-    else if (calls === "finish" && this.inCall) this.#leg?.withdraw(this.#viaHost);
-    else {
-      this.#reason = refusal.code;
-      this.#cut.abort();
-    }
+    this.#ending.sendAway(calls, refusal, stands);
   }
 
-  /** Its socket is gone, and its calls and binding are not yet. */
   get lingers(): boolean {
-    const { signal } = this.#cut;
-    return this.#leg !== undefined && !this.#leg.isEnding && this.#context.limits().goneSeconds > 0 && !signal.aborted;
+    return this.#ending.lingers;
   }
 
   /** As who manages sees it; undefined before the first proof. */
@@ -225,35 +205,8 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
     return this.#leg?.watch.records ?? [];
   }
 
-  /** One of its calls ends at both ends; upstream is opened for it where need be. */
   hangUp(id: string): boolean {
-    const leg = this.#leg;
-    const call = leg?.watch.find(id);
-    if (!leg || !call) return false;
-    const end = (): void => {
-      for (const bytes of farewellToClient({ dialogs: leg.dialogs, tag: this.id }, call)) this.#tell(bytes);
-      leg.hangUp(call, this.#viaHost);
-      leg.watch.hungUpByHand(id);
-    };
-    whenOpen(leg, end, end)?.catch((err: unknown) => this.#context.log.error({ err }, "a leg could not be ended"));
-    return true;
-  }
-
-  /** Its calls end at both ends before the socket does. */
-  #expel(refusal: Refusal): void {
-    const leg = this.#leg;
-    for (const bytes of leg ? farewellToClient({ dialogs: leg.dialogs, refusal, tag: this.id }) : []) this.#tell(bytes);
-    this.#close(refusal);
-    leg
-      ?.end(this.#viaHost, this.#reason)
-      .catch((err: unknown) => this.#context.log.error({ err }, "a leg could not be ended"));
-  }
-
-  /** Something of the gateway's own making. */
-  #tell(bytes: Buffer): void {
-    const scanned = scan(bytes);
-    if (scanned.kind === "message") this.tap.toClient(scanned.message, bytes);
-    this.#answers.send(bytes, false);
+    return this.#ending.hangUp(id);
   }
 
   makeRoom(): void {
@@ -265,17 +218,9 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
    * at Kamailio, or cannot be helped.
    */
   async end(hurry: AbortSignal): Promise<void> {
-    this.#over = true;
     clearTimeout(this.#deadline);
     this.#unwatch?.();
-    this.#departure.stop();
-    this.#intake.clear();
-    if (this.lingers && !hurry.aborted) {
-      const signal = AbortSignal.any([hurry, this.#cut.signal]);
-      await setTimeoutPromise(this.#context.limits().goneSeconds * 1000, undefined, { signal }).catch(() => {});
-    }
-    // All sockets of a gateway that stops are closed at once, by nobody's verdict.
-    await this.#leg?.end(this.#viaHost, hurry.aborted && this.#reason === "socket-lost" ? "draining" : this.#reason);
+    await this.#ending.end(hurry);
   }
 
   deliver(bytes: Buffer, binary: boolean, from: Inlet, about: About): void {
@@ -323,10 +268,10 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
     if (known && (this.#isWelcome || !beginsAnew(request))) return this.#insideDialog(asked, known);
     if (!known && inside && this.#visitor.accepted) return this.#refuse(asked, refusals.unknownDialog(unknown));
     const next = (proof: Proof): Promise<void> | undefined => {
-      if (this.#over) return undefined;
+      if (this.#ending.isOver) return undefined;
       const proved = this.#proved(asked, proof);
       if (!proved) return undefined;
-      if (this.#departure.notice) return this.#turnDown(asked, this.#departure.notice, proved.identity);
+      if (this.#ending.notice) return this.#turnDown(asked, this.#ending.notice, proved.identity);
       if (known) return this.#insideDialog(asked, known);
       if (inside) return this.#refuse(asked, refusals.unknownDialog(unknown));
       return this.#outsideDialog(asked, proved);
@@ -357,7 +302,7 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
     const rights = judgeOutside(identity, request, this.#whence);
     if (rights.kind === "refused") return refuse(rights.refusal);
     const next = (other: Refusal | undefined): Promise<void> | undefined => {
-      if (this.#over) return undefined;
+      if (this.#ending.isOver) return undefined;
       const claimed = other ?? this.#barred;
       if (claimed) return refuse(claimed);
       if (!this.#isInTime(identity, request)) return this.#unclaimed(asked, identity, refusals.callsPerMinute);
@@ -431,7 +376,7 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
     this.#leg ??= this.#context.legs.create(identity, this.#peer, this, this.#context);
     if (!this.#leg) return refuse(refusals.noPort);
     const leg = this.#leg;
-    this.#viaHost = request.message.via.host;
+    leg.viaHost = request.message.via.host;
     const {
       outward = nowhere,
       inside = false,
@@ -445,7 +390,7 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
       refuse(refusal);
     };
     const pass = (): void => {
-      if (this.#over) return;
+      if (this.#ending.isOver) return;
       leg.callWaits = false;
       const barred = inside ? undefined : this.#barred;
       if (barred) {
@@ -528,16 +473,6 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
   }
 
   #close(refusal: Refusal): undefined {
-    this.#reason = refusal.code;
-    this.#intake.clear();
-    this.#answers.closed(refusal);
-    this.#leave(...closing(refusal));
-  }
-
-  /** Close, and cut off who does not answer the close. */
-  #leave(code: number, reason: string): void {
-    this.#over = true;
-    this.#socket.close(code, reason);
-    setTimeout(() => this.#socket.terminate(), closeGrace).unref();
+    return this.#ending.close(refusal);
   }
 }

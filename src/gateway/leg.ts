@@ -72,6 +72,8 @@ export class Leg implements Receiver {
   readonly client: ClientEnd;
   /** An INVITE waits for this leg to open: a call already, where calls are counted. */
   callWaits = false;
+  /** The host of the Via of the client's latest request: what is said in its place shows the same. */
+  viaHost = "";
   /** To tag of responses of our own to upstream. */
   readonly tag = randomBytes(8).toString("hex");
   readonly #parts: LegParts;
@@ -82,8 +84,8 @@ export class Leg implements Receiver {
   #ending: Promise<void> | undefined;
   /** Transactions of the gateway's own beside the client's; lost with the connection. */
   readonly #own = new Set<string>();
-  /** The host of the client's Via, where its binding is to be taken back while calls go on. */
-  #withdrawn: string | undefined;
+  /** Its binding is to be taken back while calls go on. */
+  #withdrawn = false;
   readonly #registered: Registered;
 
   constructor(identity: Identity, announced: Announced, client: ClientEnd, parts: LegParts) {
@@ -123,7 +125,7 @@ export class Leg implements Receiver {
 
   /** A REGISTER that binds for so many seconds has gone upstream. */
   registers(registration: Registration, forSeconds: number): void {
-    this.#withdrawn = undefined;
+    this.#withdrawn = false;
     this.#registered.add(registration, forSeconds, this.#upstream?.url);
   }
 
@@ -136,12 +138,12 @@ export class Leg implements Receiver {
     if (this.#upstream?.url === url && !this.#ended) this.#lost(this.#upstream.socket, 1006);
   }
 
-  /** Its client gets nothing new any more: the binding is taken back, and calls go on. host: of the client's Via. */
-  withdraw(host: string): void {
-    this.#withdrawn = host;
+  /** Its client gets nothing new any more: the binding is taken back, and calls go on. */
+  withdraw(): void {
+    this.#withdrawn = true;
     const registration = this.#registered.current;
     if (!registration) return;
-    this.say([unregister(registration, newVia(host), this.#parts.chain().lines(this.identity))]);
+    this.say([unregister(registration, newVia(this.viaHost), this.#parts.chain().lines(this.identity))]);
   }
 
   /** Says something in the client's place; the answers are not the client's. Nothing where upstream is not open. */
@@ -153,10 +155,11 @@ export class Leg implements Receiver {
     }
   }
 
-  /** Ends one of its calls upstream; whatever is still answered to it is the gateway's to hear. host: of the client's Via. */
-  hangUp(call: CallName, host: string): void {
+  /** Ends one of its calls upstream; whatever is still answered to it is the gateway's to hear. */
+  hangUp(call: CallName): void {
     const lines = this.#parts.chain().lines(this.identity);
-    this.say(farewell({ dialogs: this.dialogs, registration: undefined, lines, host, tag: this.tag }, call));
+    const { dialogs, tag, viaHost: host } = this;
+    this.say(farewell({ dialogs, registration: undefined, lines, host, tag }, call));
     this.dialogs.endCall(call);
   }
 
@@ -206,31 +209,28 @@ export class Leg implements Receiver {
     return this.#ended;
   }
 
-  /**
-   * The browser is gone: what it leaves behind is ended in its place, then upstream is closed. host: of its Via. reason:
-   * why its calls end.
-   */
-  end(host: string, reason: EndReason = "socket-lost"): Promise<void> {
-    this.#ending ??= this.#end(host, reason);
+  /** The browser is gone: what it leaves behind is ended in its place, then upstream is closed. reason: why its calls end. */
+  end(reason: EndReason = "socket-lost"): Promise<void> {
+    this.#ending ??= this.#end(reason);
     return this.#ending;
   }
 
-  async #end(host: string, reason: EndReason): Promise<void> {
+  async #end(reason: EndReason): Promise<void> {
     this.#ended = true;
     this.watch.close(reason);
     this.#retry.stop();
     // Whoever got the address meanwhile would be announced beside it. A failure is in the log.
     await this.#opening?.catch(() => {});
-    const tidy = await this.#takeLeave(host);
+    const tidy = await this.#takeLeave();
     this.#upstream?.socket.close(1000);
     this.#parts.ended(this, tidy ? 0 : this.#registered.until);
   }
 
   /** Whether upstream has answered everything within the time it has. */
-  async #takeLeave(host: string): Promise<boolean> {
+  async #takeLeave(): Promise<boolean> {
     const registration = this.#registered.current;
     const lines = this.#parts.chain().lines(this.identity);
-    const parts = { dialogs: this.dialogs, registration, lines, host, tag: this.tag };
+    const parts = { dialogs: this.dialogs, registration, lines, host: this.viaHost, tag: this.tag };
     const words = farewell(parts);
     if (words.length === 0) return true;
     const upstream = this.#upstream ?? (await this.#openOnceMore());
@@ -300,7 +300,7 @@ export class Leg implements Receiver {
     socket.on("message", (data: Buffer, binary: boolean) => this.#deliver(data, binary, inlet));
     socket.on("error", (error) => this.#parts.log.warn({ upstream: error.message }, "upstream socket failed"));
     socket.on("close", (code) => this.#lost(socket, code));
-    if (this.#withdrawn !== undefined) this.withdraw(this.#withdrawn);
+    if (this.#withdrawn) this.withdraw();
   }
 
   /** No message of a far end may end more than itself. */

@@ -1,6 +1,7 @@
+import type { Manager } from "../auth/management.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
-import type { Customer } from "../core/identity.ts";
+import type { ApiKey, Customer } from "../core/identity.ts";
 import type { Use } from "../core/uses.ts";
 import { changeCustomer, type Desk, type Outcome, type Wish } from "../manage/change.ts";
 import type { Edit } from "../manage/edit.ts";
@@ -167,9 +168,19 @@ export class ManagedCustomers {
   #rights({ manager }: Asked): Rights {
     if (manager.kind === "operator") return operatorRights;
     const { id } = manager.customer;
-    return customerRights((number) => this.options.customers().ownerOf(number)?.id === id);
+    const may = customerRights((number) => this.options.customers().ownerOf(number)?.id === id);
+    return (before, after) => (isStill(manager, before) ? may(before, after) : [keyGone]);
   }
 }
+
+/** Changes wait for their turn, and before it the key may be removed or the customer suspended. */
+function isStill({ customer, apiKey }: Manager & { readonly kind: "customer" }, { apiKeys, suspended }: Item): boolean {
+  const proved = customer.apiKeys.find(({ id }) => id === apiKey);
+  const isProved = (one: Partial<ApiKey>): boolean => one.id === apiKey && one.secret === proved?.secret;
+  return suspended === undefined && Array.isArray(apiKeys) && apiKeys.some(isProved);
+}
+
+const keyGone = { path: "", line: 1, message: "the API key, or the whole customer, was revoked just now" };
 
 export const noStore = refused(
   503,

@@ -10,10 +10,12 @@ import { createLog } from "../../../src/telemetry/log.ts";
 import { customer } from "../../helpers/customers.ts";
 import { DeskStore, desk } from "../../helpers/desk.ts";
 
+const key = { id: "a1", secret: "the-api-secret-of-acme" };
+
 /** acme, in a store. left: entries that its own keys may yet add to the audit. */
 function scene(left: number) {
   const clock = { now: () => 1_700_000_000_000 };
-  const store = new DeskStore({ id: "acme", domains: ["acme.example"], maxTtl: 3_000 });
+  const store = new DeskStore({ id: "acme", domains: ["acme.example"], maxTtl: 3_000, apiKeys: [key] });
   const budget = new AuditBudget(clock);
   for (let taken = 2_000; taken > left; taken--) budget.take("acme");
   const customers = new ManagedCustomers({
@@ -32,7 +34,7 @@ function scene(left: number) {
     const manager =
       by === "operator"
         ? ({ kind: by, id: "ops" } as const)
-        : ({ kind: by, customer: customer({ id: "acme" }), apiKey: "a1" } as const);
+        : ({ kind: by, customer: customer({ id: "acme", apiKeys: [key] }), apiKey: "a1" } as const);
     const raw = { raw: { headersDistinct: {} } };
     const asked = { manager, id: "acme", raw, act: (what: string) => ({ by, what }) } as unknown as Asked;
     const told = { what: () => "customer.change", answer: () => done({}) };
@@ -55,5 +57,16 @@ describe("what a customer's own keys change", () => {
     for (let time = 0; time < 5; time++)
       expect(await change("customer", { trunk: "sip:pbx.acme.example" })).toMatchObject({ status: 403 });
     expect(await change("customer", { maxTtl: 2_000 })).toMatchObject({ kind: "done" });
+  });
+
+  it.each([
+    ["its key was removed", { apiKeys: [] }],
+    ["its key has another secret", { apiKeys: [{ ...key, secret: "another-api-secret-of-acme" }] }],
+    ["it was suspended", { suspended: "finish" }],
+  ])("is refused where meanwhile %s", async (_how, patch) => {
+    const { store, change } = scene(9);
+    const [taken, late] = await Promise.all([change("operator", patch), change("customer", { maxTtl: 2_000 })]);
+    expect([taken, late]).toMatchObject([{ kind: "done" }, { status: 403, code: "permission-missing" }]);
+    expect(store.item("acme")).toMatchObject({ maxTtl: 3_000, ...patch });
   });
 });

@@ -25,12 +25,12 @@ import { usesOf } from "./postgres-uses.ts";
 import { PostgresWatch } from "./postgres-watch.ts";
 import { ownersOf, writeAll } from "./postgres-write.ts";
 import { recordOf } from "./sealed-item.ts";
+import { putBack } from "./sentences.ts";
 
 /** Records of one answer: the reader has other things to do between two. */
 const page = 500;
 /** Milliseconds that the first connection may take, and all that a start may have to bring forward or seal anew. */
 const [openPatience, longestOpen] = [10_000, 900_000];
-const putBack = "was put back to an earlier state: restart the gateway, which has what came after it";
 
 export interface PostgresOpening {
   readonly target: PostgresTarget;

@@ -5,11 +5,13 @@ export const sealedOtherwise =
 
 export const otherKey = "was sealed anew under another key meanwhile: restart this with that key";
 
+export const putBack = "was put back to an earlier state: restart the gateway, which has what came after it";
+
 export const anothers = "it is another program's database";
 
 /** known: the newest that this version has. */
 export const newerSchema = (version: number, known: number): string =>
-  `its schema is version ${version} and this Postern knows ${known}: run the newer Postern that wrote it`;
+  `has schema version ${version}, and this Postern knows ${known}: run the newer Postern that wrote it`;
 
 export const noKeyOpens = (customer: string): string => `has a secret of ${customer} that no key opens`;
 

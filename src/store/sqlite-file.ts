@@ -21,7 +21,7 @@ import type {
 } from "./port.ts";
 import { SealKeys } from "./seal.ts";
 import { openAsFar, openItem, recordOf, sealItem } from "./sealed-item.ts";
-import { noKeyOpens, otherKey, sealedOtherwise } from "./sentences.ts";
+import { noKeyOpens, otherKey, putBack, sealedOtherwise } from "./sentences.ts";
 import { SqliteAudit } from "./sqlite-audit.ts";
 import { CallTable } from "./sqlite-calls.ts";
 import { sentenceOf } from "./sqlite-fault.ts";
@@ -48,6 +48,8 @@ export class SqliteFile {
   readonly #audit: SqliteAudit;
   readonly #uses: SqliteUses;
   #dataVersion: number;
+  /** The highest that was seen. */
+  #revision: number;
 
   /** Made where it is not there. Throws a sentence where it cannot be used. */
   constructor({ path, keys, renew }: Opening) {
@@ -71,6 +73,7 @@ export class SqliteFile {
     this.#inode = inodeOf(path) ?? 0n;
     this.calls = new CallTable(this.#db, () => this.#mustBeThere());
     this.#dataVersion = this.#readDataVersion();
+    this.#revision = this.#readRevision();
   }
 
   /** Whether another process has changed it since the last look. Throws where it cannot be read. */
@@ -79,6 +82,9 @@ export class SqliteFile {
     const version = this.#readDataVersion();
     const changed = version !== this.#dataVersion;
     this.#dataVersion = version;
+    const revision = this.#readRevision();
+    if (revision < this.#revision) throw new Error(putBack);
+    this.#revision = revision;
     return changed;
   }
 
@@ -188,7 +194,7 @@ export class SqliteFile {
     for (const { id, expected } of edits) {
       if (expected !== undefined && this.#revisionOf(id) !== expected) return { kind: "stale", id };
     }
-    const revision = Number(this.#all("SELECT value FROM meta WHERE name = 'revision'", [])[0]?.value) + 1;
+    const revision = this.#readRevision() + 1;
     this.#run("UPDATE meta SET value = ? WHERE name = 'revision'", [String(revision)]);
     for (const { id } of edits) this.#run("DELETE FROM claims WHERE customer = ?", [id]);
     const entries: Parameters<SqliteAudit["append"]>[0][number][] = [];
@@ -279,6 +285,10 @@ export class SqliteFile {
 
   #mustBeThere(): void {
     if (inodeOf(this.#path) !== this.#inode) throw new Error(gone);
+  }
+
+  #readRevision(): number {
+    return Number(this.#all("SELECT value FROM meta WHERE name = 'revision'", [])[0]?.value);
   }
 
   #readDataVersion(): number {

@@ -133,7 +133,7 @@ describe("a store in PostgreSQL", () => {
       expect(await uses.of("acme")).toEqual([]);
     });
     await server.sql("UPDATE postern.meta SET value = '99' WHERE name = 'schema'");
-    await expect(open()).rejects.toThrow(/schema is version 99 and this Postern knows 4: run the newer Postern/);
+    await expect(open()).rejects.toThrow(/has schema version 99, and this Postern knows 4: run the newer Postern/);
     await server.sql("UPDATE postern.meta SET value = 'x' WHERE name = 'application'");
     await expect(open()).rejects.toThrow(/another program's database/);
     for (const theirs of ["CREATE TABLE postern.meta (a int)", "CREATE TABLE postern.theirs (a int)"]) {
@@ -150,8 +150,8 @@ describe("a store in PostgreSQL", () => {
       await store.write([put("acme")], act);
       await server.sql("UPDATE postern.meta SET value = '99' WHERE name = 'schema'");
       const written = await store.write([put("globex")], act);
-      expect(written).toMatchObject({ kind: "unavailable", sentence: expect.stringMatching(/schema is version 99/) });
-      await expect(audit.append([act])).rejects.toThrow(/schema is version 99/);
+      expect(written).toMatchObject({ kind: "unavailable", sentence: expect.stringMatching(/schema version 99/) });
+      await expect(audit.append([act])).rejects.toThrow(/schema version 99/);
       expect((await store.changes(beginning)).records).toHaveLength(1);
     });
   });

@@ -28,7 +28,7 @@ it("SQLite: what a newer version brought forward meanwhile is read on, and chang
   db.exec("PRAGMA user_version = 99");
   db.close();
   expect(await store.write([put], act)).toEqual({
-    ...{ kind: "unavailable", sentence: expect.stringContaining("schema is version 99") },
+    ...{ kind: "unavailable", sentence: expect.stringContaining("schema version 99") },
   });
   expect(await store.get("acme")).toMatchObject({ kind: "stored", revision: 1 });
   await store.close();

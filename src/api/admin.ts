@@ -6,15 +6,17 @@ import type { RingEntry } from "../telemetry/ring.ts";
 import { version } from "../telemetry/version.ts";
 import { type CallsAtHand, callRoutes } from "./call-routes.ts";
 import { listRoutes } from "./customer-lists.ts";
-import { keyRoutes, revocationRoutes, secretRoutes } from "./customer-parts.ts";
 import { type CustomersOptions, ManagedCustomers } from "./customers.ts";
 import { importRoute } from "./customers-import.ts";
 import { customersRoutes } from "./customers-routes.ts";
 import { answer, createHttp, json, problem } from "./http.ts";
 import { answerInbound, type InboundOptions } from "./inbound.ts";
+import { keyRoutes } from "./key-routes.ts";
 import { type ManagedOptions, ManagedRoutes } from "./managed.ts";
 import { openApi } from "./openapi.ts";
+import { revocationRoutes } from "./revocation-routes.ts";
 import { type RuntimeOptions, runtimeRoutes } from "./runtime-routes.ts";
+import { secretRoutes } from "./secret-routes.ts";
 import { type ToldAtHand, toldRoutes } from "./told-routes.ts";
 import { served } from "./unparsed.ts";
 

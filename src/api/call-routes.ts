@@ -1,7 +1,8 @@
 import { type FilterTexts, filterNames, readFilter } from "../manage/call-filter.ts";
 import type { CallRecords } from "../store/calls.ts";
 import { type Answer, type Asked, done, refused } from "./asked.ts";
-import { asUnavailable, type ManagedCustomers } from "./customers.ts";
+import { asUnavailable } from "./customer-refusals.ts";
+import type { ManagedCustomers } from "./customers.ts";
 import type { ManagedRoute } from "./managed.ts";
 
 /** Undefined where calls are kept in no store. */

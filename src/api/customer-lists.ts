@@ -1,7 +1,8 @@
 import { addText, type ListName, removeInbound, removeText, setInbound } from "../manage/lists.ts";
 import { type Answer, type Asked, done, nothing, refused } from "./asked.ts";
 import { malformed, readView, unknown } from "./customer-parts.ts";
-import { faulty, type ManagedCustomers } from "./customers.ts";
+import { faulty } from "./customer-refusals.ts";
+import type { ManagedCustomers } from "./customers.ts";
 import type { ManagedRoute } from "./managed.ts";
 
 interface List {

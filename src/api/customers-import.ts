@@ -2,7 +2,8 @@ import type { FastifyInstance } from "fastify";
 import type { Imported } from "../manage/import.ts";
 import { type Answer, type Asked, done, type Refused, refused } from "./asked.ts";
 import { malformed } from "./customer-parts.ts";
-import { faulty, type ManagedCustomers, noStore, unavailable } from "./customers.ts";
+import { faulty, noStore, unavailable } from "./customer-refusals.ts";
+import type { ManagedCustomers } from "./customers.ts";
 import type { ManagedRoutes } from "./managed.ts";
 
 /** Bytes. */

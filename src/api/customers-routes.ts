@@ -1,9 +1,12 @@
 import { addCustomer, removeCustomer } from "../manage/change.ts";
+import { pageOf } from "../manage/listing.ts";
 import { itemOf, viewOf } from "../manage/view.ts";
 import { mergePatch, replaceWhole } from "../manage/whole.ts";
-import type { Item, StoredRecord } from "../store/port.ts";
+import type { Item } from "../store/port.ts";
 import { type Answer, type Asked, done, nothing, type Refused, refused } from "./asked.ts";
-import { asUnavailable, type Changed, type ManagedCustomers } from "./customers.ts";
+import { malformed } from "./customer-parts.ts";
+import { asUnavailable, ofOtherVersion } from "./customer-refusals.ts";
+import type { Changed, ManagedCustomers } from "./customers.ts";
 import type { ManagedRoute } from "./managed.ts";
 
 /** Customers as a whole. */
@@ -47,9 +50,7 @@ const shown = ({ item, revision }: Changed<unknown>): Answer => view(item, revis
 
 function view(item: Item, revision: number | undefined): Answer {
   const body = viewOf(item);
-  return body
-    ? done(body, { revision })
-    : refused(503, "the customer is of another version of Postern and cannot be shown");
+  return body ? done(body, { revision }) : ofOtherVersion;
 }
 
 function add(asked: Asked, customers: ManagedCustomers): Promise<Answer> {
@@ -65,42 +66,19 @@ const most = 500;
 /** Those of the config and of the store together, by id. */
 async function list({ query }: Asked, customers: ManagedCustomers): Promise<Answer> {
   const after = query.get("after") ?? "";
-  const limit = pageOf(query.get("limit"));
-  if (limit === undefined) return refused(400, `limit must be 1 to ${most}`, { code: "message-malformed" });
+  const limit = limitOf(query.get("limit"));
+  if (limit === undefined) return refused(400, `limit must be 1 to ${most}`, malformed);
   const { declared, stored } = customers.options;
   const records = (await stored.opened?.store.list(after, limit).catch(asUnavailable)) ?? [];
   if ("kind" in records) return records satisfies Refused;
-  const own = [...declared().values()]
-    .filter(({ customer }) => customer.id > after)
-    .map(({ customer, connectionsPerUser }) => ({
-      ...summary(customer.id, itemOf(customer, connectionsPerUser)),
-      declared: true,
-    }));
-  const all = [...own, ...records.map(ofRecord)].sort((a, b) => (a.id < b.id ? -1 : 1));
-  const page = all.slice(0, limit);
-  const more = all.length > limit || records.length === limit;
-  return done({ customers: page, next: more ? (page.at(-1)?.id ?? null) : null });
+  const own = [...declared().values()].map(({ customer, connectionsPerUser }) => ({
+    id: customer.id,
+    item: itemOf(customer, connectionsPerUser),
+  }));
+  return done({ ...pageOf(own, records, { after, limit }) });
 }
 
-function pageOf(text: string | null): number | undefined {
+function limitOf(text: string | null): number | undefined {
   if (text === null) return 100;
   return /^[0-9]{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= most ? Number(text) : undefined;
-}
-
-const ofRecord = (record: StoredRecord) => ({
-  ...summary(record.id, record.kind === "stored" ? record.item : undefined),
-  declared: false,
-  revision: record.revision,
-});
-
-function summary(id: string, item: Item | undefined) {
-  const count = (list: unknown): number => (Array.isArray(list) ? list.length : 0);
-  return {
-    id,
-    readable: item !== undefined,
-    domains: Array.isArray(item?.domains) ? (item.domains as string[]) : [],
-    secrets: count(item?.secrets),
-    keys: count(item?.keys),
-    suspended: typeof item?.suspended === "string" ? item.suspended : null,
-  };
 }

@@ -4,7 +4,8 @@ import type { Audit } from "../store/port.ts";
 import type { ShownRefusal } from "../telemetry/refusals.ts";
 import { type Answer, type Asked, done, refused } from "./asked.ts";
 import { malformed } from "./customer-parts.ts";
-import { asUnavailable, type ManagedCustomers, noStore } from "./customers.ts";
+import { asUnavailable, noStore } from "./customer-refusals.ts";
+import type { ManagedCustomers } from "./customers.ts";
 import type { ManagedRoute } from "./managed.ts";
 
 /** What is kept of what happened to customers. */

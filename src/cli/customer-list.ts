@@ -1,5 +1,6 @@
 import type { Config } from "../config.ts";
-import type { Item, StoredRecord } from "../store/port.ts";
+import type { Page } from "../manage/listing.ts";
+import type { Item } from "../store/port.ts";
 import { need } from "./config-file.ts";
 import { failure, print, say } from "./outcome.ts";
 import { askFor, isRemote, type PlaceOptions, pathOf } from "./place.ts";
@@ -9,23 +10,6 @@ import { itemOf, noSuch, withStore } from "./with-store.ts";
 export interface ListOptions extends PlaceOptions {
   readonly after: string;
   readonly limit: number;
-}
-
-/** A customer in a list. declared: in the config; revision: of a stored one. */
-interface Summary {
-  readonly id: string;
-  readonly readable: boolean;
-  readonly domains: readonly string[];
-  readonly secrets: number;
-  readonly keys: number;
-  readonly suspended: string | null;
-  readonly declared: boolean;
-  readonly revision?: number;
-}
-
-interface Page {
-  readonly customers: readonly Summary[];
-  readonly next: string | null;
 }
 
 /** `postern customer list`. */
@@ -50,32 +34,8 @@ async function listRemote(options: ListOptions): Promise<Page> {
 async function listLocal({ config: file, after, limit }: ListOptions): Promise<Page> {
   const { config } = await need(file);
   const records = (await withStore({ config: file, make: false }, ({ store }) => store.list(after, limit))) ?? [];
-  const declared = (await declaredItems(config)).filter(({ id }) => id > after);
-  const all = [
-    ...declared.map(({ id, item }) => ({ ...summary(id, item), declared: true })),
-    ...records.map(ofRecord),
-  ].sort((a, b) => (a.id < b.id ? -1 : 1));
-  const customers = all.slice(0, limit);
-  const more = all.length > limit || records.length === limit;
-  return { customers, next: more ? (customers.at(-1)?.id ?? null) : null };
-}
-
-const ofRecord = (record: StoredRecord): Summary => ({
-  ...summary(record.id, record.kind === "stored" ? record.item : undefined),
-  declared: false,
-  revision: record.revision,
-});
-
-function summary(id: string, item: Item | undefined): Omit<Summary, "declared"> {
-  const count = (list: unknown): number => (Array.isArray(list) ? list.length : 0);
-  return {
-    id,
-    readable: item !== undefined,
-    domains: Array.isArray(item?.domains) ? (item.domains as string[]) : [],
-    secrets: count(item?.secrets),
-    keys: count(item?.keys),
-    suspended: typeof item?.suspended === "string" ? item.suspended : null,
-  };
+  const { pageOf } = await import("../manage/listing.ts");
+  return pageOf(await declaredItems(config), records, { after, limit });
 }
 
 async function declaredItems(config: Config): Promise<{ readonly id: string; readonly item: Item }[]> {

@@ -1,4 +1,5 @@
-import type { Item } from "./port.ts";
+import type { Entry } from "./chain.ts";
+import type { Act, Edit, Item } from "./port.ts";
 
 type Detail = Readonly<Record<string, unknown>>;
 
@@ -13,6 +14,12 @@ const values = ["trunk", "trunk2", "callerId", "maxTtl", "clockSkew", "suspended
 const most = 20;
 /** Characters of a text, and of all. */
 const longest = { text: 255, detail: 4_096 } as const;
+
+/** What an edit adds to the audit. before: the customer as it was, as far as its secrets open. */
+export const entryOf = (act: Act, edit: Edit, before: Item | undefined, revision: number): Entry => ({
+  act: { ...act, customer: edit.id },
+  detail: detailOf(before, edit.kind === "put" ? edit.item : undefined, revision),
+});
 
 /**
  * What a change did to a customer, items with their secrets in the clear. Of members that are named in none of the lists

@@ -15,6 +15,9 @@ export interface Stamp {
   readonly detail?: AuditEntry["detail"];
 }
 
+/** An act to be added, and what it did. */
+export type Entry = Pick<Stamp, "detail"> & { readonly act: Act };
+
 /** The entry that follows another one. */
 export function nextRow(before: AuditHead, act: Act, { at, key, detail }: Stamp): AuditRow {
   const { by, what, customer, address } = act;

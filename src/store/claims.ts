@@ -1,5 +1,6 @@
 import { inboundKey } from "../config/fields.ts";
 import type { Claim } from "./port.ts";
+import type { SealKeys } from "./seal.ts";
 
 /** A customer, or an item that may yet be faulty: what is no list and no text claims nothing. */
 export interface Claiming {
@@ -52,6 +53,10 @@ const plain = (value: unknown): unknown => (typeof value === "string" ? inboundK
 
 /** Claims → who has them, as a sentence goes on after "is taken already: ". */
 export type Owners = ReadonlyMap<string, string>;
+
+/** As the store keeps a claim: a secret is not kept beside what it is sealed in. */
+export const nameOf = (keys: SealKeys, { kind, value }: Claim): string =>
+  kind === "secret" ? keys.name(value) : value;
 
 export const claimKey = ({ kind, value }: Claim): string => `${kind} ${value}`;
 

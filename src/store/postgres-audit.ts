@@ -1,13 +1,11 @@
-import { chainStart, nextRow, type Stamp } from "./chain.ts";
-import type { Act, Audit, AuditHead, AuditQuery, AuditRow, SealedKey } from "./port.ts";
+import { chainStart, type Entry, nextRow } from "./chain.ts";
+import type { Audit, AuditHead, AuditQuery, AuditRow, SealedKey } from "./port.ts";
 import { inChunks, type PostgresConnection, type Row, textArray, type Value } from "./postgres-connection.ts";
 import type { PostgresDatabase } from "./postgres-database.ts";
 import type { SealKeys } from "./seal.ts";
 
 /** Rows of one answer. */
 const page = 1_000;
-
-export type Entry = Pick<Stamp, "detail"> & { readonly act: Act };
 
 export function auditOf(database: PostgresDatabase): Audit {
   return {

@@ -1,7 +1,8 @@
-import { detailOf } from "./audit-detail.ts";
+import { entryOf } from "./audit-detail.ts";
+import { nameOf } from "./claims.ts";
 import { forgottenBy } from "./forgotten-uses.ts";
 import type { Act, Claim, Edit, Item, Written } from "./port.ts";
-import { append, type Entry } from "./postgres-audit.ts";
+import { append } from "./postgres-audit.ts";
 import { inChunks, keepable, kept, type PostgresConnection, textArray } from "./postgres-connection.ts";
 import { forgetUses } from "./postgres-uses.ts";
 import { channel } from "./postgres-watch.ts";
@@ -36,7 +37,7 @@ export async function writeAll(
   const taken = await claimAll(connection, keys, edits);
   if (taken) return taken;
   const old = new Map([...before].map(([id, one]) => [id, one && openAsFar(keys, id, one.item)]));
-  const entries = edits.map((edit) => entryOf(edit, old.get(edit.id), { act, revision }));
+  const entries = edits.map((edit) => entryOf(act, edit, old.get(edit.id), revision));
   await forgetUses(connection, ...forgotten(edits, old));
   const last = new Map(edits.map((edit) => [edit.id, edit]));
   for (const some of inChunks([...last.values()])) await putAll(connection, keys, some, revision);
@@ -64,11 +65,6 @@ async function readAll(
     }
   }
   return found;
-}
-
-function entryOf(edit: Edit, before: Item | undefined, { act, revision }: Omit<Change, "edits">): Entry {
-  const detail = detailOf(before, edit.kind === "put" ? edit.item : undefined, revision);
-  return { act: { ...act, customer: edit.id }, detail };
 }
 
 /** Of whom all uses, and which others. */
@@ -145,8 +141,5 @@ async function putAll(
     [revision, texts(edits.map(({ id }) => id)), textArray(items)],
   );
 }
-
-/** A secret is not kept beside what it is sealed in. */
-const nameOf = (keys: SealKeys, { kind, value }: Claim): string => (kind === "secret" ? keys.name(value) : value);
 
 const texts = (values: readonly string[]): string => textArray(values.map(keepable));

@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
-import { chainStart, nextRow, type Stamp } from "./chain.ts";
-import type { Act, AuditHead, AuditQuery, AuditRow, SealedKey } from "./port.ts";
+import { chainStart, type Entry, nextRow } from "./chain.ts";
+import type { AuditHead, AuditQuery, AuditRow, SealedKey } from "./port.ts";
 import type { SealKeys } from "./seal.ts";
 
 /** Rows of one answer. */
@@ -20,7 +20,7 @@ export class SqliteAudit {
   }
 
   /** Each of them follows the one before. */
-  append(acts: readonly (Pick<Stamp, "detail"> & { readonly act: Act })[], keys: SealKeys): AuditHead {
+  append(acts: readonly Entry[], keys: SealKeys): AuditHead {
     const insert = this.#db.prepare("INSERT INTO audit VALUES (?, ?, ?)");
     const stamp = { at: Date.now(), key: keys.chainKey };
     return acts.reduce((head, { act, detail }) => {

@@ -1,9 +1,8 @@
-import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
+import type { SQLInputValue, StatementSync } from "node:sqlite";
 import { type CallRecord, firstId, plainNumber } from "../core/calls.ts";
 import { type Alive, type CallEntry, type CallFilter, mostRecords, type TakenOver } from "./calls.ts";
 import { lost } from "./lost-call.ts";
-
-type Row = Readonly<Record<string, SQLOutputValue>>;
+import type { Row, SqliteDatabase } from "./sqlite-database.ts";
 
 const put = `
   INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -19,28 +18,25 @@ const oldest = "SELECT id FROM calls WHERE id < ? AND standing = 0 ORDER BY id L
 
 /** Calls in one SQLite file, as the one thread that has it open sees them. */
 export class CallTable {
-  readonly #db: DatabaseSync;
-  readonly #mustBeThere: () => void;
+  readonly #database: SqliteDatabase;
   readonly #put: StatementSync;
   readonly #alive: StatementSync;
 
-  /** mustBeThere: throws where the file is not the one that was opened. */
-  constructor(db: DatabaseSync, mustBeThere: () => void) {
-    this.#db = db;
-    this.#mustBeThere = mustBeThere;
-    this.#put = db.prepare(put);
-    this.#alive = db.prepare(alive);
+  constructor(database: SqliteDatabase) {
+    this.#database = database;
+    this.#put = database.db.prepare(put);
+    this.#alive = database.db.prepare(alive);
   }
 
   write(entries: readonly CallEntry[], { gateway, at }: Alive): void {
-    this.#whole(() => {
+    this.#database.whole(() => {
       for (const entry of entries) this.#write(entry, gateway);
       this.#alive.run(gateway, at);
     });
   }
 
   find(filter: CallFilter): CallRecord[] {
-    this.#mustBeThere();
+    this.#database.mustBeThere();
     const wanted = conditions(filter);
     const where = wanted.length === 0 ? "" : ` WHERE ${wanted.map(([sql]) => sql).join(" AND ")}`;
     const values = wanted.map(([, value]) => value);
@@ -49,7 +45,7 @@ export class CallTable {
   }
 
   takeOver(by: Alive, silentSince: number): TakenOver {
-    return this.#whole(() => {
+    return this.#database.whole(() => {
       const whose = [silentSince, by.gateway, mostRecords];
       const rows = this.#all(`SELECT record, seen ${ofSilent} AND standing = 1 LIMIT ?`, whose);
       const ended = rows.map(({ record, seen }) => lost(JSON.parse(String(record)) as CallRecord, Number(seen)));
@@ -63,13 +59,13 @@ export class CallTable {
   }
 
   settle(ids: readonly string[]): void {
-    this.#whole(() => {
+    this.#database.whole(() => {
       for (const id of ids) this.#run("UPDATE calls SET owed = 0 WHERE id = ?", [id]);
     });
   }
 
   forget(before: number, most: number): number {
-    return this.#whole(() => this.#run(`DELETE FROM calls WHERE id IN (${oldest})`, [firstId(before), most]));
+    return this.#database.whole(() => this.#run(`DELETE FROM calls WHERE id IN (${oldest})`, [firstId(before), most]));
   }
 
   #write({ record, owed }: CallEntry, owner: string): void {
@@ -79,31 +75,17 @@ export class CallTable {
     this.#put.run(id, customer, user, domain, dialled, callId, owner, ...state, JSON.stringify(record));
   }
 
-  /** All of it or nothing. */
-  #whole<Result>(work: () => Result): Result {
-    this.#mustBeThere();
-    this.#db.exec("BEGIN IMMEDIATE");
-    try {
-      const result = work();
-      this.#db.exec("COMMIT");
-      return result;
-    } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
-      throw error;
-    }
-  }
-
   #records(sql: string, values: readonly SQLInputValue[]): CallRecord[] {
     return this.#all(sql, values).map(({ record }) => JSON.parse(String(record)) as CallRecord);
   }
 
   /** Every text is a value of a statement, never a part of one. */
   #all(sql: string, values: readonly SQLInputValue[]): Row[] {
-    return this.#db.prepare(sql).all(...values);
+    return this.#database.db.prepare(sql).all(...values);
   }
 
   #run(sql: string, values: readonly SQLInputValue[]): number {
-    return Number(this.#db.prepare(sql).run(...values).changes);
+    return Number(this.#database.db.prepare(sql).run(...values).changes);
   }
 }
 

@@ -5,6 +5,7 @@ import { documentedRoutes } from "../../src/api/documented.ts";
 import { freshToken, managementToken } from "../helpers/management.ts";
 import { code, credential, status, unique } from "../helpers/raw-client.ts";
 import { Scene, User } from "../helpers/scene.ts";
+import { signToken } from "../helpers/tokens.ts";
 
 const opsSecret = "the-secret-of-the-operator-in-tests";
 const initechApi = "the-api-secret-of-initech-in-tests";
@@ -295,6 +296,38 @@ describe("a call that the operator does not allow", () => {
     const uri = "sip:bob@initech.example";
     expect(await called("MESSAGE", uri)).toMatchObject({ verdict: [403, "method-denied"], arrived: 0 });
     expect((await called("OPTIONS", "sip:initech.example")).arrived).toBe(1);
+  });
+});
+
+describe("a token that narrows", () => {
+  const key = "the-jwt-secret-of-initech-0123456789";
+
+  async function call(number: string, narrowing: object): Promise<unknown[]> {
+    const now = Math.floor(Date.now() / 1000);
+    const address = `nora${unique().replace("-", ".")}@initech.example`;
+    const claims = { sub: address, iat: now, exp: now + 120, ...narrowing };
+    const token = await signToken({ alg: "HS256", kid: "j1" }, claims, key);
+    const user = new User(await scene.connect(), address, credential(address, { secret: initechSecret }));
+    const callId = `narrowed-${unique()}`;
+    const uri = `sip:${number}@initech.example`;
+    const answer = await user.client.ask(
+      user.parts("INVITE", uri, { callId, extra: [`Authorization: Bearer ${token}`] }),
+    );
+    return [code(answer), (await scene.arrived(callId)).length > 0];
+  }
+
+  it("is widened by nothing that its customer's key changes, nor by what an operator allows its customer", async () => {
+    const whole = (await own("GET", "/me")).body;
+    const narrow = { numbers: ["+4940111"] };
+    expect((await own("PATCH", "/me", { limits: { calls: 20 }, callFrom: ["*@initech.example"] })).status).toBe(200);
+    expect((await own("DELETE", "/me/keys/j1")).status).toBe(204);
+    expect((await own("POST", "/me/keys", { id: "j1", alg: "HS256", secret: key })).status).toBe(201);
+    expect((await ops("POST", "/initech/dial", { number: "+33*" })).status).toBe(201);
+    expect(await call("+4940222", narrow)).toEqual(["destination-denied", false]);
+    expect(await call("+33142000000", narrow)).toEqual(["destination-denied", false]);
+    expect(await call("+4940111", narrow)).toEqual([undefined, true]);
+    expect(await call("+4940222", {})).toEqual([undefined, true]);
+    expect((await ops("PUT", "/initech", whole)).status).toBe(200);
   });
 });
 

@@ -7,7 +7,7 @@ import { chainSecret, globexSecret, startGateway, type TestGateway } from "../he
 import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
 import { code, credential, RawClient, status, unique } from "../helpers/raw-client.ts";
 import { header, recordRoutes, request, tagOf, uriOf } from "../helpers/raw-sip.ts";
-import { Scene } from "../helpers/scene.ts";
+import { Scene, type User } from "../helpers/scene.ts";
 import { startTrunk, type Trunk } from "../helpers/trunk.ts";
 
 let kamailio: Kamailio;
@@ -219,13 +219,9 @@ describe("calls above the customer's limit", () => {
   });
 });
 
-describe("a call that stands though its caller says that it is over", () => {
-  it.each<[string, (bye: string) => string, number]>([
-    ["a BYE that goes nowhere", (bye) => bye.replace("Max-Forwards: 70", "Max-Forwards: 0"), 483],
-    ["a BYE with a number that does not rise", (bye) => bye.replace(/^CSeq: \d+/m, "CSeq: 1"), 481],
-  ])("counts, and is ended when the caller is gone: %s", async (_, spoil, answered) => {
-    const scene = await Scene.open({ trunk: "answer", acme: "    limits: { calls: 1 }" });
-    onTestFinished(() => scene.close());
+describe("a call whose caller says that it is over, so that it is not", () => {
+  /** answered: how the spoilt BYE is. */
+  async function spoilt(scene: Scene, spoil: (bye: string) => string, answered: number): Promise<User> {
     const alice = await scene.user("alice");
     const parts = alice.parts("INVITE", "sip:+3225887001@acme.example");
     const ok = await alice.client.prove(parts, alice.given);
@@ -233,13 +229,32 @@ describe("a call that stands though its caller says that it is over", () => {
     const place = { uri: uriOf(header(ok, "Contact")), toTag: tagOf(header(ok, "To")) };
     const inside = { ...parts, ...place, routes: recordRoutes(ok).reverse() };
     alice.client.send(request({ ...inside, method: "ACK", cseq: 2 }));
-    const spoilt = spoil(request({ ...inside, method: "BYE", cseq: 3 }));
-    alice.client.send(spoilt);
-    expect(status(await responseTo(alice, spoilt))).toBe(answered);
+    const bye = spoil(request({ ...inside, method: "BYE", cseq: 3 }));
+    alice.client.send(bye);
+    expect(status(await responseTo(alice, bye))).toBe(answered);
+    return alice;
+  }
+
+  async function opened(): Promise<Scene> {
+    const scene = await Scene.open({ trunk: "answer", acme: "    limits: { calls: 1 }" });
+    onTestFinished(() => scene.close());
+    return scene;
+  }
+
+  it("counts, and is ended when the caller is gone: a BYE with a number that does not rise", async () => {
+    const scene = await opened();
+    const alice = await spoilt(scene, (bye) => bye.replace(/^CSeq: \d+/m, "CSeq: 1"), 481);
     const second = await alice.prove("INVITE", "sip:+3225887002@acme.example");
     expect([status(second), code(second)]).toEqual([503, "limit-reached"]);
     alice.client.close();
     await scene.trunk.waitFor((message) => message.startsWith("BYE "));
+  });
+
+  it("is ended by the gateway's own BYE, its caller still there: a BYE that goes nowhere", async () => {
+    const scene = await opened();
+    const alice = await spoilt(scene, (bye) => bye.replace("Max-Forwards: 70", "Max-Forwards: 0"), 483);
+    await scene.trunk.waitFor((message) => message.startsWith("BYE "));
+    expect(alice.client.socket.readyState).toBe(alice.client.socket.OPEN);
   });
 });
 

@@ -31,7 +31,7 @@ function configured(): Config {
     file,
     `gateway:
   listen: ws://127.0.0.1:0
-  limits: { messagesPerSecond: 0, failuresPerMinute: 0, connectionsPerAddress: 0 }
+  limits: { messagesPerSecond: 0, failuresPerMinute: 0, connectionsPerAddress: 0, preAuthSeconds: 0 }
 upstream: { urls: ["${upstream}"], proxyProtocol: ${proxyProtocol} }
 chain: { secret: ${benchChain} }
 exchange: { secret: the-exchange-secret-of-the-benchmark }

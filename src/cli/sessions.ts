@@ -1,27 +1,13 @@
 import type { Command } from "commander";
 import type { CallRecord } from "../core/calls.ts";
 import type { CallsThen } from "../core/identity.ts";
+import type { Session } from "../core/runtime.ts";
 import { configOption } from "./config-file.ts";
 import { example } from "./examples.ts";
 import { callsThen, wholeNumber } from "./options.ts";
 import { failure, print, say, usage } from "./outcome.ts";
 import { askFor, encoded, type PlaceOptions, pathOf, withCredentials } from "./place.ts";
 import { row } from "./terminal.ts";
-
-/** As a gateway tells it. */
-interface Session {
-  readonly id: string;
-  readonly customer: string;
-  readonly user: string;
-  readonly domain: string;
-  readonly address: string;
-  readonly origin?: string;
-  readonly provedBy: string;
-  /** Milliseconds. */
-  readonly since: number;
-  readonly bindings: number;
-  readonly calls: number;
-}
 
 export interface LiveOptions extends PlaceOptions {
   readonly customer?: string;

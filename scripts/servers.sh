@@ -1,18 +1,18 @@
 #!/bin/sh
-# servers.sh [tests]: installs from the Debian or Ubuntu archive, where they are absent, Kamailio with its modules, SIPp and openssl; for tests
-# also promtool (of Prometheus), coturn, PostgreSQL, Chromium, and what examples that they run need: PHP, Go, Python, curl, jq.
+# servers.sh [tests]: installs from the Debian or Ubuntu archive, where they are absent, Kamailio with its modules, rtpengine, SIPp and openssl; for
+# tests also promtool (of Prometheus), coturn, PostgreSQL, Chromium, and what examples that they run need: PHP, Go, Python, curl, jq.
 set -eu
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/snap/bin
 packages="kamailio kamailio-websocket-modules kamailio-autheph-modules kamailio-tls-modules kamailio-outbound-modules
-  kamailio-sqlite-modules kamailio-json-modules kamailio-utils-modules sip-tester openssl"
-programs="sipp openssl kamailio"
+  kamailio-sqlite-modules kamailio-json-modules kamailio-utils-modules rtpengine-daemon sip-tester openssl"
+programs="sipp openssl kamailio rtpengine"
 if [ "${1:-}" = tests ]; then
   packages="$packages prometheus coturn postgresql php-cli golang-go python3 curl jq"
   # Ubuntu has Chromium under its older name alone.
   if grep -qs '^ID=ubuntu' /etc/os-release; then packages="$packages chromium-browser"; else packages="$packages chromium"; fi
   programs="$programs promtool turnserver pg_ctlcluster chromium php go python3 curl jq"
 fi
-modules="websocket auth_ephemeral tls outbound db_sqlite json utils"
+modules="websocket auth_ephemeral tls outbound db_sqlite json utils rtpengine"
 
 # Looks at what is there, not at the package list: a Kamailio built by hand serves as well.
 missing() {
@@ -37,13 +37,13 @@ else fail "neither root nor sudo without a password is at hand"
 fi
 
 echo "postern: installing with apt-get: $wanted" >&2
-# The packages would start their own Kamailio, Prometheus, coturn and PostgreSQL, now and at every boot. policy-rc.d is Debian's way to say no.
+# The packages would start their own Kamailio, rtpengine, Prometheus, coturn and PostgreSQL, now and at every boot. policy-rc.d is Debian's way to say no.
 status=0
 $sudo env DEBIAN_FRONTEND=noninteractive sh -eu -c '
   policy=/usr/sbin/policy-rc.d
   new=
-  for service in kamailio prometheus coturn postgresql; do
-    case $service in coturn) program=turnserver ;; postgresql) program=pg_ctlcluster ;; *) program=$service ;; esac
+  for service in kamailio rtpengine-daemon prometheus coturn postgresql; do
+    case $service in rtpengine-daemon) program=rtpengine ;; coturn) program=turnserver ;; postgresql) program=pg_ctlcluster ;; *) program=$service ;; esac
     if ! command -v "$program" >/dev/null; then new="$new $service"; fi
   done
   if [ ! -e "$policy" ]; then

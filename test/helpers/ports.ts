@@ -18,6 +18,20 @@ export async function freePort(...hosts: string[]): Promise<number> {
   }
 }
 
+/** The first of so many ports in a row, likewise; even, as RTP wants it. */
+export async function freePorts(count: number, ...hosts: string[]): Promise<number> {
+  const wanted = hosts.length === 0 ? ["127.0.0.1"] : hosts;
+  for (;;) {
+    const first = 2 * randomInt(lowest / 2, (highest - count) / 2);
+    const ports = Array.from({ length: count }, (_, index) => first + index);
+    if (ports.some((port) => given.has(port))) continue;
+    const free = await Promise.all(ports.map((port) => isFree(port, wanted)));
+    if (!free.every(Boolean)) continue;
+    for (const port of ports) given.add(port);
+    return first;
+  }
+}
+
 async function isFree(port: number, hosts: readonly string[]): Promise<boolean> {
   for (const host of hosts) {
     if (!(await tcpIsFree(host, port)) || !(await udpIsFree(host, port))) return false;

@@ -110,10 +110,19 @@ describe("servers.sh", () => {
 
   it("asks for what tests run only where there are tests to run", () => {
     program("kamailio", `echo "  Default paths to modules: ${dir}"`);
-    for (const module of ["websocket", "auth_ephemeral", "tls", "outbound", "db_sqlite", "json", "utils"]) {
+    for (const module of [
+      "websocket",
+      "auth_ephemeral",
+      "tls",
+      "outbound",
+      "db_sqlite",
+      "json",
+      "utils",
+      "rtpengine",
+    ]) {
       writeFileSync(join(dir, `${module}.so`), "");
     }
-    for (const name of ["sipp", "openssl"]) program(name, "exit 0");
+    for (const name of ["sipp", "openssl", "rtpengine"]) program(name, "exit 0");
     for (const name of ["sed", "cut", "grep"]) symlinkSync(`/usr/bin/${name}`, join(dir, "bin", name));
     program("id", "echo 1000");
     program("sudo", "exit 1");
@@ -132,6 +141,7 @@ describe("servers.sh", () => {
     ["curl", / curl /],
     ["jq", / jq /],
     ["sipp", /sip-tester/],
+    ["rtpengine", /rtpengine-daemon/],
   ])("misses %s where it is absent, and names its package", (absent, packages) => {
     const present = [
       "sipp",
@@ -145,6 +155,7 @@ describe("servers.sh", () => {
       "python3",
       "curl",
       "jq",
+      "rtpengine",
     ];
     for (const name of present.filter((one) => one !== absent)) program(name, "exit 0");
     program("id", "echo 1000");

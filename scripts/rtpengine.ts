@@ -1,0 +1,107 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { createSocket } from "node:dgram";
+
+/** What a private rtpengine is started with. */
+export interface RtpengineSettings {
+  /** Where media goes in and out; with the control port, all that it binds. */
+  readonly host: string;
+  /** Of the control protocol, on host: for Kamailio alone. */
+  readonly ngPort: number;
+  /** First and last port of media, inclusive; a call takes up to eight. */
+  readonly ports: readonly [number, number];
+  /** More of its options, as `--log-level=7`. */
+  readonly options?: readonly string[];
+}
+
+export interface RunningRtpengine {
+  /** For RTPENGINE in local.cfg. */
+  readonly url: string;
+  readonly pid: number;
+  readonly process: ChildProcess;
+  log(): string;
+  /** SIGTERM, and SIGKILL after three seconds. */
+  stop(): Promise<void>;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+}
+
+/**
+ * Starts rtpengine in the foreground, without its kernel module and whatever /etc/rtpengine says, and waits until it answers on
+ * its control port. Throws with its log after deadline ms.
+ */
+export async function startRtpengine(settings: RtpengineSettings, deadline = 15_000): Promise<RunningRtpengine> {
+  const { host, ngPort, ports, options = [] } = settings;
+  const own = ["--config-file=none", "--foreground", "--log-stderr", "--log-level=5", "--table=-1", "--num-threads=2"];
+  const where = [
+    `--interface=${host}`,
+    `--listen-ng=${host}:${ngPort}`,
+    `--port-min=${ports[0]}`,
+    `--port-max=${ports[1]}`,
+  ];
+  const child = spawn("rtpengine", [...own, ...where, ...options], { stdio: ["ignore", "ignore", "pipe"] });
+  const running = supervise(child, `udp:${host}:${ngPort}`);
+  try {
+    await Promise.race([ready(host, ngPort, deadline), died(child)]);
+  } catch (cause) {
+    await running.kill();
+    throw new Error(`rtpengine did not start: ${String(cause)}\n${running.log()}`, { cause });
+  }
+  return running;
+}
+
+function supervise(child: ChildProcess, url: string): RunningRtpengine {
+  let said = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    said += text;
+  });
+  const ended = new Promise<void>((resolve) => {
+    child.once("close", () => resolve());
+    child.once("error", () => resolve());
+  });
+  const onExit = (): void => void child.kill("SIGKILL");
+  process.once("exit", onExit);
+  void ended.then(() => process.off("exit", onExit));
+  const kill = (): Promise<void> => {
+    child.kill("SIGKILL");
+    return ended;
+  };
+  const stop = async (): Promise<void> => {
+    child.kill("SIGTERM");
+    const timer = setTimeout(() => child.kill("SIGKILL"), 3_000);
+    await ended;
+    clearTimeout(timer);
+  };
+  return { url, pid: child.pid ?? 0, process: child, log: () => said, stop, kill };
+}
+
+const died = (child: ChildProcess): Promise<never> =>
+  new Promise((_, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, name) => reject(new Error(`it ended with ${code ?? name}`)));
+  });
+
+async function ready(host: string, port: number, deadline: number): Promise<void> {
+  for (const until = Date.now() + deadline; !(await pong(host, port)); ) {
+    if (Date.now() > until) throw new Error(`no answer on ${host}:${port} within ${deadline} ms`);
+  }
+}
+
+/** The control protocol: a cookie, and a dictionary in bencode. */
+const pong = (host: string, port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const cookie = randomUUID();
+    const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
+    const settle = (answered: boolean): void => {
+      clearTimeout(timer);
+      socket.close();
+      resolve(answered);
+    };
+    const timer = setTimeout(() => settle(false), 100);
+    // Nobody listens there yet: another try, when the time is over.
+    socket.on("error", () => undefined);
+    socket.on("message", (data) => {
+      if (data.toString("latin1") === `${cookie} d6:result4:ponge`) settle(true);
+    });
+    socket.send(`${cookie} d7:command4:pinge`, port, host);
+  });

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type Admin, openAdmin } from "./api/admin.ts";
-import { publicHttp } from "./api/public.ts";
+import { type Pages, publicHttp } from "./api/public.ts";
 import type { Config } from "./config.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
 import { Announcements } from "./gateway/announce.ts";
@@ -23,13 +23,15 @@ import { Homer } from "./telemetry/homer.ts";
 import type { Log } from "./telemetry/log.ts";
 import { Metrics } from "./telemetry/metrics.ts";
 import { Ring } from "./telemetry/ring.ts";
-import { Trace } from "./telemetry/trace.ts";
+import { Trace, type TraceListener } from "./telemetry/trace.ts";
 import { version } from "./telemetry/version.ts";
 import { overloadOf, readingsOf } from "./watching.ts";
 
 export interface StartOptions {
   readonly log: Log;
   readonly clock?: Clock;
+  /** Pages on the public port that see every message, as the demo's do. */
+  readonly pages?: Pages & TraceListener;
 }
 
 export interface Running {
@@ -47,7 +49,7 @@ export interface Running {
 }
 
 /** Compose everything from a checked config and listen. Rejects, with nothing left open, where a port is taken. */
-export async function start(config: Config, { log, clock = systemClock }: StartOptions): Promise<Running> {
+export async function start(config: Config, { log, clock = systemClock, pages }: StartOptions): Promise<Running> {
   const stored = new StoredCustomers(config, log);
   const customers = await stored.load({ renew: true });
   const live = await compare(config, clock, customers, stored);
@@ -60,7 +62,8 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
   const health = new Health({ upstream, chain, announcements, log, lost: (url) => legs.leaveUpstream(url) });
   const ring = new Ring();
   const homer = config.hep && new Homer({ ...config.hep, log });
-  const trace = new Trace(clock, homer ? [ring, homer] : [ring]);
+  const listeners = [ring, homer, pages].filter((listener) => listener !== undefined);
+  const trace = new Trace(clock, listeners);
   const overload = overloadOf(live, log, () => metrics.connections.size + legs.size);
   const gatewayId = randomBytes(8).toString("hex");
   const records = record(live, stored, { callOut: proving.callOut, gateway: gatewayId, clock, log });
@@ -73,7 +76,7 @@ export async function start(config: Config, { log, clock = systemClock }: StartO
   const unready = async () => (live.draining ? "draining" : probe());
   const sources = sourcesOf(live, log);
   const admin = await openAdmin({ ...composeManaging(parts), unready, ladder: (callId) => ring.find(callId) });
-  const http = await publicHttp(composeServing(parts, sources));
+  const http = await publicHttp(composeServing({ ...parts, pages }, sources));
   const { listen, tls, proxyProtocol } = config.gateway;
   const gateway = await openGateway({ listen, tls, http, sources, proxyProtocol }, context).catch((error: unknown) =>
     abandon(admin, proving, records, stored, error),

@@ -1,4 +1,4 @@
-import type { PublicOptions } from "./api/public.ts";
+import type { Pages, PublicOptions } from "./api/public.ts";
 import type { InTurn } from "./api/unparsed.ts";
 import type { Clock } from "./core/clock.ts";
 import { HttpTurns } from "./gateway/http-turns.ts";
@@ -18,11 +18,12 @@ export interface ServingParts {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
+  readonly pages: Pages | undefined;
 }
 
 /** What the public port answers from where it is asked over HTTP. */
 export const composeServing = (
-  { live, proving, keeping, overload, metrics, clock, log }: ServingParts,
+  { live, proving, keeping, overload, metrics, clock, log, pages }: ServingParts,
   sources: Sources,
 ): PublicOptions => ({
   customers: () => live.customers,
@@ -42,6 +43,7 @@ export const composeServing = (
   overloaded: () => overload.now,
   source: (request) => sources.of(request),
   inTurn: httpTurns(sources),
+  pages,
 });
 
 function httpTurns(sources: Sources): InTurn {

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
+import type { FastifyInstance } from "fastify";
 import type { AuthenticatorChain } from "../auth/authenticator.ts";
 import type { OwnKeys } from "../auth/own-keys.ts";
 import type { Clock } from "../core/clock.ts";
@@ -12,6 +13,14 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import { exchangeRoutes } from "./exchange-routes.ts";
 import { createHttp, json } from "./http.ts";
 import { type InTurn, type Serve, served } from "./unparsed.ts";
+
+/** What is shown beside the gateway's own routes. `postern serve` has none. */
+export interface Pages {
+  /** Adds its routes, which are held to the same rules as ours. */
+  routes(app: FastifyInstance): void;
+  /** The server that browsers connect to, before it listens. */
+  reach(server: Server): void;
+}
 
 export interface PublicOptions {
   readonly customers: () => Customers;
@@ -30,6 +39,7 @@ export interface PublicOptions {
   readonly source: (request: IncomingMessage) => { readonly address: string };
   /** Default: at once. */
   readonly inTurn?: InTurn;
+  readonly pages?: Pages | undefined;
 }
 
 const bodyLimit = 16_384;
@@ -55,5 +65,10 @@ export async function publicHttp(options: PublicOptions): Promise<Serve> {
     proved: (milliseconds: number) => metrics.proved(milliseconds),
   };
   exchangeRoutes(app, { context, sinks: { log, metrics, verdicts }, customers, source, holder: randomUUID, onFault });
-  return served(app, log, options.inTurn);
+  options.pages?.routes(app);
+  const serve = await served(app, log, options.inTurn);
+  return (server) => {
+    serve(server);
+    options.pages?.reach(server);
+  };
 }

@@ -73,7 +73,8 @@ export class Answers {
   accepted(method: string, identity: Identity): void {
     const { connection, address: from, context } = this.#parts;
     const who = { customer: identity.customer.id, user: address(identity), provedBy: identity.provedBy.id };
-    this.#parts.tap.judged("accepted");
+    const { expiry } = identity;
+    this.#parts.tap.judged("accepted", "", { customer: who.customer, provedBy: who.provedBy, expiry });
     context.metrics.verdict("accepted", identity.customer.id);
     context.verdicts.accepted(identity);
     context.log.info({ connection, address: from, ...who, method, code: "accepted" }, "accepted");

@@ -1,5 +1,5 @@
 import type { Metrics } from "./metrics.ts";
-import type { About, Line, Party, Trace, Traced, Way } from "./trace.ts";
+import type { About, Line, Party, Shown, Trace, Traced, Way } from "./trace.ts";
 
 export interface TapParts {
   readonly connection: string;
@@ -46,10 +46,10 @@ export class Tap {
   }
 
   /** On the message that came from the client last; it has one verdict. */
-  judged(code: string, sentence = ""): void {
+  judged(code: string, sentence = "", who?: Shown): void {
     const traced = this.#asked;
     this.#asked = undefined;
-    if (traced) this.#trace.verdict(traced, { code, sentence });
+    if (traced) this.#trace.verdict(traced, { code, sentence, who });
   }
 
   /** On the message that came from upstream last. */

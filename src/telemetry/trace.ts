@@ -29,6 +29,16 @@ export interface Verdict {
   readonly code: string;
   /** Empty where there is nothing to add. */
   readonly sentence: string;
+  /** Whom the message's own proof showed. */
+  readonly who?: Shown | undefined;
+}
+
+/** What a proof showed, by names alone. expiry: Unix seconds. */
+export interface Shown {
+  readonly customer: string;
+  /** Id of the secret or key. */
+  readonly provedBy: string;
+  readonly expiry: number;
 }
 
 /** One message that passed. Its bytes are handed over beside it and belong to the gateway: read them at once. */

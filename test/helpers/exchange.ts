@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Writable } from "node:stream";
-import { publicHttp } from "../../src/api/public.ts";
+import { type Pages, publicHttp } from "../../src/api/public.ts";
 import { type Authenticator, AuthenticatorChain, notMine, type Proof } from "../../src/auth/authenticator.ts";
 import { mint } from "../../src/auth/ephemeral.ts";
 import { OwnKeys } from "../../src/auth/own-keys.ts";
@@ -43,6 +43,8 @@ const tokenAuthenticator = (tokens: Tokens): Authenticator => ({
 });
 
 export interface ExchangeParts {
+  /** What the public port shows beside its own. */
+  readonly pages?: Pages;
   readonly customers?: readonly Customer[];
   readonly settings?: Partial<ExchangeSettings>;
   readonly tokens?: Tokens;
@@ -111,6 +113,7 @@ export async function startPublic(parts: ExchangeParts = {}): Promise<PublicServ
     },
     verdicts: nobodyCounts,
     source: ({ socket }) => ({ address: socket.remoteAddress ?? "" }),
+    pages: parts.pages,
   });
   const server = createServer();
   serve(server);

@@ -1,6 +1,8 @@
-import { request as httpRequest } from "node:http";
+import { request as httpRequest, type Server } from "node:http";
 import { runInNewContext } from "node:vm";
 import { afterEach, describe, expect, it } from "vitest";
+import { json } from "../../../src/api/http.ts";
+import type { Pages } from "../../../src/api/public.ts";
 import { customer, identity } from "../../helpers/customers.ts";
 import { credential, type ExchangeParts, type PublicServer, startPublic } from "../../helpers/exchange.ts";
 
@@ -326,5 +328,29 @@ describe("POST /authenticate", () => {
     expect([response.status, text]).toEqual([500, expect.stringContaining("INTERNAL_ERROR")]);
     expect(text).not.toContain("the cause");
     expect(JSON.stringify(server.log())).toContain("the cause");
+  });
+});
+
+describe("pages beside the gateway's own routes", () => {
+  it("are held to the same rules, and know the server that browsers connect to", async () => {
+    const reached: Server[] = [];
+    const pages: Pages = {
+      routes: (app) => void app.get("/demo/", (_request, reply) => json(reply, { shown: true })),
+      reach: (server) => void reached.push(server),
+    };
+    const server = await start({ pages });
+    const response = await fetch(`${server.url}/demo/`);
+    expect([response.status, await response.json()]).toEqual([200, { shown: true }]);
+    expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+    expect((await fetch(`${server.url}/demo/`, { method: "POST" })).status).toBe(405);
+    expect((await fetch(`${server.url}/demo/other`)).status).toBe(404);
+    expect(reached.map((one) => one.listening)).toEqual([true]);
+  });
+
+  it("are not there where none are given", async () => {
+    const server = await start();
+    for (const path of ["/demo", "/demo/", "/demo/index.html"]) {
+      expect((await fetch(`${server.url}${path}`)).status, path).toBe(404);
+    }
   });
 });

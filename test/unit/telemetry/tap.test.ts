@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { Tap } from "../../../src/telemetry/tap.ts";
-import { Trace, type Traced } from "../../../src/telemetry/trace.ts";
+import { Trace, type Traced, type TraceListener } from "../../../src/telemetry/trace.ts";
 
-function tapped() {
+function tapped(listeners: readonly TraceListener[] = []) {
   const told: string[] = [];
   const say = ({ way, callId, verdict }: Traced): string => `${way} ${callId} ${verdict?.code ?? "-"}`;
   const listener = {
@@ -15,7 +15,7 @@ function tapped() {
     client: { address: "203.0.113.7", port: 1 },
     gateway: { address: "192.0.2.1", port: 2 },
     metrics: { message: (way, method) => void counted.push(`${way} ${method}`) },
-    trace: new Trace({ now: () => 0 }, [listener]),
+    trace: new Trace({ now: () => 0 }, [listener, ...listeners]),
   });
   return { tap, told, counted };
 }
@@ -52,6 +52,21 @@ describe("a tap", () => {
     tap.judgedOffer("delivered");
     tap.judged("accepted");
     expect(told.slice(2)).toEqual(["from-upstream b delivered", "from-client a accepted"]);
+  });
+
+  it("tells by names alone whom a proof showed", () => {
+    const shown: unknown[] = [];
+    const listener = { message: () => {}, verdict: ({ verdict }: Traced) => void shown.push(verdict) };
+    const { tap } = tapped([listener]);
+    const who = { customer: "acme", provedBy: "k1", expiry: 1_893_456_000 };
+    tap.fromClient(about("a"), bytes);
+    tap.judged("accepted", "", who);
+    tap.fromClient(about("b"), bytes);
+    tap.judged("accepted");
+    expect(shown).toEqual([
+      { code: "accepted", sentence: "", who },
+      { code: "accepted", sentence: "", who: undefined },
+    ]);
   });
 
   it("needs no message for a verdict on a connection", () => {

@@ -109,7 +109,8 @@ export const meanings: Readonly<Record<string, string>> = {
   "customers[].callerId": "From and P-Asserted-Identity of its calls to a trunk.",
   "customers[].inbound": "Calls from its trunk: number → user.",
   "customers[].passHeaders": "X- header fields of its pages that trunks get.",
-  "customers[].permissionUrl": "Who is asked whether a call may be placed.",
+  "customers[].permissionUrl":
+    "`https://` URL of its application service, asked what a visitor may do (docs/three-party.md); `http://` inside `exchange.callbackNetworks` only.",
   "customers[].limits": "0 means no limit.",
   "customers[].limits.connections": "Legs at Kamailio at once.",
   "customers[].limits.connectionsPerUser":

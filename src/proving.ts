@@ -1,5 +1,6 @@
 import { AccessTokenAuthenticator } from "./auth/access-token.ts";
 import { AuthenticatorChain } from "./auth/authenticator.ts";
+import { EndedConferences } from "./auth/conferences.ts";
 import { DigestAuthenticator } from "./auth/digest.ts";
 import type { RemoteKeys } from "./auth/evidence.ts";
 import { IssuedAuthenticator } from "./auth/issued.ts";
@@ -38,6 +39,8 @@ export interface Proving {
   /** Who calls. */
   readonly callers: AuthenticatorChain;
   readonly remoteKeys: RemoteKeys;
+  /** Told by whoever learns that one has ended. */
+  readonly conferences: EndedConferences;
   /** Whose word is exchanged: nothing that Postern issued is in it. */
   readonly exchanged: AuthenticatorChain;
   /** Whatever can be shown whole, for `postern verify`. */
@@ -66,7 +69,12 @@ export function composeProving(parts: ProvingParts): Proving {
     remote: keySets,
     exchange: () => config().exchange,
   });
-  const access = new AccessTokenAuthenticator({ customers, clock, keys, remote: keySets, issuer: publicUrl });
+  const conferences = new EndedConferences(clock);
+  const access = new AccessTokenAuthenticator({
+    ...{ customers, clock, keys, conferences },
+    remote: keySets,
+    issuer: publicUrl,
+  });
   const password = new PasswordAuthenticator({ customers, clock });
   keySets.want(keySetsOf(customers()));
   keySets.start();
@@ -77,6 +85,7 @@ export function composeProving(parts: ProvingParts): Proving {
     managersFailures: new Failures(state, clock, "private"),
     callers: new AuthenticatorChain([digest, issued, access, tokens], clock),
     remoteKeys: keySets,
+    conferences,
     exchanged: new AuthenticatorChain([password, tokens], clock),
     shown: new AuthenticatorChain([password, issued, access, tokens], clock),
     managers: new ManagementAuthenticator({ customers, operators: () => config().admin.operators, state, clock }),

@@ -62,6 +62,7 @@ export function composeRelaying(parts: RelayingParts): Context {
     chain: () => live.chain,
     authenticators: proving.callers,
     remoteKeys: proving.remoteKeys,
+    conferences: proving.conferences,
     state: proving.state,
     failures: proving.failures,
     nonceKey: new NonceKey(randomBytes(32)),

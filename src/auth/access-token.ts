@@ -5,6 +5,7 @@ import type { Customers } from "../core/customers.ts";
 import { PosternError, type Refusal, refuse } from "../core/errors.ts";
 import { address, type Identity, type Name, type Narrowing } from "../core/identity.ts";
 import { type Authenticator, type NotMine, notMine, type Presented, type Proof } from "./authenticator.ts";
+import type { EndedConferences } from "./conferences.ts";
 import { rejectedToken, sameText } from "./ephemeral.ts";
 import { type Evidence, evidenceOf, keyOf, noRemoteKeys, ownerOf, provedByOf, type RemoteKeys } from "./evidence.ts";
 import { maxToken } from "./jws-text.ts";
@@ -62,6 +63,10 @@ const revoked = refuse(
   "credential-revoked",
   "what the access token was given for is no longer good: authenticate again",
 );
+const conferenceOver = refuse(
+  "credential-expired",
+  "the conference that this data token is good for has ended: get a data token for the next one",
+);
 
 /** Rightly signed, so no guess: it is not counted as one. */
 const elsewhere = refuse(
@@ -76,6 +81,7 @@ export class AccessTokenAuthenticator implements Authenticator {
   readonly #keys: () => OwnKeys;
   readonly #remote: RemoteKeys;
   readonly #issuer: () => string;
+  readonly #conferences: Pick<EndedConferences, "isOver">;
   /** One identity for one token, by its hash, for what hangs on it downstream. */
   readonly #known = new LRUCache<string, Identity>({ max: 10_000, maxSize, sizeCalculation: sizeOf });
 
@@ -85,12 +91,15 @@ export class AccessTokenAuthenticator implements Authenticator {
     readonly keys: () => OwnKeys;
     readonly remote?: RemoteKeys;
     readonly issuer: () => string;
+    /** Default: none ends. */
+    readonly conferences?: Pick<EndedConferences, "isOver">;
   }) {
     this.#customers = parts.customers;
     this.#clock = parts.clock;
     this.#keys = parts.keys;
     this.#remote = parts.remote ?? noRemoteKeys;
     this.#issuer = parts.issuer;
+    this.#conferences = parts.conferences ?? { isOver: () => false };
   }
 
   prove(presented: Presented): Proof | NotMine {
@@ -118,6 +127,7 @@ export class AccessTokenAuthenticator implements Authenticator {
     const [keys, remote, now] = [this.#keys(), this.#remote, seconds(this.#clock)];
     const provedBy = provedByOf(customer, evidence, { keys, remote, now });
     if (!customer || !provedBy) return refused(revoked);
+    if (this.#conferences.isOver({ customer, narrowing })) return refused(conferenceOver);
     const hash = createHash("sha256").update(token).digest("base64url");
     const known = this.#known.get(hash);
     if (known?.customer === customer) return { kind: "proved", identity: known };

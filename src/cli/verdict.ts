@@ -115,7 +115,7 @@ function accepted(identity: Identity, kind: string, secondsLeft: number): Judged
 
 /** What it may not do, as a continuation of the sentence. */
 function narrowed({ narrowing }: Identity): string {
-  const { methods, numbers, oneCall, maxSeconds, callerId, permissions } = narrowing;
+  const { methods, numbers, oneCall, maxSeconds, callerId, permissions, conference } = narrowing;
   const parts = [
     methods && `methods ${methods.join(" ")}`,
     numbers && `numbers ${numbers.join(" ")}`,
@@ -123,6 +123,7 @@ function narrowed({ narrowing }: Identity): string {
     maxSeconds !== undefined && `calls of ${maxSeconds} s`,
     callerId !== undefined && `caller id ${callerId}`,
     permissions && `permissions ${permissions.join(" ")}`,
+    conference !== undefined && `conference ${conference}`,
   ].filter((part) => typeof part === "string");
   return parts.length === 0 ? "" : `, for ${parts.join(", ")} only`;
 }

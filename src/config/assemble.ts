@@ -56,7 +56,7 @@ const perUser = (customers: readonly ParsedCustomer[]): ReadonlyMap<string, numb
 
 /** As the program sees it. */
 export function customerOf(parsed: ParsedCustomer): Customer {
-  const { permissionUrl: _url, trunk, trunk2, callerId, secrets, keys, limits, ...more } = parsed;
+  const { permissionUrl, trunk, trunk2, callerId, secrets, keys, limits, ...more } = parsed;
   const { suspended, revoked, webhook, ...rest } = more;
   const { connectionsPerUser: _kept, ...ofAll } = limits;
   return lean({
@@ -70,6 +70,7 @@ export function customerOf(parsed: ParsedCustomer): Customer {
     ...(suspended !== undefined && { suspended }),
     revoked: revoked.map(revocationOf),
     ...(webhook && { webhook }),
+    ...(permissionUrl !== undefined && { permissionUrl }),
   });
 }
 

@@ -4,7 +4,6 @@ import type { Value } from "./walk.ts";
 /** Keys that are checked but do nothing yet, but for such values. An entry leaves this table when its part is built. */
 const notBuilt: Readonly<Record<string, (value: string) => boolean>> = {
   state: (value) => value === "memory",
-  "customers[].permissionUrl": () => false,
 };
 
 /** Those of them that a file sets to something, each once, as it stands in the table. */

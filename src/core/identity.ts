@@ -118,6 +118,8 @@ export interface Customer {
   readonly suspended?: CallsThen;
   readonly revoked: readonly Revocation[];
   readonly webhook?: Webhook;
+  /** Its application service, asked by the three-party flow for what a visitor may do. */
+  readonly permissionUrl?: string;
 }
 
 /** What a data token or a JWT may permit (callstats.io, three-party proposal). */
@@ -151,6 +153,8 @@ export interface Narrowing {
   readonly maxSeconds?: number;
   readonly callerId?: string;
   readonly permissions?: readonly Permission[];
+  /** The only conferenceID, that is Call-ID, that it opens; it ends with that conference. */
+  readonly conference?: string;
 }
 
 export const unnarrowed: Narrowing = {};

@@ -132,6 +132,10 @@ export const refusals = {
     "this credential was good for one call, which has been placed: get a new one",
   ),
   tokenOver: refusal("credential-expired", "the token of this connection has ended: connect with a new one"),
+  conferenceOver: refusal(
+    "credential-expired",
+    "the conference that this connection's token is good for has ended: connect with a new one",
+  ),
   stateFull: refusal("limit-reached", "too many credentials for a single use are in use: try again in a minute"),
   noPort: refusal("limit-reached", "this address has as many connections as it may"),
   connections: refusal("limit-reached", "the customer has as many connections as it may: close some"),

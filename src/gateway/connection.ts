@@ -444,6 +444,7 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
       left: () => this.#visitor.tokenLeft,
       inDialog: () => this.#leg?.dialogs.live ?? false,
       over: () => this.#close(refusals.tokenOver),
+      endsEarly: this.#visitor.identity?.narrowing.conference !== undefined,
     };
   }
 

@@ -1,4 +1,5 @@
 import type { AuthenticatorChain } from "../auth/authenticator.ts";
+import type { EndedConferences } from "../auth/conferences.ts";
 import type { RemoteKeys } from "../auth/evidence.ts";
 import type { NonceKey } from "../auth/nonce.ts";
 import type { CallSink } from "../core/calls.ts";
@@ -44,6 +45,7 @@ export interface Context {
   readonly chain: () => Chain;
   readonly authenticators: AuthenticatorChain;
   readonly remoteKeys: RemoteKeys;
+  readonly conferences: Pick<EndedConferences, "isOver">;
   readonly state: State;
   readonly nonceKey: NonceKey;
   readonly failures: Failures;

@@ -1,4 +1,4 @@
-/** Milliseconds between looks at whether the last dialog under an ended token is over. */
+/** Milliseconds between looks at whether the last dialog under an ended token is over, or what it is good for. */
 const lookAgain = 1_000;
 const longestTimer = 2 ** 31 - 1;
 
@@ -7,10 +7,12 @@ export interface Watched {
   readonly left: () => number | undefined;
   readonly inDialog: () => boolean;
   readonly over: () => void;
+  /** It may end before its time: with its conference. */
+  readonly endsEarly?: boolean;
 }
 
 /** A connection that stands on its handshake's token is over with it, once no dialog is left. Returns how to stop looking. */
-export function watchToken({ left, inDialog, over }: Watched): () => void {
+export function watchToken({ left, inDialog, over, endsEarly = false }: Watched): () => void {
   let timer: NodeJS.Timeout | undefined;
   const look = (): void => {
     const rest = left();
@@ -19,7 +21,7 @@ export function watchToken({ left, inDialog, over }: Watched): () => void {
       over();
       return;
     }
-    timer = setTimeout(look, rest === 0 ? lookAgain : Math.min(rest, longestTimer));
+    timer = setTimeout(look, rest === 0 || endsEarly ? lookAgain : Math.min(rest, longestTimer));
     timer.unref();
   };
   look();

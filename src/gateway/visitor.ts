@@ -115,14 +115,23 @@ export class Visitor {
     const { identity } = this;
     const now = seconds(this.#parts.context.clock);
     return (
-      identity !== undefined && now <= identity.expiry + skewOf(identity) && takenBack(identity, now) === undefined
+      identity !== undefined &&
+      now <= identity.expiry + skewOf(identity) &&
+      takenBack(identity, now) === undefined &&
+      !this.#isOver
     );
+  }
+
+  /** The only conference that its credential opens has ended. */
+  get #isOver(): boolean {
+    return this.#identity !== undefined && this.#parts.context.conferences.isOver(this.#identity);
   }
 
   /** Milliseconds until the handshake's token has ended, 0 when it has; undefined where nothing hangs on one. */
   get tokenLeft(): number | undefined {
     const { identity } = this;
     if (!this.#byHandshake || !identity) return undefined;
+    if (this.#isOver) return 0;
     const end = (identity.expiry + skewOf(identity) + 1) * 1000;
     return Math.max(0, end - this.#parts.context.clock.now());
   }
@@ -159,6 +168,7 @@ export class Visitor {
     if (!this.#byHandshake || !identity) return { kind: "challenge", stale: false };
     const { customer } = identity;
     if (this.takenBack) return { kind: "refused", refusal: revokedOf(customer), customer };
+    if (this.#isOver) return { kind: "refused", refusal: refusals.conferenceOver, customer };
     return this.#stands ? { kind: "proved", identity } : { kind: "challenge", stale: false };
   }
 

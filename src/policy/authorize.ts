@@ -28,9 +28,10 @@ const callParts = new Set(["UPDATE", "INFO", "PRACK"]);
 export function authorize(identity: Identity, request: Request, context: RightsContext): Rights {
   const early = originRefusal(identity.customer, context) ?? identityRefusal(identity, request);
   if (early) return { kind: "refused", refusal: early };
-  const right = methodRefusal(identity, request.method) ?? permissionRefusal(identity);
+  const { method } = request;
+  const right = methodRefusal(identity, method) ?? permissionRefusal(identity) ?? conferenceRefusal(identity, request);
   if (right) return { kind: "refused", refusal: right };
-  if (request.method === "REGISTER") return toUser;
+  if (method === "REGISTER") return toUser;
   return authorizeDestination(identity, request, context);
 }
 
@@ -57,6 +58,9 @@ export function methodRefusal({ customer, narrowing }: Identity, method: string)
   if (narrowing.oneCall && method === "REFER") {
     return refuse("method-denied", "a credential for one call is not good for REFER, which makes another");
   }
+  if (narrowing.conference !== undefined && method === "REFER") {
+    return refuse("method-denied", "a credential for one conference is not good for REFER, which makes another");
+  }
   const named = callParts.has(method) ? "INVITE" : method;
   if (narrowing.methods?.includes(named) ?? true) return undefined;
   return refuse("method-denied", "this credential is not good for this method: get one that names it");
@@ -68,6 +72,15 @@ export function permissionRefusal({ narrowing: { permissions } }: Identity): Ref
   return refuse(
     "permission-missing",
     "the credential lacks the permission CreateConference: the application can give it",
+  );
+}
+
+/** A credential for one conference opens that call alone. */
+function conferenceRefusal({ narrowing: { conference } }: Identity, { method, message }: Request): Refusal | undefined {
+  if (conference === undefined || method !== "INVITE" || message.callId === conference) return undefined;
+  return refuse(
+    "permission-missing",
+    "the data token is good for one conference alone: call with its conferenceID as Call-ID, or get a token for this one",
   );
 }
 

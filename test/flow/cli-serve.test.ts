@@ -77,17 +77,14 @@ describe("postern serve", () => {
   });
 
   it("logs once what is not available yet, as JSON on stderr", async () => {
-    const customers = `customers:\n  - { id: a, permissionUrl: "https://a.example/" }\n  - { id: b, permissionUrl: "https://b.example/" }\n`;
-    const { end, signal } = await serve(text("ws://127.0.0.1:0", customers));
+    const { end, signal } = await serve(text("ws://127.0.0.1:0", "state: redis://127.0.0.1\n"));
     signal("SIGTERM");
     const { stderr } = await end;
     const said = stderr
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line).msg);
-    expect(said.filter((message) => /not available/.test(message))).toEqual([
-      "not available yet: customers[].permissionUrl",
-    ]);
+    expect(said.filter((message) => /not available/.test(message))).toEqual(["not available yet: state"]);
   });
 
   it("starts nothing with a faulty config: every fault, exit 2", async () => {

@@ -2,6 +2,7 @@ import { createHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { AccessTokenAuthenticator, mintAccessToken } from "../../../src/auth/access-token.ts";
 import type { NotMine, Presented, Proof } from "../../../src/auth/authenticator.ts";
+import { EndedConferences } from "../../../src/auth/conferences.ts";
 import { OwnKeys } from "../../../src/auth/own-keys.ts";
 import { Customers } from "../../../src/core/customers.ts";
 import type { Customer, Identity, Narrowing, Secret, VerificationKey } from "../../../src/core/identity.ts";
@@ -24,11 +25,13 @@ class Bench {
   customers = new Customers([acme, globex]);
   keys = keys;
   issuer = issuer;
+  readonly conferences = new EndedConferences({ now: () => this.at * 1000 });
   readonly #authenticator = new AccessTokenAuthenticator({
     customers: () => this.customers,
     clock: { now: () => this.at * 1000 },
     keys: () => this.keys,
     issuer: () => this.issuer,
+    conferences: this.conferences,
   });
 
   prove(token: string, domain?: string): Proof | NotMine {
@@ -101,6 +104,23 @@ describe("an access token", () => {
     expect(bench.verdict(given)).toBe("proved");
     bench.at++;
     expect(bench.verdict(given)).toBe("credential-expired");
+  });
+
+  it("of one conference ends with it, at second sight too; another customer's conference of that name is another", () => {
+    const bench = new Bench();
+    const narrowing: Narrowing = { permissions: ["*"], conference: "one@acme" };
+    const [one, other] = [
+      mint({ ...alice, narrowing }),
+      mint({ ...alice, narrowing: { ...narrowing, conference: "two" } }),
+    ];
+    bench.conferences.end("globex", "one@acme");
+    expect(bench.verdict(one)).toBe("proved");
+    bench.conferences.end("acme", "one@acme");
+    expect([bench.verdict(one), bench.verdict(other), bench.verdict(mint())]).toEqual([
+      "credential-expired",
+      "proved",
+      "proved",
+    ]);
   });
 
   it("says itself whose it is, whatever From says", () => {

@@ -27,7 +27,7 @@ describe("docs/configuration.md", () => {
     expect(page()).toContain("| `upstream.proxyProtocol` | v1, v2, off | `v1` | at once |");
     expect(page()).toContain("| `gateway.listen` | text | `ws://127.0.0.1:8088` | restart |");
     expect(page()).toContain("| `customers[].keys` | list of maps | none | at once |");
-    expect(page()).toContain("| `customers[].permissionUrl` | text |  | not available yet |");
+    expect(page()).toContain("| `customers[].permissionUrl` | text |  | at once |");
     expect(page()).toContain("| `state` | text | `memory` | restart |");
   });
 

@@ -5,9 +5,12 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 /** A token that ends in so many milliseconds; what was asked and done of it. */
-function watched(milliseconds: number) {
-  const end = Date.now() + milliseconds;
+function watched(milliseconds: number, endsEarly = false) {
+  let end = Date.now() + milliseconds;
   const seen = { looks: 0, over: 0, inDialog: false, otherwise: false };
+  const endNow = (): void => {
+    end = Date.now();
+  };
   const stop = watchToken({
     left: () => {
       seen.looks++;
@@ -15,8 +18,9 @@ function watched(milliseconds: number) {
     },
     inDialog: () => seen.inDialog,
     over: () => void seen.over++,
+    endsEarly,
   });
-  return { seen, stop };
+  return { seen, stop, endNow };
 }
 
 describe("a watched token", () => {
@@ -47,6 +51,16 @@ describe("a watched token", () => {
     vi.advanceTimersByTime(60_000);
     expect(seen.over).toBe(0);
     expect(seen.looks).toBeLessThanOrEqual(2);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("that may end with its conference is over within a second of that", () => {
+    const { seen, endNow } = watched(300_000, true);
+    vi.advanceTimersByTime(5_500);
+    expect(seen.over).toBe(0);
+    endNow();
+    vi.advanceTimersByTime(500);
+    expect(seen.over).toBe(1);
     expect(vi.getTimerCount()).toBe(0);
   });
 

@@ -311,6 +311,20 @@ describe("what narrows a credential", () => {
     }
   });
 
+  it("of one conference opens the call with that Call-ID alone, and no REFER", () => {
+    const one = (conference: string): Identity => narrowed({ permissions: ["CreateConference"], conference });
+    const call = { fields: { "Call-ID": "the-conference" } };
+    expect(verdict(call, {}, one("the-conference"))).toBe("allowed");
+    expect(verdict(call, {}, one("another"))).toBe("permission-missing");
+    expect(verdict(call, {}, narrowed({ permissions: [], conference: "the-conference" }))).toBe("permission-missing");
+    for (const written of [options, register(), { method: "MESSAGE" }]) {
+      expect(verdict(written, {}, one("another"))).toBe("allowed");
+    }
+    const transfers = identity(customer({ methods: ["INVITE", "REFER"] }), { narrowing: { conference: "one" } });
+    expect(methodRefusal(transfers, "REFER")?.code).toBe("method-denied");
+    for (const method of ["ACK", "BYE", "CANCEL"]) expect(methodRefusal(transfers, method)).toBeUndefined();
+  });
+
   it("is judged method, permission, destination, after origin and identity", () => {
     const nothing: Narrowing = { methods: [], permissions: [], numbers: [] };
     const wrong = { uri: "sip:+1900@evil.example", fields: from("sip:mallory@acme.example").fields! };

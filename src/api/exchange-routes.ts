@@ -1,8 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Customers } from "../core/customers.ts";
-import { codes, refuse } from "../core/errors.ts";
-import type { Customer } from "../core/identity.ts";
+import { refuse } from "../core/errors.ts";
 import type { JsonValue } from "../core/strict-json.ts";
 import type { Way } from "../core/verdicts.ts";
 import {
@@ -12,14 +11,14 @@ import {
   internalError,
   readAuthenticate,
 } from "../exchange/callstats.ts";
-import { type Caller, type Context, type Denied, denied, type Outcome } from "../exchange/context.ts";
-import { corsHeaders, preflightHeaders } from "../exchange/cors.ts";
+import type { Caller, Context, Outcome } from "../exchange/context.ts";
 import { exchange, readAsked } from "../exchange/exchange.ts";
 import { jsonp, scriptType } from "../exchange/jsonp.ts";
 import { pageOrigin } from "../exchange/origin.ts";
 import { note, type VerdictSinks } from "../exchange/verdicts.ts";
 import { createToken, pageRefusal, readTokenAsked } from "../exchange/voxbone.ts";
-import { answer, bodyOf, json, problem, refusal } from "./http.ts";
+import { answer, bodyOf, json, problem } from "./http.ts";
+import { doubled, preflight, readableBy, refuseWith } from "./pages.ts";
 
 export interface ExchangeRoutes {
   readonly context: Context;
@@ -111,13 +110,6 @@ const callerOf = ({ raw }: FastifyRequest, { source }: ExchangeRoutes): Caller =
   origin: pageOrigin(raw.headers),
 });
 
-/** Of these one reader takes the first and another the last. */
-function doubled({ raw }: FastifyRequest): Denied | undefined {
-  const fields = ["authorization", "origin", "referer", "content-type"] as const;
-  const twice = fields.find((name) => (raw.headersDistinct[name]?.length ?? 0) > 1);
-  return twice && denied(refuse("message-malformed", `the header field ${twice} stands there twice`));
-}
-
 /** Counts and logs the verdict; after the proof the customer's word alone says whether its page may read it. */
 function settle(
   outcome: Outcome<unknown>,
@@ -128,25 +120,6 @@ function settle(
   note(outcome, way, caller, routes.sinks);
   const proved = outcome.kind === "granted" ? outcome.identity.customer : outcome.customer;
   if (proved) readableBy(request, reply, proved);
-}
-
-function readableBy({ headers }: FastifyRequest, reply: FastifyReply, judge: Customer | Customers): void {
-  reply.removeHeader("access-control-allow-origin");
-  reply.headers(corsHeaders(headers.origin === undefined ? undefined : pageOrigin(headers), judge));
-}
-
-async function preflight(request: FastifyRequest, reply: FastifyReply, customers: Customers): Said {
-  readableBy(request, reply, customers);
-  if (reply.hasHeader("access-control-allow-origin")) return reply.code(204).headers(preflightHeaders).send();
-  return refusal(reply, refuse("origin-denied", "this page's origin is in no customer's list: add it to origins"));
-}
-
-/** RFC 9110 §11.6.1: a 401 says how to do better; §10.2.3: when to come again. */
-function refuseWith(reply: FastifyReply, { refusal: refused, retryAfter = 5 }: Denied): FastifyReply {
-  const { http } = codes[refused.code];
-  if (http === 401) reply.header("www-authenticate", 'Bearer realm="postern"');
-  if (http === 429 || http === 503) reply.header("retry-after", String(retryAfter));
-  return refusal(reply, refused);
 }
 
 const sayError = (reply: FastifyReply, { status, body }: AuthenticateError): FastifyReply =>

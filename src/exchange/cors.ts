@@ -5,6 +5,7 @@ import type { Customer } from "../core/identity.ts";
 export type CorsHeaders = {
   readonly vary: "Origin";
   readonly "access-control-allow-origin"?: string;
+  readonly "access-control-expose-headers"?: string;
 };
 
 /**
@@ -14,7 +15,8 @@ export type CorsHeaders = {
 export function corsHeaders(origin: string | undefined, judge: Customer | Customers): CorsHeaders {
   if (origin === undefined) return { vary: "Origin" };
   const allowed = "someoneAllows" in judge ? judge.someoneAllows(origin) : allowsOrigin(judge, origin);
-  return allowed ? { vary: "Origin", "access-control-allow-origin": origin } : { vary: "Origin" };
+  if (!allowed) return { vary: "Origin" };
+  return { vary: "Origin", "access-control-allow-origin": origin, "access-control-expose-headers": "retry-after" };
 }
 
 /** Of a preflight that is granted (Fetch standard, CORS protocol). */

@@ -204,6 +204,7 @@ describe("CORS", () => {
     const headers = { origin: acmePage };
     const granted = await post(server, good, headers);
     expect([granted.status, granted.headers.get("access-control-allow-origin")]).toEqual([200, acmePage]);
+    expect(granted.headers.get("access-control-expose-headers")).toBe("retry-after");
     for (const body of [{ ...good, password: "x" }, "{", { ...good, more: 1 }]) {
       const refused = await post(server, body, headers);
       expect(refused.status).toBeGreaterThanOrEqual(400);

@@ -96,6 +96,8 @@ export const meanings: Readonly<Record<string, string>> = {
   "customers[].apiKeys[].id": "Name of the key.",
   "customers[].apiKeys[].secret": "What its tokens are signed with.",
   "customers[].origins": "Pages that may connect: `https://www.acme.example`, `https://*.acme.example`. Empty: any.",
+  "customers[].originReports":
+    "Pages of `origins` may send conference events and statistics without a token, by their origin alone; what they send is marked.",
   "customers[].maxTtl": "Longest life of a credential, seconds.",
   "customers[].clockSkew": "Seconds that its servers' clock may be wrong.",
   "customers[].callFrom": "From addresses beside the user's own: `user@domain`, `*@domain`.",

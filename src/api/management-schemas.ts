@@ -61,6 +61,7 @@ const customer = z
     id: z.string(),
     domains: texts,
     origins: texts.describe("none: any"),
+    originReports: z.boolean().optional(),
     maxTtl: seconds,
     clockSkew: seconds,
     callFrom: texts,

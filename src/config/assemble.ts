@@ -57,7 +57,7 @@ const perUser = (customers: readonly ParsedCustomer[]): ReadonlyMap<string, numb
 /** As the program sees it. */
 export function customerOf(parsed: ParsedCustomer): Customer {
   const { permissionUrl, trunk, trunk2, callerId, secrets, keys, limits, ...more } = parsed;
-  const { suspended, revoked, webhook, ...rest } = more;
+  const { suspended, revoked, webhook, originReports, ...rest } = more;
   const { connectionsPerUser: _kept, ...ofAll } = limits;
   return lean({
     ...rest,
@@ -67,6 +67,7 @@ export function customerOf(parsed: ParsedCustomer): Customer {
     ...(trunk !== undefined && { trunk }),
     ...(trunk2 !== undefined && { trunk2 }),
     ...(callerId !== undefined && { callerId }),
+    ...(originReports && { originReports }),
     ...(suspended !== undefined && { suspended }),
     revoked: revoked.map(revocationOf),
     ...(webhook && { webhook }),

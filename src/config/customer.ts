@@ -63,6 +63,7 @@ export const customer = map({
   keys: list(verificationKey),
   apiKeys: list(map({ id, secret })),
   origins: list(origin),
+  originReports: z.boolean().optional(),
   maxTtl: whole(1, year).default(3600),
   clockSkew: whole(0, 3600).default(0),
   callFrom: list(callFrom),

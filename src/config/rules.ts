@@ -26,6 +26,7 @@ const ofCustomers: readonly Rule[] = [
   trunksRule,
   ownTrunkRule,
   windowsRule,
+  originReportsRule,
   keysRule,
   callOutRule,
   revokedRule,
@@ -205,6 +206,14 @@ function trunksRule(root: Value, faults: Faults): void {
   for (const { path, value } of collect(root, "customers[]")) {
     if (!isMapValue(value) || value.trunk2 === undefined || value.trunk !== undefined) continue;
     faults.add([...path, "trunk2"], "is used only where trunk fails: set trunk");
+  }
+}
+
+/** Without a list every page has a right origin. */
+function originReportsRule(root: Value, faults: Faults): void {
+  for (const { path, value } of collect(root, "customers[]")) {
+    if (at(value, ["originReports"]) !== true || collect(value, "origins[]").length > 0) continue;
+    faults.add([...path, "originReports"], "needs origins: a page's origin is all that these reports are known by");
   }
 }
 

@@ -96,6 +96,8 @@ export interface Customer {
   readonly apiKeys: readonly ApiKey[];
   /** Serialized origins (RFC 6454), `scheme://*.host` for every subdomain. Empty: any. */
   readonly origins: readonly string[];
+  /** Pages of those origins may send events and statistics without a token; never where there are none. */
+  readonly originReports?: true;
   /** Longest life of a credential, seconds. */
   readonly maxTtl: number;
   /** Seconds that a customer's clock may be wrong. */

@@ -34,6 +34,7 @@ export function customerRights(owns: (number: string) => boolean): Rights {
     ["secrets", atMost(mostSecrets)],
     ["keys", atMost(mostSecrets)],
     ["origins", atMost(mostOrigins)],
+    ["originReports", () => []],
     ["callFrom", (change) => [...atMost(mostOrigins)(change), ...ownDomains(change)]],
     ["inbound", (change) => [...atMost(mostInbound)(change), ...ownNumbers(change, owns)]],
     ["limits", belowCeilings],

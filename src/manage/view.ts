@@ -19,6 +19,7 @@ export function viewOf(item: Item) {
   const { inbound, passHeaders, limits, ceilings, revoked, secrets, keys, apiKeys, webhook } = parsed;
   return {
     ...{ id, domains, origins, maxTtl, clockSkew, callFrom, numbers, dial, methods },
+    ...only("originReports", parsed.originReports),
     ...only("trunk", parsed.trunk),
     ...only("trunk2", parsed.trunk2),
     ...only("callerId", parsed.callerId),

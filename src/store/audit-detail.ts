@@ -8,7 +8,17 @@ const entries = ["secrets", "keys", "apiKeys"];
 /** Lists of texts that may be shown. */
 const texts = ["domains", "numbers", "origins", "callFrom", "dial", "methods", "passHeaders"];
 /** Values that may be shown. */
-const values = ["trunk", "trunk2", "callerId", "maxTtl", "clockSkew", "suspended", "limits", "ceilings"];
+const values = [
+  "trunk",
+  "trunk2",
+  "callerId",
+  "maxTtl",
+  "clockSkew",
+  "originReports",
+  "suspended",
+  "limits",
+  "ceilings",
+];
 
 /** Texts of one list. */
 const most = 20;

@@ -79,6 +79,8 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
   "what is taken from a customer": [
     [`${least}customers: [{ id: me }]`, "customers[0].id", 3, /calls itself over HTTP/],
     [customer("suspended: yes"), "customers[0].suspended", 5, /must be one of finish, end/],
+    [customer("originReports: sometimes"), "customers[0].originReports", 5, /must be true or false/],
+    [customer("originReports: true"), "customers[0].originReports", 5, /needs origins/],
     [customer("revoked: [{ until: 2030-01-01 }]"), "customers[0].revoked[0]", 5, /exactly one of user, credential/],
     [customer("revoked: [{ user: a, jti: b, until: 1 }]"), "customers[0].revoked[0]", 5, /exactly one of user/],
     [customer("revoked: [{ user: a }]"), "customers[0].revoked[0].until", 5, /is required/],

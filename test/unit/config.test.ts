@@ -207,12 +207,14 @@ describe("what is taken from a customer", () => {
   - id: acme
     suspended: finish
     ceilings: { calls: 200 }
+    origins: ["https://www.acme.example"]
+    originReports: true
     revoked:
       - { user: alice@Acme.Example, until: 2030-01-01T00:00:00Z }
       - { jti: t-1, until: 1893456000, calls: finish }
 `;
     const [acme] = folder.config(text).customers;
-    expect(acme).toMatchObject({ suspended: "finish", ceilings: { calls: 200 } });
+    expect(acme).toMatchObject({ suspended: "finish", ceilings: { calls: 200 }, originReports: true });
     expect(acme?.revoked).toEqual([
       { kind: "user", value: "alice@acme.example", until: 1_893_456_000, calls: "end" },
       { kind: "jti", value: "t-1", until: 1_893_456_000, calls: "finish" },

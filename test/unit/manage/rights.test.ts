@@ -34,6 +34,7 @@ describe("a customer's own key", () => {
     ["maxTtl", 7200],
     ["maxTtl", 60],
     ["revoked", [{ user: "alice", until: 2_000_000_000 }]],
+    ["originReports", true],
   ])("may change %s: %j", (member, value) => {
     expect(refused({ [member]: value })).toEqual([]);
   });
@@ -104,7 +105,7 @@ describe("a customer's own key", () => {
   });
 
   it("reaches every member of a customer, be it by a right or by a refusal", () => {
-    const own = ["secrets", "keys", "origins", "callFrom", "inbound", "limits", "maxTtl", "revoked"];
+    const own = ["secrets", "keys", "origins", "originReports", "callFrom", "inbound", "limits", "maxTtl", "revoked"];
     const others = Object.keys(schema.shape).filter((name) => !own.includes(name));
     for (const name of others) expect(refused({ [name]: { other: 1 } }), name).toContain(name);
   });

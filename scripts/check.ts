@@ -6,6 +6,7 @@ const cwd = fileURLToPath(new URL("..", import.meta.url));
 
 const parts: Record<string, readonly string[]> = {
   types: ["tsc", "-p", "."],
+  "types of browser modules": ["tsc", "-p", "src/client/browser"],
   "lint and format": ["biome", "check", "--error-on-warnings", "."],
   imports: ["vitest", "run", "--reporter=dot", "test/unit/imports.test.ts"],
 };

@@ -3,7 +3,7 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
-/** What a folder of src may import of ours. A file is named by its own path where its rule is not its folder's. */
+/** What a folder of src may import of ours. A file or an inner folder is named by its own path where its rule is not its folder's. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   core: [],
   sip: [],
@@ -24,6 +24,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   store: ["core", "config", "telemetry", "store/port.ts", "store/calls.ts"],
   state: ["core", "telemetry", "state/port.ts"],
   client: ["core"],
+  "client/browser": [],
   kamailio: [],
   config: ["core", "sip", "auth", "telemetry", "callout/address.ts"],
   "config.ts": ["core", "sip", "auth", "telemetry", "config"],
@@ -51,7 +52,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 
 /** Packages that only some places may know: text and verdicts do no I/O, the media library is the test client's alone. */
 const packages: readonly { readonly name: RegExp; readonly only: readonly string[] }[] = [
-  { name: /^(jssip|@roamhq\/wrtc|sip\.js)(\/|$)/, only: ["client"] },
+  { name: /^(jssip|@roamhq\/wrtc|sip\.js)(\/|$)/, only: ["client", "client/browser"] },
+  // Pages take these files as they are: a package can be known to their types alone.
+  { name: /^(?!jssip\/lib\/)/, only: ["*", "!client/browser"] },
   { name: /^ws$/, only: ["gateway", "client", "api"] },
   { name: /^commander$/, only: ["cli"] },
   { name: /^fastify$/, only: ["api"] },
@@ -69,7 +72,7 @@ type Sources = ReadonlyMap<string, string>;
 const src = fileURLToPath(new URL("../../src", import.meta.url));
 
 function readSources(): Sources {
-  const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));
+  const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((path) => /\.[jt]s$/.test(path));
   return new Map(files.map((path) => [path, readFileSync(join(src, path), "utf8")]));
 }
 
@@ -78,14 +81,18 @@ const specifier =
 
 const importsOf = (text: string): string[] => [...text.matchAll(specifier)].map((found) => found[1] ?? found[2] ?? "");
 
-/** Every import of our own files, as paths under src; package.json is data. */
+/** Every import of our own files, as paths under src; package.json is data, and x.js finds its types in its own x.d.ts. */
 const ours = (path: string, text: string): string[] =>
   importsOf(text)
     .filter((name) => name.startsWith(".") && !name.endsWith("/package.json"))
-    .map((name) => relative(src, join(src, dirname(path), name)));
+    .map((name) => relative(src, join(src, dirname(path), name)))
+    .filter((target) => target !== path || path.endsWith(".ts"));
 
-/** The place whose rule a file follows: itself where it has a rule of its own, else its folder. */
-const place = (path: string): string => (path in allowed || !path.includes("/") ? path : (path.split("/")[0] ?? path));
+/** The place whose rule a file follows: itself or its inner folder where that has a rule of its own, else the first folder. */
+function place(path: string): string {
+  if (path in allowed || !path.includes("/")) return path;
+  return dirname(path) in allowed ? dirname(path) : (path.split("/")[0] ?? path);
+}
 
 function mayImport(from: string, to: string): boolean {
   const rule = allowed[place(from)] ?? [];
@@ -170,6 +177,11 @@ describe("a planted fault is found", () => {
     ["gateway/planted.ts", 'const x = await import("../store/sqlite.ts");', "gateway/planted.ts -> store/sqlite.ts"],
     ["api/planted.ts", 'import * as x from "../gateway/leg.ts";', "api/planted.ts -> gateway/leg.ts"],
     ["client/planted.ts", 'import { mint } from "../auth/ephemeral.ts";', "client/planted.ts -> auth/ephemeral.ts"],
+    [
+      "client/browser/planted.js",
+      'import { mask } from "../ladder.ts";',
+      "client/browser/planted.js -> client/ladder.ts",
+    ],
     ["policy/planted.ts", 'import { start } from "../main.ts";', "policy/planted.ts -> main.ts"],
   ])("%s with %s", (path, text, arrow) => {
     expect(forbiddenArrows(planted(path, text))).toEqual([arrow]);
@@ -178,6 +190,9 @@ describe("a planted fault is found", () => {
   it("in the packages of a pure file", () => {
     expect(forbiddenPackages(planted("sip/planted.ts", 'import { connect } from "node:net";'))).toEqual([
       "sip/planted.ts -> node:net",
+    ]);
+    expect(forbiddenPackages(planted("client/browser/planted.js", 'import JsSIP from "jssip";'))).toEqual([
+      "client/browser/planted.js -> jssip",
     ]);
   });
 

@@ -1,5 +1,6 @@
 import type { Use } from "../core/uses.ts";
 import type { CallRecords } from "./calls.ts";
+import type { QualityRecords } from "./quality.ts";
 
 /** A customer as an item of `customers:` in the config says it, its secrets in the clear. */
 export type Item = Readonly<Record<string, unknown>>;
@@ -153,4 +154,5 @@ export interface Ports {
   readonly audit: Audit;
   readonly calls: CallRecords;
   readonly uses: Uses;
+  readonly quality: QualityRecords;
 }

@@ -53,6 +53,14 @@ const migrations: readonly string[] = [
     PRIMARY KEY (customer, kind, id)
   );
   `,
+  `
+  CREATE TABLE postern.quality (
+    id text COLLATE "C" PRIMARY KEY, customer text NOT NULL, conference text, bridge text, piece text NOT NULL
+  );
+  CREATE INDEX quality_of_customer ON postern.quality (customer, id);
+  CREATE INDEX quality_by_conference ON postern.quality (conference, customer, id) WHERE conference IS NOT NULL;
+  CREATE INDEX quality_by_bridge ON postern.quality (bridge, customer, id) WHERE bridge IS NOT NULL;
+  `,
 ];
 
 /** "PSTN": so that of several that start at once one makes what is to be made. */

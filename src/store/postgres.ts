@@ -20,6 +20,7 @@ import { PostgresDatabase, Unchanged } from "./postgres-database.ts";
 import { postgresSentence } from "./postgres-fault.ts";
 import { agreeOnKey } from "./postgres-keys.ts";
 import { patience } from "./postgres-pool.ts";
+import { qualityOf } from "./postgres-quality.ts";
 import { migrate, readMeta } from "./postgres-schema.ts";
 import { usesOf } from "./postgres-uses.ts";
 import { PostgresWatch } from "./postgres-watch.ts";
@@ -61,6 +62,7 @@ export async function openPostgres({ target, keys: texts, renew, make }: Postgre
       audit: auditOf(database),
       calls: callsOf(database),
       uses: usesOf(database),
+      quality: qualityOf(database),
     };
   } catch (error) {
     throw new Error(`the store ${target.name} ${postgresSentence(error)}`);

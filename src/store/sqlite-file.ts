@@ -23,6 +23,7 @@ import { type Row, SqliteDatabase } from "./sqlite-database.ts";
 import { sentenceOf } from "./sqlite-fault.ts";
 import { agreeOnKey, mustBeUnder } from "./sqlite-keys.ts";
 import type { Opening } from "./sqlite-messages.ts";
+import { QualityTable } from "./sqlite-quality.ts";
 import { mustBeKnown } from "./sqlite-schema.ts";
 import { SqliteUses } from "./sqlite-uses.ts";
 import { writeAll } from "./sqlite-write.ts";
@@ -33,6 +34,7 @@ const page = 500;
 /** A store in one SQLite file, as the one thread that has it open sees it: every call waits for the disk. */
 export class SqliteFile {
   readonly calls: CallTable;
+  readonly quality: QualityTable;
   readonly #database: SqliteDatabase;
   readonly #keys: SealKeys;
   readonly #audit: SqliteAudit;
@@ -53,6 +55,7 @@ export class SqliteFile {
     this.#audit = new SqliteAudit(this.#database.db);
     this.#uses = new SqliteUses(this.#database.db);
     this.calls = new CallTable(this.#database);
+    this.quality = new QualityTable(this.#database);
     this.#dataVersion = this.#database.dataVersion();
     this.#revision = this.#database.revision();
   }

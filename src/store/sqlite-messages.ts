@@ -1,6 +1,8 @@
+import type { Piece } from "../core/quality-piece.ts";
 import type { Use } from "../core/uses.ts";
 import type { Alive, CallEntry, CallFilter } from "./calls.ts";
 import type { Act, AuditQuery, Claim, Edit, Position, StoreEvent } from "./port.ts";
+import type { Conference, QualityFilter } from "./quality.ts";
 
 /** What the two threads of a SQLite store say to each other. */
 
@@ -29,6 +31,10 @@ export type Call =
   | { readonly name: "calls.forget"; readonly before: number; readonly most: number }
   | { readonly name: "uses.add"; readonly uses: readonly Use[] }
   | { readonly name: "uses.of"; readonly customer: string }
+  | { readonly name: "quality.write"; readonly pieces: readonly Piece[] }
+  | { readonly name: "quality.find"; readonly filter: QualityFilter }
+  | { readonly name: "quality.of"; readonly conferences: readonly Conference[] }
+  | { readonly name: "quality.forget"; readonly before: number; readonly most: number }
   | { readonly name: "close" };
 
 export interface Asked {

@@ -46,6 +46,14 @@ const migrations: readonly string[] = [
     PRIMARY KEY (customer, kind, id)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE quality (
+    id TEXT NOT NULL UNIQUE, customer TEXT NOT NULL, conference TEXT, bridge TEXT, piece TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX quality_of_customer ON quality (customer, id);
+  CREATE INDEX quality_by_conference ON quality (conference, customer, id) WHERE conference IS NOT NULL;
+  CREATE INDEX quality_by_bridge ON quality (bridge, customer, id) WHERE bridge IS NOT NULL;
+  `,
 ];
 
 /** "PSTN": a database of another program is not taken for ours. */

@@ -91,6 +91,14 @@ function resultOf(call: Asked["call"], file: SqliteFile): unknown {
       return file.addUses(call.uses);
     case "uses.of":
       return file.uses(call.customer);
+    case "quality.write":
+      return file.quality.write(call.pieces);
+    case "quality.find":
+      return file.quality.find(call.filter);
+    case "quality.of":
+      return file.quality.of(call.conferences);
+    case "quality.forget":
+      return file.quality.forget(call.before, call.most);
     case "close":
       return file.close();
   }

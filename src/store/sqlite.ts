@@ -1,4 +1,5 @@
 import type { CallRecord } from "../core/calls.ts";
+import type { Piece } from "../core/quality-piece.ts";
 import type { Use } from "../core/uses.ts";
 import type { Alive, CallEntry, CallFilter, CallRecords, TakenOver } from "./calls.ts";
 import type {
@@ -20,13 +21,15 @@ import type {
   Uses,
   Written,
 } from "./port.ts";
+import type { Conference, QualityFilter, QualityRecords } from "./quality.ts";
 import type { Opening } from "./sqlite-messages.ts";
 import { type SqliteThread, startThread } from "./sqlite-thread.ts";
 
 /** Opens the database, or makes it. Rejects with a sentence where it cannot be used. */
 export async function openSqlite(opening: Opening): Promise<Ports> {
   const thread = await startThread(opening);
-  return { store: new SqliteStore(thread), audit: auditOf(thread), calls: callsOf(thread), uses: usesOf(thread) };
+  const [audit, calls, uses, quality] = [auditOf(thread), callsOf(thread), usesOf(thread), qualityOf(thread)];
+  return { store: new SqliteStore(thread), audit, calls, uses, quality };
 }
 
 class SqliteStore implements Store {
@@ -87,4 +90,12 @@ const callsOf = (thread: SqliteThread): CallRecords => ({
 const usesOf = (thread: SqliteThread): Uses => ({
   add: (uses: readonly Use[]) => thread.ask({ name: "uses.add", uses }) as Promise<void>,
   of: (customer: string) => thread.ask({ name: "uses.of", customer }) as Promise<readonly Use[]>,
+});
+
+const qualityOf = (thread: SqliteThread): QualityRecords => ({
+  write: (pieces: readonly Piece[]) => thread.ask({ name: "quality.write", pieces }) as Promise<void>,
+  find: (filter: QualityFilter) => thread.ask({ name: "quality.find", filter }) as Promise<readonly Piece[]>,
+  of: (conferences: readonly Conference[]) =>
+    thread.ask({ name: "quality.of", conferences }) as Promise<readonly Piece[]>,
+  forget: (before: number, most: number) => thread.ask({ name: "quality.forget", before, most }) as Promise<number>,
 });

@@ -1,0 +1,399 @@
+import { readFileSync } from "node:fs";
+import { gzipSync } from "node:zlib";
+import type { RTCSession } from "jssip/lib/RTCSession.js";
+import type { Session as SipJsSession } from "sip.js";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { dataTokens, type Problem, type Quality, quality, type Session } from "../../../src/client/browser/quality.js";
+
+const gateway = "https://sip.acme.example:8443";
+
+interface Asked {
+  readonly path: string;
+  readonly token: string | undefined;
+  readonly body: Body;
+}
+
+interface Body {
+  readonly data_token?: string;
+  readonly events?: readonly { readonly event: string; readonly ago: number; readonly conferenceID: string }[];
+  readonly reports?: readonly { readonly stats: readonly object[]; readonly ago: number }[];
+}
+
+/** What the gateway is asked, and what it answers: by default that all was taken. */
+let asked: Asked[];
+let answer: (one: Asked) => Response | Promise<Response>;
+let beacons: { readonly url: string; readonly body: Body }[];
+let page: Record<string, () => void>;
+let problems: Problem[];
+/** How often the whole process was run, and what comes of it. */
+let processes: number;
+let process: () => Promise<{ data_token: string; expires_in: number }>;
+const open: Quality[] = [];
+
+const taken = (): Response => Response.json({ taken: 1 }, { status: 202 });
+const refused = (status: number, code: string, headers: Record<string, string> = {}): Response =>
+  Response.json({ status, code, detail: `${code}: do this` }, { status, headers });
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  [asked, beacons, page, problems, processes] = [[], [], {}, [], 0];
+  answer = taken;
+  process = async () => ({ data_token: `token-${processes}`, expires_in: 3600 });
+  vi.stubGlobal("fetch", async (url: string, { headers, body }: RequestInit) => {
+    const { Authorization } = headers as Record<string, string>;
+    const one = { path: url.replace(gateway, ""), token: Authorization, body: JSON.parse(String(body)) };
+    asked.push(one);
+    return answer(one);
+  });
+  vi.stubGlobal("navigator", {
+    sendBeacon: (url: string, body: string) => beacons.push({ url, body: JSON.parse(body) }),
+  });
+  vi.stubGlobal("addEventListener", (name: string, listener: () => void) => {
+    page[name] = listener;
+  });
+  vi.stubGlobal("removeEventListener", (name: string) => delete page[name]);
+});
+
+afterEach(() => {
+  for (const one of open.splice(0)) one.close();
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+function begin(more: object = {}): Quality {
+  const dataToken = () => {
+    processes++;
+    return process();
+  };
+  const onProblem = (problem: Problem) => problems.push(problem);
+  const made = quality({ gateway, userID: "alice@acme.example", dataToken, onProblem, ...more });
+  open.push(made);
+  return made;
+}
+
+const stats = [
+  {
+    type: "inbound-rtp",
+    id: "i",
+    kind: "audio",
+    ssrc: 7,
+    packetsReceived: 50,
+    packetsLost: 1,
+    jitter: 0.002,
+    mid: "0",
+  },
+  { type: "candidate-pair", id: "p", nominated: true, currentRoundTripTime: 0.01 },
+  { type: "candidate-pair", id: "q", nominated: false, currentRoundTripTime: 0.5 },
+  { type: "local-candidate", id: "l", candidateType: "host", address: "192.0.2.7", port: 4711, networkType: "wifi" },
+  { type: "certificate", id: "c", fingerprint: "AA:BB" },
+];
+
+class Connection extends EventTarget {
+  connectionState = "new";
+  getStats = async (): Promise<Map<string, object>> => new Map(stats.map((one) => [one.id, one]));
+  become(state: string): void {
+    this.connectionState = state;
+    this.dispatchEvent(new Event("connectionstatechange"));
+  }
+}
+
+/** As much of JsSIP's session as is read. */
+class Jssip {
+  readonly id = "call-1;tag";
+  readonly direction: string;
+  readonly connection = new Connection();
+  readonly _request = { call_id: "call-1" };
+  readonly #on = new Map<string, (told: object) => void>();
+  constructor(direction = "outgoing") {
+    this.direction = direction;
+  }
+  on(name: string, listener: (told: object) => void): void {
+    this.#on.set(name, listener);
+  }
+  emit(name: string, told: object = {}): void {
+    this.#on.get(name)?.(told);
+  }
+  get session(): Session {
+    return this as unknown as Session;
+  }
+}
+
+const seconds = (count: number): Promise<unknown> => vi.advanceTimersByTimeAsync(count * 1000);
+const told = (): string[] => asked.flatMap(({ body }) => (body.events ?? []).map(({ event }) => event));
+const reports = (): number => asked.reduce((sum, { body }) => sum + (body.reports?.length ?? 0), 0);
+
+/** A call that is under way, and everything of its begin was sent. */
+async function inCall(more: object = {}, call = new Jssip()): Promise<{ made: Quality; call: Jssip }> {
+  const made = begin(more);
+  made.watch(call.session);
+  call.emit("accepted");
+  await seconds(3);
+  return { made, call };
+}
+
+describe("quality.js", () => {
+  it("is at most 3 KB, gzipped as it is shipped", () => {
+    const file = new URL("../../../src/client/browser/quality.js", import.meta.url);
+    expect(gzipSync(readFileSync(file), { level: 9 }).length).toBeLessThanOrEqual(3072);
+  });
+
+  it("takes what JsSIP and SIP.js call a session", () => {
+    const watch = (_session: Session): void => {};
+    expect((one: RTCSession, other: SipJsSession) => [watch(one), watch(other)]).toBeTypeOf("function");
+  });
+
+  it("runs the process once, and shows its token", async () => {
+    await inCall();
+    expect(processes).toBe(1);
+    expect(asked.every(({ token }) => token === "Bearer token-1")).toBe(true);
+  });
+
+  it("tells nothing before the call is answered, and nothing of one that never is", async () => {
+    const made = begin();
+    const call = new Jssip();
+    made.watch(call.session);
+    await seconds(60);
+    call.emit("failed");
+    await seconds(60);
+    expect([asked, processes]).toEqual([[], 0]);
+  });
+
+  it("tells who called that the conference started, under the Call-ID, each permission in a request of its own", async () => {
+    const { call } = await inCall();
+    expect(told()).toEqual(["conferenceStarted", "userJoined"]);
+    expect(asked.map(({ body }) => body.events?.length)).toEqual([1, 1]);
+    expect(asked[0]?.body.events?.[0]).toMatchObject({ conferenceID: "call-1", userID: "alice@acme.example" });
+    call.emit("ended");
+    await seconds(2);
+    expect(told()).toEqual(["conferenceStarted", "userJoined", "userLeft"]);
+  });
+
+  it("tells of who was called that they joined, no more", async () => {
+    await inCall({}, new Jssip("incoming"));
+    expect(told()).toEqual(["userJoined"]);
+  });
+
+  it("tells what the session and its connection go through", async () => {
+    const { made, call } = await inCall();
+    call.connection.become("connected");
+    call.connection.become("connecting");
+    call.emit("muted", { audio: true });
+    call.emit("unmuted", { audio: true });
+    call.connection.become("failed");
+    made.event(call.session, "feedback", { stars: 4 });
+    await seconds(2);
+    const since = ["mediaConnected", "audioMuted", "audioUnmuted", "mediaFailed", "feedback"];
+    expect(told().slice(2)).toEqual(since);
+    expect(asked.at(-1)?.body.events?.at(-1)).toMatchObject({ detail: { stars: 4 } });
+  });
+
+  it("tells that the conference has ended only when asked to, last of all", async () => {
+    const { made, call } = await inCall();
+    made.end(call.session);
+    call.emit("ended");
+    await seconds(3);
+    expect(told().slice(2)).toEqual(["userLeft", "conferenceEnded"]);
+  });
+
+  it("takes another conferenceID where it is given one", async () => {
+    const made = begin();
+    const call = new Jssip();
+    made.watch(call.session, { conferenceID: "room-7" });
+    call.emit("accepted");
+    await seconds(2);
+    expect(asked[0]?.body.events?.[0]?.conferenceID).toBe("room-7");
+  });
+
+  it("follows a session of SIP.js", async () => {
+    let changed = (_state: string): void => {};
+    const stateChange = { addListener: (listener: typeof changed) => (changed = listener) };
+    const sessionDescriptionHandler = { peerConnection: new Connection() };
+    const session = { id: "x", stateChange, request: { callId: "call-2" }, sessionDescriptionHandler, invite() {} };
+    begin().watch(session as unknown as Session);
+    changed("Established");
+    await seconds(3);
+    changed("Terminated");
+    await seconds(2);
+    expect(told()).toEqual(["conferenceStarted", "userJoined", "userLeft"]);
+    expect(asked[0]?.body.events?.[0]?.conferenceID).toBe("call-2");
+  });
+});
+
+describe("the statistics", () => {
+  it("come more often while the call is young, together in requests", async () => {
+    await inCall();
+    await seconds(57);
+    const requests = asked.filter(({ path }) => path === "/v1/stats");
+    expect(reports()).toBeGreaterThan(5);
+    expect(requests.length).toBeLessThan(reports() / 2);
+  });
+
+  it("are what the gateway reads: no address, no device, no pair that is not used", async () => {
+    await inCall();
+    await seconds(30);
+    const sent = asked.find(({ body }) => body.reports)?.body.reports?.[0]?.stats;
+    expect(sent).toEqual([
+      { type: "inbound-rtp", id: "i", kind: "audio", ssrc: 7, packetsReceived: 50, packetsLost: 1, jitter: 0.002 },
+      { type: "candidate-pair", id: "p", nominated: true, currentRoundTripTime: 0.01 },
+      { type: "local-candidate", id: "l", candidateType: "host" },
+    ]);
+  });
+
+  it("end with the call", async () => {
+    const { call } = await inCall();
+    call.emit("ended");
+    await seconds(30);
+    const before = reports();
+    await seconds(120);
+    expect(reports()).toBe(before);
+  });
+});
+
+describe("when the gateway is out of reach", () => {
+  it("comes again, each time later, and no memory grows", async () => {
+    answer = () => Promise.reject(new TypeError("Failed to fetch"));
+    const { made, call } = await inCall();
+    for (let count = 0; count < 500; count++) made.event(call.session, "feedback", { count });
+    await seconds(600);
+    expect(asked.length).toBeLessThan(16);
+    answer = taken;
+    asked = [];
+    await seconds(120);
+    expect(told().length + reports()).toBeLessThan(125);
+    expect(problems).toEqual([]);
+  });
+
+  it("says how long ago each thing was", async () => {
+    answer = () => Promise.reject(new TypeError("Failed to fetch"));
+    await inCall();
+    answer = taken;
+    asked = [];
+    await seconds(10);
+    expect(asked[0]?.body.events?.[0]?.ago).toBeGreaterThan(2000);
+    expect(Number.isInteger(asked[0]?.body.events?.[0]?.ago)).toBe(true);
+  });
+
+  it("waits as long as Retry-After says", async () => {
+    answer = () => refused(503, "limit-reached", { "Retry-After": "40" });
+    await inCall();
+    expect(asked.length).toBe(1);
+    await seconds(36);
+    expect(asked.length).toBe(1);
+    await seconds(30);
+    expect(asked.length).toBe(2);
+  });
+});
+
+describe("a data_token that is refused", () => {
+  it("is followed by the whole process, at once, and what was refused is sent again", async () => {
+    answer = ({ token }) => (token === "Bearer token-1" ? refused(401, "credential-revoked") : taken());
+    await inCall();
+    expect(processes).toBe(2);
+    expect(asked.filter(({ token }) => token === "Bearer token-1")).toHaveLength(1);
+    expect(asked.filter(({ token }) => token === "Bearer token-2").flatMap(({ body }) => body.events)).toHaveLength(2);
+  });
+
+  it("is followed by it once a token, later and later", async () => {
+    answer = () => refused(401, "credential-rejected");
+    await inCall();
+    await seconds(300);
+    expect(asked.length).toBe(processes);
+    expect(asked.length).toBeLessThan(12);
+  });
+
+  it("stops everything where the application does not give another", async () => {
+    process = () => dataTokens({ gateway, appID: "acme", userID: "alice", applicationToken: async () => "a" })();
+    answer = () => refused(403, "application-denied");
+    await inCall();
+    await seconds(300);
+    expect(asked.map(({ path }) => path)).toEqual(["/v1/data-tokens"]);
+    expect(problems).toMatchObject([{ stopped: true, problem: { status: 403, code: "application-denied" } }]);
+    expect(problems[0]?.problem.message).toBe("application-denied: do this");
+  });
+
+  it("is asked for again, before it has ended, by the page's own clock", async () => {
+    process = async () => ({ data_token: `token-${processes}`, expires_in: 100 });
+    await inCall();
+    await seconds(300);
+    expect([3, 4]).toContain(processes);
+  });
+});
+
+describe("a permission that is missing", () => {
+  it("stops what needs it, with the sentence, and nothing else", async () => {
+    answer = ({ path }) => (path === "/v1/stats" ? refused(403, "permission-missing") : taken());
+    const { call } = await inCall();
+    await seconds(300);
+    call.emit("ended");
+    await seconds(2);
+    expect(asked.filter(({ path }) => path === "/v1/stats")).toHaveLength(1);
+    expect(told()).toEqual(["conferenceStarted", "userJoined", "userLeft"]);
+    expect(problems).toMatchObject([{ permission: "SubmitConferenceStats", stopped: false }]);
+    expect(problems[0]?.problem.message).toBe("permission-missing: do this");
+    expect(processes).toBe(1);
+  });
+
+  it("is no other refusal: that drops what was refused, and goes on", async () => {
+    answer = () => refused(403, "identity-mismatch");
+    const { made, call } = await inCall();
+    answer = taken;
+    made.event(call.session, "deviceChanged");
+    await seconds(2);
+    expect(told().at(-1)).toBe("deviceChanged");
+    expect(problems.map(({ problem, permission }) => [problem.code, permission])).toEqual([
+      ["identity-mismatch", undefined],
+      ["identity-mismatch", undefined],
+    ]);
+  });
+});
+
+describe("the end of the page", () => {
+  it("is told by beacons, which hold the token", async () => {
+    await inCall();
+    const before = asked.length;
+    page.pagehide?.();
+    const events = beacons.flatMap(({ body }) => body.events ?? []);
+    expect(events.map(({ event }) => event)).toEqual(["userLeft"]);
+    expect(beacons.every(({ body }) => body.data_token === "token-1")).toBe(true);
+    expect(beacons.map(({ url }) => url).toSorted()).toEqual([`${gateway}/v1/events`, `${gateway}/v1/stats`]);
+    await seconds(60);
+    expect(asked.length).toBe(before);
+  });
+
+  it("leaves out what is on its way already", async () => {
+    const { made, call } = await inCall();
+    answer = ({ path }) => (path === "/v1/events" ? new Promise(() => {}) : taken());
+    made.event(call.session, "deviceChanged");
+    await seconds(4);
+    expect(told().at(-1)).toBe("deviceChanged");
+    page.pagehide?.();
+    const events = beacons.flatMap(({ body }) => body.events ?? []);
+    expect(events.map(({ event }) => event)).toEqual(["userLeft"]);
+  });
+
+  it("is as close(), after which nothing is told", async () => {
+    const { made, call } = await inCall();
+    made.close();
+    expect(beacons.flatMap(({ body }) => body.events ?? [])).toHaveLength(1);
+    call.emit("accepted");
+    const before = asked.length;
+    await seconds(60);
+    expect([asked.length, page]).toEqual([before, {}]);
+  });
+});
+
+describe("dataTokens()", () => {
+  it("runs the first two steps and gives what the gateway answers", async () => {
+    answer = () => Response.json({ data_token: "t", expires_in: 60, token_type: "bearer", permissions: ["*"] });
+    const given = dataTokens({
+      gateway,
+      appID: "acme",
+      userID: "alice",
+      applicationToken: async () => "from-the-site",
+    });
+    expect(await given()).toMatchObject({ data_token: "t" });
+    expect(asked).toMatchObject([
+      { path: "/v1/data-tokens", body: { appID: "acme", userID: "alice", application_token: "from-the-site" } },
+    ]);
+  });
+});

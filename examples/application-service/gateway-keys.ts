@@ -1,0 +1,39 @@
+import { createPublicKey, type KeyObject } from "node:crypto";
+
+/** Milliseconds: whoever invents a kid makes us fetch no more often than this. */
+const pause = 10_000;
+
+/**
+ * The gateway's public keys, by `kid`. They change: a `kid` that is not among those remembered has them fetched again.
+ * Never take a key, or the address of one, out of the message itself.
+ */
+export class GatewayKeys {
+  readonly #url: string;
+  #keys = new Map<string, KeyObject>();
+  #fetched = Number.NEGATIVE_INFINITY;
+
+  constructor(gateway: string) {
+    this.#url = `${gateway}/.well-known/jwks.json`;
+  }
+
+  /** Undefined: the gateway has none of that name. Rejects where its keys cannot be had. */
+  async byId(kid: string): Promise<KeyObject | undefined> {
+    if (!this.#keys.has(kid) && performance.now() - this.#fetched >= pause) await this.#fetch();
+    return this.#keys.get(kid);
+  }
+
+  async #fetch(): Promise<void> {
+    const response = await fetch(this.#url, { redirect: "error", signal: AbortSignal.timeout(3_000) });
+    if (!response.ok) throw new Error(`${this.#url} answered ${response.status}`);
+    const { keys } = (await response.json()) as { readonly keys: readonly JsonWebKey[] };
+    const usable = keys.filter(({ kty, crv }) => kty === "EC" && crv === "P-256");
+    this.#keys = new Map(usable.map((jwk) => [jwk.kid ?? "", createPublicKey({ key: { ...jwk }, format: "jwk" })]));
+    this.#fetched = performance.now();
+  }
+}
+
+interface JsonWebKey {
+  readonly kty: string;
+  readonly crv?: string;
+  readonly kid?: string;
+}

@@ -66,7 +66,10 @@ export async function start(config: Config, { log, clock = systemClock, pages }:
   const trace = new Trace(clock, listeners);
   const overload = overloadOf(live, log, () => metrics.connections.size + legs.size);
   const gatewayId = randomBytes(8).toString("hex");
-  const records = record(live, stored, { callOut: proving.callOut, gateway: gatewayId, clock, log });
+  const records: Records = record(live, stored, {
+    ...{ callOut: proving.callOut, gateway: gatewayId, clock, log },
+    measured: (customer, figures) => metrics.heard(customer, figures),
+  });
   const readings = readingsOf({ live, legs, health, homer, overload, records });
   const metrics: Metrics = new Metrics({ version: version(), readings });
   const told = { metrics, trace, overload, records, log, clock };
@@ -163,14 +166,14 @@ async function abandon(
   throw error;
 }
 
-type RecordsNeeds = Pick<RecordsParts, "callOut" | "gateway" | "clock" | "log">;
+type RecordsNeeds = Pick<RecordsParts, "callOut" | "gateway" | "clock" | "log" | "measured">;
 
 const record = (live: Live, stored: StoredCustomers, needs: RecordsNeeds): Records =>
   openRecords({
     ...needs,
     config: () => live.config,
     customers: () => live.customers,
-    store: () => stored.opened?.calls,
+    store: () => stored.opened,
   });
 
 const prove = (live: Live, clock: Clock, log: Log): Proving =>

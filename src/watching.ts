@@ -44,4 +44,5 @@ export const readingsOf = ({ live, legs, health, homer, overload, records }: Wat
   short: (of) => overload.isShort(of),
   hep: () => homer?.counts,
   records: () => records.counts,
+  quality: () => records.reports.counts,
 });

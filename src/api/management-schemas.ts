@@ -114,6 +114,28 @@ const brought = z.string().describe("one that you bring; without it one is made"
 
 const milliseconds = whole.describe("milliseconds since 1970");
 
+const spread = z.strictObject({ first: z.number(), last: z.number(), worst: z.number(), mean: z.number() });
+const wayQuality = z.strictObject({
+  from: milliseconds,
+  until: milliseconds,
+  reports: whole,
+  packets: whole.optional(),
+  lost: whole.optional(),
+  loss: spread.describe("parts of 1").optional(),
+  jitter: spread.describe("seconds").optional(),
+  roundTrip: spread.describe("seconds").optional(),
+  concealed: z.number().describe("part of 1 of what was played").optional(),
+  mos: spread.describe("1 to 4.5, estimated").optional(),
+  codec: z.string().optional(),
+});
+const unproved = z.literal(true).describe("nothing but an Origin stands for it").optional();
+const directions = { received: wayQuality.optional(), sent: wayQuality.optional() };
+const callQuality = z.strictObject({
+  ...directions,
+  mos: z.number().describe("of the worse direction").optional(),
+  unproved,
+});
+
 const callRecord = z
   .strictObject({
     id: z.string(),
@@ -135,6 +157,7 @@ const callRecord = z
     endedBy: z.enum(["client", "far", "gateway"]).optional(),
     reason: z.string().optional(),
     status: whole.optional(),
+    quality: callQuality.describe("what its user told of the audio").optional(),
   })
   .describe("docs/calls.md");
 const next = z.string().nullable().describe("for `after`; null: there are no more");
@@ -154,7 +177,7 @@ const session = z.strictObject({
 });
 
 const liveCall = callRecord
-  .omit({ gateway: true, end: true, endedBy: true, reason: true })
+  .omit({ gateway: true, end: true, endedBy: true, reason: true, quality: true })
   .extend({
     session: z.string().describe("the connection that it is on"),
     seconds: z.number().describe("since the answer").optional(),

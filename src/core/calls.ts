@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Code } from "./errors.ts";
+import type { CallQuality } from "./quality.ts";
 
 /** Why the gateway ended or refused a call: its verdict, or what befell the call. */
 export type EndReason =
@@ -50,6 +51,8 @@ export interface CallRecord {
   readonly reason?: EndReason;
   /** The final SIP status of the INVITE. */
   readonly status?: number;
+  /** What its user told of it over HTTP, up to now or up to its end. */
+  readonly quality?: CallQuality;
 }
 
 /** Whatever observes calls. A record is told at each change, whole, as the same object or another of that id. */

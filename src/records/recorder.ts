@@ -1,5 +1,6 @@
 import type { CallRecord, CallSink } from "../core/calls.ts";
 import type { Clock } from "../core/clock.ts";
+import type { CallQuality } from "../core/quality.ts";
 import { type Alive, type CallRecords, mostRecords } from "../store/calls.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { RecordCounts } from "../telemetry/metrics.ts";
@@ -17,6 +18,8 @@ export interface RecorderParts {
   readonly store: () => CallRecords | undefined;
   readonly file: Pick<RecordFile, "add" | "flush" | "close" | "waiting">;
   readonly webhooks: Pick<Webhooks, "wants" | "add" | "close" | "counts">;
+  /** What is known of a call that ends. */
+  readonly qualityOf: (record: CallRecord) => CallQuality | undefined;
 }
 
 /** Milliseconds between two writes; between two words of being alive; until what failed is tried again. */
@@ -68,8 +71,7 @@ export class Recorder implements CallSink {
       this.#lost.refusals++;
       return;
     }
-    if (end !== undefined) this.#finish(record);
-    this.#keep(record);
+    this.#keep(end === undefined ? record : this.#finish(record));
   }
 
   /** A call that another gateway left, and that is in the store as it ended. isNew: nobody was told that it has. */
@@ -105,10 +107,14 @@ export class Recorder implements CallSink {
     await this.#parts.file.close();
   }
 
-  #finish(record: CallRecord): void {
+  /** As it is told from now on. */
+  #finish(ended: CallRecord): CallRecord {
+    const quality = this.#parts.qualityOf(ended);
+    const record = quality ? { ...ended, quality } : ended;
     this.#recorded++;
     this.#parts.file.add(record);
     if (this.#parts.webhooks.wants(record.customer)) this.#parts.webhooks.add(record);
+    return record;
   }
 
   #keep(record: CallRecord): void {

@@ -1,12 +1,14 @@
 import type { CallRecord } from "../core/calls.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Alive, CallRecords } from "../store/calls.ts";
+import type { QualityRecords } from "../store/quality.ts";
 import type { Log } from "../telemetry/log.ts";
 
 export interface UpkeepParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly store: () => CallRecords | undefined;
+  readonly quality: () => Pick<QualityRecords, "forget"> | undefined;
   /** 0: for ever. */
   readonly retentionDays: () => number;
   readonly alive: () => Alive;
@@ -69,18 +71,19 @@ export class Upkeep {
 
   /** Never rejects. */
   async forget(): Promise<void> {
-    const { clock, store, retentionDays } = this.#parts;
-    const calls = store();
+    const { clock, store, quality, retentionDays } = this.#parts;
     const days = retentionDays();
-    if (!calls || days === 0) return;
+    if (days === 0) return;
     try {
-      let forgotten = perBatch;
-      for (; forgotten === perBatch && !this.#closed; await pause()) {
-        forgotten = await calls.forget(clock.now() - days * day, perBatch);
-      }
+      for (const kept of [store(), quality()]) if (kept) await this.#forgetIn(kept, clock.now() - days * day);
     } catch (error) {
       this.#fault(error);
     }
+  }
+
+  async #forgetIn(kept: Pick<CallRecords, "forget">, before: number): Promise<void> {
+    let forgotten = perBatch;
+    for (; forgotten === perBatch && !this.#closed; await pause()) forgotten = await kept.forget(before, perBatch);
   }
 
   /** Each store says by itself when it fails. */

@@ -46,19 +46,35 @@ const mostCustomers = 200;
 const nobody = "";
 const others = "other";
 
-/** Verdicts by code and customer. Only so many customers have a name, the first that come; before a proof there is none. */
-export class VerdictCounts {
+/** Only so many customers have a name, the first that come. */
+export class CustomerNames {
   readonly #most: number;
-  readonly #counts = new Map<string, Map<string, number>>();
   readonly #named = new Set<string>();
 
   constructor(most = mostCustomers) {
     this.#most = most;
   }
 
+  of(customer: string): string {
+    if (this.#named.has(customer)) return customer;
+    if (this.#named.size >= this.#most) return others;
+    this.#named.add(customer);
+    return customer;
+  }
+}
+
+/** Verdicts by code and customer; before a proof there is none. */
+export class VerdictCounts {
+  readonly #counts = new Map<string, Map<string, number>>();
+  readonly #names: CustomerNames;
+
+  constructor(most = mostCustomers) {
+    this.#names = new CustomerNames(most);
+  }
+
   /** customer: its id where it is proved. */
   add(code: string, customer = nobody): void {
-    const name = this.#nameOf(customer);
+    const name = customer === nobody ? nobody : this.#names.of(customer);
     const counts = this.#counts.get(code) ?? new Map<string, number>();
     this.#counts.set(code, counts.set(name, (counts.get(name) ?? 0) + 1));
   }
@@ -69,12 +85,5 @@ export class VerdictCounts {
         yield { labels: customer === nobody ? { code } : { code, customer }, count };
       }
     }
-  }
-
-  #nameOf(customer: string): string {
-    if (customer === nobody || this.#named.has(customer)) return customer;
-    if (this.#named.size >= this.#most) return others;
-    this.#named.add(customer);
-    return customer;
   }
 }

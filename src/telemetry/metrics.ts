@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Code } from "../core/errors.ts";
 import { MessageCounts, VerdictCounts } from "./counts.ts";
 import { LagWatch } from "./lag.ts";
+import { type MeasuredAudio, type QualityCounts, QualityMetrics } from "./quality-metrics.ts";
 import type { Way } from "./trace.ts";
 
 /** Silent: nothing was said. Unaccepted: something was said, nothing accepted, or the credential has expired. */
@@ -23,6 +24,7 @@ export interface Readings {
   /** Undefined where HEP is off. */
   readonly hep: () => HepCounts | undefined;
   readonly records: () => RecordCounts;
+  readonly quality: () => QualityCounts;
 }
 
 export interface RecordCounts {
@@ -65,6 +67,7 @@ export class Metrics {
   readonly #verdicts = new VerdictCounts();
   readonly #lag = new LagWatch();
   readonly #authDuration: Histogram;
+  readonly #quality: QualityMetrics;
 
   constructor({ readings, version }: MetricsOptions) {
     this.#told();
@@ -77,6 +80,7 @@ export class Metrics {
     this.#state(readings);
     this.#hep(readings.hep);
     this.#records(readings.records);
+    this.#quality = new QualityMetrics(this.registry, readings.quality);
     this.#process(version);
   }
 
@@ -93,6 +97,11 @@ export class Metrics {
   /** A credential was proved or refused within so many milliseconds. */
   proved(milliseconds: number): void {
     this.#authDuration.observe(milliseconds / 1000);
+  }
+
+  /** A report says how audio is heard. */
+  heard(customer: string, measured: MeasuredAudio): void {
+    this.#quality.observe(customer, measured);
   }
 
   close(): void {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { CallRecord } from "../../../src/core/calls.ts";
+import type { CallQuality } from "../../../src/core/quality.ts";
 import { Recorder } from "../../../src/records/recorder.ts";
 import { ended, FakeRecords, fakeLog, refused, ringing } from "../../helpers/call-records.ts";
 
@@ -10,11 +11,12 @@ let file: CallRecord[];
 let told: CallRecord[];
 let hooked: Set<string>;
 let hooksWaiting = 0;
+let quality: CallQuality | undefined;
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 1_000_000 });
   [store, logged, file, told, hooked] = [new FakeRecords(), fakeLog(), [], [], new Set(["acme"])];
-  hooksWaiting = 0;
+  [hooksWaiting, quality] = [0, undefined];
   recorder = new Recorder({
     clock: { now: () => Date.now() },
     log: logged.log,
@@ -29,6 +31,7 @@ beforeEach(() => {
         return { records: { delivered: 0, given_up: 0 }, failures: 0, waiting: hooksWaiting };
       },
     },
+    qualityOf: () => quality,
   });
 });
 afterEach(() => vi.useRealTimers());
@@ -48,6 +51,18 @@ describe("a call", () => {
     await pass(500);
     expect(store?.kept.get(record.id)?.record.answer).toBe(5);
     expect(file).toEqual([]);
+  });
+
+  it("has what was told of it when it ends, in the store, the file and the webhook", async () => {
+    const record = ringing();
+    quality = { mos: 4.2 };
+    recorder.note(record);
+    await pass(500);
+    expect(store?.kept.get(record.id)?.record).toEqual(record);
+    recorder.note(ended(record));
+    await pass(500);
+    const whole = { ...ended(record), quality };
+    expect([store?.kept.get(record.id)?.record, ...file, ...told]).toEqual([whole, whole, whole]);
   });
 
   it("that changes several times at once is written once, as it is then", async () => {

@@ -3,17 +3,19 @@ import { Upkeep } from "../../../src/records/upkeep.ts";
 import { ended, FakeRecords, fakeLog, noon, ringing } from "../../helpers/call-records.ts";
 
 let store: FakeRecords | undefined;
+let quality: FakeRecords | undefined;
 let upkeep: Upkeep;
 let taken: [string, boolean][];
 let retentionDays = 90;
 
 beforeEach(() => {
   vi.useFakeTimers({ now: noon });
-  [store, taken, retentionDays] = [new FakeRecords(), [], 90];
+  [store, quality, taken, retentionDays] = [new FakeRecords(), new FakeRecords(), [], 90];
   upkeep = new Upkeep({
     clock: { now: () => Date.now() },
     log: fakeLog().log,
     store: () => store,
+    quality: () => quality,
     retentionDays: () => retentionDays,
     alive: () => ({ gateway: "g1", at: Date.now() }),
     takenOver: ({ id }, isNew) => taken.push([id, isNew]),
@@ -62,12 +64,14 @@ describe("what is too old", () => {
     expect(store?.forgets).toHaveLength(2);
     await pass(3_600_000);
     expect(store?.forgets).toHaveLength(3);
+    expect(quality?.forgets[0]).toBe(noon + 60_000 + 100 - 90 * 86_400_000);
+    expect(quality?.forgets).toHaveLength(3);
   });
 
   it("is kept for ever where the config says so", async () => {
     retentionDays = 0;
     await pass(7_200_000);
-    expect(store?.forgets).toEqual([]);
+    expect([store?.forgets, quality?.forgets]).toEqual([[], []]);
   });
 
   it("waits for a store that is not there", async () => {

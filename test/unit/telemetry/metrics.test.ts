@@ -24,6 +24,7 @@ const metrics = new Metrics({
       ...{ recorded: 7, lost: { store: 8, file: 9, refusals: 10 }, waiting: 11 },
       webhooks: { records: { delivered: 12, given_up: 13 }, failures: 14, waiting: 15 },
     }),
+    quality: () => ({ waiting: 16, lost: 17, bytes: 18 }),
   },
 });
 
@@ -70,6 +71,7 @@ describe("the metrics", () => {
     metrics.verdict("challenged");
     metrics.verdict("destination-denied", "acme");
     metrics.proved(0.02);
+    metrics.heard("acme", { mos: 4.1, loss: 0, jitter: 0.004 });
     const expected = [
       'postern_connections{state="silent"} 1',
       'postern_connections{state="unaccepted"} 0',
@@ -82,6 +84,12 @@ describe("the metrics", () => {
       'postern_auth_duration_seconds_bucket{le="0.00001"} 0',
       'postern_auth_duration_seconds_bucket{le="0.000025"} 1',
       "postern_auth_duration_seconds_count 1",
+      'postern_call_mos_bucket{le="4",customer="acme"} 0',
+      'postern_call_mos_bucket{le="4.3",customer="acme"} 1',
+      'postern_call_loss_ratio_bucket{le="0",customer="acme"} 1',
+      'postern_call_jitter_seconds_count{customer="acme"} 1',
+      "postern_quality_waiting 16",
+      "postern_quality_lost_total 17",
       "postern_legs 1",
       "postern_dialogs 2",
       "postern_calls 3",
@@ -100,6 +108,13 @@ describe("the metrics", () => {
     for (const line of expected) expect(lines).toContain(line);
     metrics.connections.delete(accepted);
     expect(await metrics.registry.metrics()).toContain('postern_connections{state="accepted"} 0');
+  });
+
+  it("name so many customers and no more", async () => {
+    for (let at = 0; at < 300; at++) metrics.heard(`many${at}`, { mos: 4.1 });
+    const names = (await metrics.registry.metrics()).match(/^postern_call_mos_count.*$/gm);
+    expect(names).toHaveLength(201);
+    expect(names).toContain('postern_call_mos_count{customer="other"} 101');
   });
 
   it("see an event loop that is held up", async () => {

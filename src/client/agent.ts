@@ -24,6 +24,8 @@ export interface AgentOptions {
   readonly expires?: number;
   readonly origin?: string;
   readonly ca?: string;
+  /** Hz of the tone that is listened for; by default the one that is played, 440. */
+  readonly hears?: number;
   /** Told of every SIP message in both directions, credentials masked. */
   readonly onMessage?: (entry: LadderEntry) => void;
 }
@@ -50,6 +52,7 @@ export class Agent {
   readonly ua: UA;
   readonly socket: SipSocket;
   readonly #wrtc: WebRtc;
+  readonly #hears: number | undefined;
   readonly #callOptions: CallOptions;
   readonly #calls = new Set<Call>();
 
@@ -57,6 +60,7 @@ export class Agent {
     const { url, uri, onMessage } = options;
     const name = /^sips?:([^@]+)@/.exec(uri)?.[1] ?? uri;
     this.#wrtc = wrtc;
+    this.#hears = options.hears;
     this.socket = new SipSocket({
       ...options,
       name,
@@ -80,7 +84,7 @@ export class Agent {
 
   /** Calls with the tone as sound. target: user, number or SIP URI. @throws {TypeError} where it is none of these. */
   call(target: string, extraHeaders: readonly string[] = []): Call {
-    const audio = new Audio(this.#wrtc);
+    const audio = new Audio(this.#wrtc, this.#hears);
     try {
       const session = this.ua.call(target, { ...media(audio), extraHeaders: [...extraHeaders] });
       return this.#keep(new Call(session, audio, this.#callOptions));
@@ -109,7 +113,7 @@ export class Agent {
   }
 
   #ring(session: RTCSession): void {
-    const call = this.#keep(new Call(session, new Audio(this.#wrtc), this.#callOptions));
+    const call = this.#keep(new Call(session, new Audio(this.#wrtc, this.#hears), this.#callOptions));
     if (this.onIncoming) this.onIncoming(call);
     else call.hangUp();
   }

@@ -23,13 +23,16 @@ export class Audio {
   readonly #wrtc: WebRtc;
   readonly #source;
   readonly #track: Track;
+  readonly #hears: number;
   #timer: NodeJS.Timeout | undefined;
   #sink: AudioSink | undefined;
   #sent = 0;
   #received = 0;
   #tone = 0;
 
-  constructor(wrtc: WebRtc) {
+  /** hears: Hz of the tone that is counted; by default the one that it plays. */
+  constructor(wrtc: WebRtc, hears = toneFrequency) {
+    this.#hears = hears;
     this.#wrtc = wrtc;
     this.#source = new wrtc.nonstandard.RTCAudioSource();
     this.#track = this.#source.createTrack();
@@ -60,7 +63,7 @@ export class Audio {
       const mono = channelCount === 1 ? samples : samples.filter((_, index) => index % channelCount === 0);
       if (isSilent(mono)) return;
       this.#received++;
-      if (share(mono, rate, toneFrequency) > 0.5) this.#tone++;
+      if (share(mono, rate, this.#hears) > 0.5) this.#tone++;
     };
   }
 

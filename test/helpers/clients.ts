@@ -24,6 +24,8 @@ export interface ClientOptions {
   readonly expires?: number;
   readonly origin?: string;
   readonly ca?: string;
+  /** Hz that it listens for; 440 by default. */
+  readonly hears?: number;
 }
 
 /** A call of a test. Every promise has a deadline, and rejects with the ladder so far when it has passed. */
@@ -141,9 +143,16 @@ export class Inbox<T> {
 
 /** JsSIP with real sound. */
 export async function jssipClient(options: ClientOptions): Promise<TestClient & { readonly agent: Agent }> {
-  const { url, register, expires, origin, ca, uri = `sip:${addressOf(options)}` } = options;
+  const { url, register, expires, origin, ca, hears, uri = `sip:${addressOf(options)}` } = options;
   const rest = { ...(register !== undefined && { register }), ...(expires && { expires }), ...(origin && { origin }) };
-  const agent = await createUserAgent({ url, uri, credentials: credentialsOf(options), ...rest, ...(ca && { ca }) });
+  const agent = await createUserAgent({
+    url,
+    uri,
+    credentials: credentialsOf(options),
+    ...rest,
+    ...(ca && { ca }),
+    ...(hears && { hears }),
+  });
   const { ladder } = agent;
   const inbox = new Inbox<Call>();
   agent.onIncoming = (call) => inbox.put(call);

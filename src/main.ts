@@ -16,6 +16,7 @@ import { composeProving, type Proving } from "./proving.ts";
 import { openRecords, type Records, type RecordsParts } from "./records/open.ts";
 import { composeRelaying, sourcesOf } from "./relaying.ts";
 import { composeServing } from "./serving.ts";
+import { Signing } from "./signing.ts";
 import { headText } from "./store/journal.ts";
 import type { StoredCustomer } from "./store/judge.ts";
 import { type StoredChange, StoredCustomers } from "./store/stored.ts";
@@ -55,6 +56,7 @@ export async function start(config: Config, { log, clock = systemClock, pages }:
   const live = await compare(config, clock, customers, stored);
   const proving = prove(live, clock, log);
   const keeping = composeKeeping({ ports: () => stored.opened, customers: () => live.customers, clock, log });
+  const signing = await Signing.open({ port: () => stored.opened?.signingKeys, clock, log });
   const announcements = new Announcements(clock);
   const legs = new Legs(announcements);
   const upstream = () => live.config.upstream;
@@ -73,7 +75,7 @@ export async function start(config: Config, { log, clock = systemClock, pages }:
   const readings = readingsOf({ live, legs, health, homer, overload, records });
   const metrics: Metrics = new Metrics({ version: version(), readings });
   const told = { metrics, trace, overload, records, log, clock };
-  const parts = { live, stored, legs, health, proving, keeping, sessions: new Sessions(), gatewayId, ...told };
+  const parts = { live, stored, legs, health, proving, keeping, signing, sessions: new Sessions(), gatewayId, ...told };
   const context = composeRelaying(parts);
   const probe = upstreamProbe({ clock, upstream: context.upstream, chain, announcements });
   const unready = async () => (live.draining ? "draining" : probe());
@@ -106,6 +108,7 @@ export async function start(config: Config, { log, clock = systemClock, pages }:
       live.draining = true;
       health.stop();
       overload.stop();
+      signing.close();
       await keeping.close();
       await gateway.close();
       await records.close();

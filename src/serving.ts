@@ -7,6 +7,7 @@ import type { Sources } from "./gateway/source.ts";
 import type { Keeping } from "./keeping.ts";
 import type { Live } from "./live.ts";
 import type { Proving } from "./proving.ts";
+import type { Signing } from "./signing.ts";
 import type { Log } from "./telemetry/log.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 
@@ -14,6 +15,7 @@ export interface ServingParts {
   readonly live: Live;
   readonly proving: Proving;
   readonly keeping: Keeping;
+  readonly signing: Signing;
   readonly overload: Overload;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -23,7 +25,7 @@ export interface ServingParts {
 
 /** What the public port answers from where it is asked over HTTP. */
 export const composeServing = (
-  { live, proving, keeping, overload, metrics, clock, log, pages }: ServingParts,
+  { live, proving, keeping, signing, overload, metrics, clock, log, pages }: ServingParts,
   sources: Sources,
 ): PublicOptions => ({
   customers: () => live.customers,
@@ -38,6 +40,7 @@ export const composeServing = (
   failures: proving.failures,
   metrics,
   verdicts: keeping.verdicts,
+  signing,
   log,
   draining: () => live.draining,
   overloaded: () => overload.now,

@@ -37,6 +37,11 @@ const publicRoutes: readonly DocumentedRoute[] = [
     answers: { 200: { [json]: "Health" }, ...problems() },
   },
   {
+    ...{ port: "public", method: "get", path: "/.well-known/jwks.json" },
+    summary: "The public keys of what the gateway signs: RFC 7517",
+    answers: { 200: { "application/jwk-set+json": "JwkSet" }, ...problems() },
+  },
+  {
     ...{
       port: "public",
       method: "post",

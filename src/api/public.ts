@@ -1,17 +1,19 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, Server } from "node:http";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import type { AuthenticatorChain } from "../auth/authenticator.ts";
 import type { OwnKeys } from "../auth/own-keys.ts";
+import type { PublicJwk } from "../auth/signing-key.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Customers } from "../core/customers.ts";
+import { intervals } from "../core/signing-keys.ts";
 import type { Verdicts } from "../core/verdicts.ts";
 import type { ExchangeSettings, FailureCounts } from "../exchange/context.ts";
 import { Throttle } from "../exchange/throttle.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { exchangeRoutes } from "./exchange-routes.ts";
-import { createHttp, json } from "./http.ts";
+import { answer, createHttp, json } from "./http.ts";
 import { type InTurn, type Serve, served } from "./unparsed.ts";
 
 /** What is shown beside the gateway's own routes. `postern serve` has none. */
@@ -20,6 +22,10 @@ export interface Pages {
   routes(app: FastifyInstance): void;
   /** The server that browsers connect to, before it listens. */
   reach(server: Server): void;
+}
+
+export interface KeySet {
+  readonly keys: readonly PublicJwk[];
 }
 
 export interface PublicOptions {
@@ -32,6 +38,8 @@ export interface PublicOptions {
   readonly failures: FailureCounts;
   readonly metrics: Pick<Metrics, "verdict" | "proved">;
   readonly verdicts: Verdicts;
+  /** What the gateway signs in its own name, and the public keys for that. */
+  readonly signing: { readonly published: KeySet };
   readonly log: Log;
   readonly draining: () => boolean;
   readonly overloaded: () => boolean;
@@ -45,13 +53,16 @@ export interface PublicOptions {
 const bodyLimit = 16_384;
 
 const notFound =
-  "here are a WebSocket (subprotocol sip), POST /v1/exchange, GET /rest/authentication/createToken, POST /authenticate and /healthz";
+  "here are a WebSocket (subprotocol sip), POST /v1/exchange, GET /rest/authentication/createToken, POST /authenticate, /.well-known/jwks.json and /healthz";
+
+const jwkSetType = "application/jwk-set+json";
 
 /** What the public port answers to plain HTTP. */
 export async function publicHttp(options: PublicOptions): Promise<Serve> {
   const { clock, chain, keys, failures, draining, overloaded, metrics, verdicts, log, customers, source } = options;
   const onFault = (error: unknown): void => log.error({ err: error }, "a request over HTTP could not be answered");
   const app = createHttp({ bodyLimit, notFound, onFault });
+  app.get("/.well-known/jwks.json", async (_request, reply) => keySet(reply, options.signing.published));
   app.get("/healthz", async (_request, reply) => json(reply, { status: "ok" }));
   const context = {
     clock,
@@ -72,3 +83,7 @@ export async function publicHttp(options: PublicOptions): Promise<Serve> {
     options.pages?.reach(server);
   };
 }
+
+/** RFC 7517 §5; RFC 9111 §5.2.2: how long it may be kept. */
+const keySet = (reply: FastifyReply, keys: KeySet): FastifyReply =>
+  answer(reply.header("cache-control", `public, max-age=${intervals.cached / 1000}`), 200, jwkSetType, keys);

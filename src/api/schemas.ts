@@ -110,6 +110,16 @@ const authenticateError = z
   })
   .describe("as callstats.io published it");
 
+const jwk = z.strictObject({
+  kty: z.literal("EC"),
+  crv: z.literal("P-256"),
+  x: z.string(),
+  y: z.string(),
+  kid: z.string().describe("its thumbprint, RFC 7638"),
+  use: z.literal("sig"),
+  alg: z.literal("ES256"),
+});
+
 export const schemas = {
   Problem: problem,
   OpenTokRefusal: opentokRefusal,
@@ -119,6 +129,7 @@ export const schemas = {
   Delivery: z.strictObject({ deliver: texts.describe("SIP URIs") }),
   Ladder: z.strictObject({ callId: z.string(), entries: z.array(ladderEntry) }),
   ...managementSchemas,
+  JwkSet: z.strictObject({ keys: z.array(jwk) }),
   ExchangeRequest: exchangeRequest,
   Exchanged: exchanged,
   PageData: pageData,

@@ -19,6 +19,7 @@ import { registerRotateChain } from "./rotate-chain.ts";
 import { registerSecret } from "./secret.ts";
 import { registerServe } from "./serve.ts";
 import { registerSessions } from "./sessions.ts";
+import { registerSigningKey } from "./signing-key.ts";
 import { registerVerify } from "./verify.ts";
 
 /** `postern`: exit 0 success, 1 refused or failed, 2 usage or config; data on stdout, words on stderr. */
@@ -47,6 +48,7 @@ export function postern(): Command {
     registerOrigin,
     registerNumber,
     registerRevoke,
+    registerSigningKey,
     registerSessions,
     registerCalls,
     registerRefusals,

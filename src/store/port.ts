@@ -1,3 +1,4 @@
+import type { SigningKey } from "../core/signing-keys.ts";
 import type { Use } from "../core/uses.ts";
 import type { CallRecords } from "./calls.ts";
 import type { QualityRecords } from "./quality.ts";
@@ -148,6 +149,23 @@ export interface Uses {
   of(customer: string): Promise<readonly Use[]>;
 }
 
+/** What becomes of the gateway's keys. known: the kids of all that were there; where others are, nothing is changed. */
+export interface KeyChange {
+  readonly known: readonly string[];
+  readonly add?: SigningKey;
+  readonly forget: readonly string[];
+}
+
+/**
+ * The gateway's own private keys, sealed, shared by all gateways of the database. No revision, nobody is told: who signs
+ * with them looks now and then. Rejects with an Error whose message is a sentence.
+ */
+export interface SigningKeys {
+  all(): Promise<readonly SigningKey[]>;
+  /** One transaction, with an entry of the audit. False: somebody else was first, nothing was changed. */
+  change(change: KeyChange, act: Act): Promise<boolean>;
+}
+
 /** One database, behind all of its ports; closed by its store. */
 export interface Ports {
   readonly store: Store;
@@ -155,4 +173,5 @@ export interface Ports {
   readonly calls: CallRecords;
   readonly uses: Uses;
   readonly quality: QualityRecords;
+  readonly signingKeys: SigningKeys;
 }

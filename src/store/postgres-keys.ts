@@ -2,6 +2,7 @@ import { claimsOf } from "./claims.ts";
 import { renew as renewAudit } from "./postgres-audit.ts";
 import { kept, type PostgresConnection, textArray } from "./postgres-connection.ts";
 import { alone, keysFor, readMeta } from "./postgres-schema.ts";
+import { sealKeysAnew } from "./postgres-signing-keys.ts";
 import { SealKeys } from "./seal.ts";
 import { openItem, sealItem } from "./sealed-item.ts";
 import { noKeyOpens } from "./sentences.ts";
@@ -26,6 +27,7 @@ export async function agreeOnKey(
     const chosen = renew ? newest : agreed;
     if (now !== undefined && now !== chosen.id) {
       await sealAnew(connection, chosen);
+      await sealKeysAnew(connection, chosen);
       await renewAudit(connection, agreed, chosen);
     }
     const sql = "INSERT INTO postern.meta VALUES ('key', $1) ON CONFLICT (name) DO UPDATE SET value = $1";

@@ -61,6 +61,11 @@ const migrations: readonly string[] = [
   CREATE INDEX quality_by_conference ON postern.quality (conference, customer, id) WHERE conference IS NOT NULL;
   CREATE INDEX quality_by_bridge ON postern.quality (bridge, customer, id) WHERE bridge IS NOT NULL;
   `,
+  `
+  CREATE TABLE postern.signing_keys (
+    kid text COLLATE "C" PRIMARY KEY, made bigint NOT NULL, signs bigint NOT NULL, sealed text NOT NULL
+  );
+  `,
 ];
 
 /** "PSTN": so that of several that start at once one makes what is to be made. */

@@ -22,6 +22,7 @@ import { agreeOnKey } from "./postgres-keys.ts";
 import { patience } from "./postgres-pool.ts";
 import { qualityOf } from "./postgres-quality.ts";
 import { migrate, readMeta } from "./postgres-schema.ts";
+import { signingKeysOf } from "./postgres-signing-keys.ts";
 import { usesOf } from "./postgres-uses.ts";
 import { PostgresWatch } from "./postgres-watch.ts";
 import { ownersOf, writeAll } from "./postgres-write.ts";
@@ -63,6 +64,7 @@ export async function openPostgres({ target, keys: texts, renew, make }: Postgre
       calls: callsOf(database),
       uses: usesOf(database),
       quality: qualityOf(database),
+      signingKeys: signingKeysOf(database),
     };
   } catch (error) {
     throw new Error(`the store ${target.name} ${postgresSentence(error)}`);

@@ -15,4 +15,6 @@ export const newerSchema = (version: number, known: number): string =>
 
 export const noKeyOpens = (customer: string): string => `has a secret of ${customer} that no key opens`;
 
+export const noKeyOpensOwn = "has a signing key that no key opens";
+
 export const tooMuch = "has too much to do: try again";

@@ -1,3 +1,4 @@
+import type { SigningKey } from "../core/signing-keys.ts";
 import type { Use } from "../core/uses.ts";
 import type {
   Act,
@@ -7,6 +8,7 @@ import type {
   Changes,
   Claim,
   Edit,
+  KeyChange,
   Position,
   SealedKey,
   StoredRecord,
@@ -25,6 +27,7 @@ import { agreeOnKey, mustBeUnder } from "./sqlite-keys.ts";
 import type { Opening } from "./sqlite-messages.ts";
 import { QualityTable } from "./sqlite-quality.ts";
 import { mustBeKnown } from "./sqlite-schema.ts";
+import { SqliteSigningKeys } from "./sqlite-signing-keys.ts";
 import { SqliteUses } from "./sqlite-uses.ts";
 import { writeAll } from "./sqlite-write.ts";
 
@@ -39,6 +42,7 @@ export class SqliteFile {
   readonly #keys: SealKeys;
   readonly #audit: SqliteAudit;
   readonly #uses: SqliteUses;
+  readonly #signingKeys: SqliteSigningKeys;
   #dataVersion: number;
   /** The highest that was seen. */
   #revision: number;
@@ -54,6 +58,7 @@ export class SqliteFile {
     }
     this.#audit = new SqliteAudit(this.#database.db);
     this.#uses = new SqliteUses(this.#database.db);
+    this.#signingKeys = new SqliteSigningKeys(this.#database);
     this.calls = new CallTable(this.#database);
     this.quality = new QualityTable(this.#database);
     this.#dataVersion = this.#database.dataVersion();
@@ -144,6 +149,23 @@ export class SqliteFile {
   uses(customer: string): Use[] {
     this.#database.mustBeThere();
     return this.#uses.of(customer);
+  }
+
+  signingKeys(): SigningKey[] {
+    this.#database.mustBeThere();
+    return this.#signingKeys.all(this.#keys);
+  }
+
+  /** Throws where it cannot be written. */
+  changeSigningKeys(change: KeyChange, act: Act): boolean {
+    return this.#changing(
+      () => {
+        if (!this.#signingKeys.change(change, this.#keys)) return false;
+        this.#audit.append([{ act }], this.#keys);
+        return true;
+      },
+      (changed) => changed,
+    );
   }
 
   close(): void {

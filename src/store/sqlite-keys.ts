@@ -5,6 +5,7 @@ import { noKeyOpens, otherKey, sealedOtherwise } from "./sentences.ts";
 import { SqliteAudit } from "./sqlite-audit.ts";
 import { claim } from "./sqlite-claims.ts";
 import type { SqliteDatabase } from "./sqlite-database.ts";
+import { SqliteSigningKeys } from "./sqlite-signing-keys.ts";
 
 /** The first that opens it decides under which key; who may renew has everything sealed anew under a newer one. */
 export function agreeOnKey(database: SqliteDatabase, texts: readonly string[], renew: boolean): SealKeys {
@@ -16,6 +17,7 @@ export function agreeOnKey(database: SqliteDatabase, texts: readonly string[], r
     const keys = renew ? newest : before;
     if (keys.id !== current) {
       sealAnew(database, keys);
+      new SqliteSigningKeys(database).sealAnew(keys);
       new SqliteAudit(database.db).renew(before, keys);
     }
     database.run("INSERT OR REPLACE INTO meta VALUES ('key', ?)", [keys.id]);

@@ -1,7 +1,7 @@
 import type { Piece } from "../core/quality-piece.ts";
 import type { Use } from "../core/uses.ts";
 import type { Alive, CallEntry, CallFilter } from "./calls.ts";
-import type { Act, AuditQuery, Claim, Edit, Position, StoreEvent } from "./port.ts";
+import type { Act, AuditQuery, Claim, Edit, KeyChange, Position, StoreEvent } from "./port.ts";
 import type { Conference, QualityFilter } from "./quality.ts";
 
 /** What the two threads of a SQLite store say to each other. */
@@ -35,6 +35,8 @@ export type Call =
   | { readonly name: "quality.find"; readonly filter: QualityFilter }
   | { readonly name: "quality.of"; readonly conferences: readonly Conference[] }
   | { readonly name: "quality.forget"; readonly before: number; readonly most: number }
+  | { readonly name: "signingKeys.all" }
+  | { readonly name: "signingKeys.change"; readonly change: KeyChange; readonly act: Act }
   | { readonly name: "close" };
 
 export interface Asked {

@@ -54,6 +54,11 @@ const migrations: readonly string[] = [
   CREATE INDEX quality_by_conference ON quality (conference, customer, id) WHERE conference IS NOT NULL;
   CREATE INDEX quality_by_bridge ON quality (bridge, customer, id) WHERE bridge IS NOT NULL;
   `,
+  `
+  CREATE TABLE signing_keys (
+    kid TEXT PRIMARY KEY, made INTEGER NOT NULL, signs INTEGER NOT NULL, sealed TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** "PSTN": a database of another program is not taken for ours. */

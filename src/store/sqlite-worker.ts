@@ -99,6 +99,10 @@ function resultOf(call: Asked["call"], file: SqliteFile): unknown {
       return file.quality.of(call.conferences);
     case "quality.forget":
       return file.quality.forget(call.before, call.most);
+    case "signingKeys.all":
+      return file.signingKeys();
+    case "signingKeys.change":
+      return file.changeSigningKeys(call.change, call.act);
     case "close":
       return file.close();
   }

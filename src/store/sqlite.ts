@@ -1,5 +1,6 @@
 import type { CallRecord } from "../core/calls.ts";
 import type { Piece } from "../core/quality-piece.ts";
+import type { SigningKey } from "../core/signing-keys.ts";
 import type { Use } from "../core/uses.ts";
 import type { Alive, CallEntry, CallFilter, CallRecords, TakenOver } from "./calls.ts";
 import type {
@@ -11,9 +12,11 @@ import type {
   Changes,
   Claim,
   Edit,
+  KeyChange,
   Ports,
   Position,
   SealedKey,
+  SigningKeys,
   Store,
   StoredRecord,
   StoreEvent,
@@ -29,7 +32,7 @@ import { type SqliteThread, startThread } from "./sqlite-thread.ts";
 export async function openSqlite(opening: Opening): Promise<Ports> {
   const thread = await startThread(opening);
   const [audit, calls, uses, quality] = [auditOf(thread), callsOf(thread), usesOf(thread), qualityOf(thread)];
-  return { store: new SqliteStore(thread), audit, calls, uses, quality };
+  return { store: new SqliteStore(thread), audit, calls, uses, quality, signingKeys: signingKeysOf(thread) };
 }
 
 class SqliteStore implements Store {
@@ -98,4 +101,9 @@ const qualityOf = (thread: SqliteThread): QualityRecords => ({
   of: (conferences: readonly Conference[]) =>
     thread.ask({ name: "quality.of", conferences }) as Promise<readonly Piece[]>,
   forget: (before: number, most: number) => thread.ask({ name: "quality.forget", before, most }) as Promise<number>,
+});
+
+const signingKeysOf = (thread: SqliteThread): SigningKeys => ({
+  all: () => thread.ask({ name: "signingKeys.all" }) as Promise<readonly SigningKey[]>,
+  change: (change: KeyChange, act: Act) => thread.ask({ name: "signingKeys.change", change, act }) as Promise<boolean>,
 });

@@ -11,6 +11,7 @@ import { type Postgres, startPostgres } from "../helpers/postgres.ts";
 import { describeAudit } from "./audit.ts";
 import { describeCalls } from "./calls.ts";
 import { describeQuality } from "./quality.ts";
+import { describeSigningKeys } from "./signing-keys.ts";
 import { describeStore } from "./store.ts";
 import { describeUses } from "./uses.ts";
 
@@ -48,6 +49,11 @@ describeStore("PostgreSQL", async () => ({
 }));
 describeAudit("PostgreSQL", async () => ({ open, remove }));
 describeUses("PostgreSQL", async () => ({ ports: await open(), remove }));
+describeSigningKeys("PostgreSQL", async () => ({
+  open,
+  contents: async () => JSON.stringify(await server.sql("SELECT * FROM postern.signing_keys")),
+  remove,
+}));
 describeCalls("PostgreSQL", async () => ({ database: await open(), again: () => open(), remove }));
 describeQuality("PostgreSQL", async () => ({ ports: await open(), remove }));
 
@@ -130,14 +136,14 @@ describe("a store in PostgreSQL", () => {
   it("brings an older schema forward, and leaves a newer one, another program's and one that loses texts alone", async () => {
     await opened((store) => store.write([put("acme")], act));
     await server.sql(
-      "DROP TABLE postern.uses, postern.quality; UPDATE postern.meta SET value = '3' WHERE name = 'schema'",
+      "DROP TABLE postern.uses, postern.quality, postern.signing_keys; UPDATE postern.meta SET value = '3' WHERE name = 'schema'",
     );
     await opened(async (store, { uses }) => {
       expect(await store.get("acme")).toMatchObject({ kind: "stored", revision: 1 });
       expect(await uses.of("acme")).toEqual([]);
     });
     await server.sql("UPDATE postern.meta SET value = '99' WHERE name = 'schema'");
-    await expect(open()).rejects.toThrow(/has schema version 99, and this Postern knows 5: run the newer Postern/);
+    await expect(open()).rejects.toThrow(/has schema version 99, and this Postern knows 6: run the newer Postern/);
     await server.sql("UPDATE postern.meta SET value = 'x' WHERE name = 'application'");
     await expect(open()).rejects.toThrow(/another program's database/);
     for (const theirs of ["CREATE TABLE postern.meta (a int)", "CREATE TABLE postern.theirs (a int)"]) {

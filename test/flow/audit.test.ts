@@ -63,6 +63,7 @@ describe("the audit", () => {
     await expect
       .poll(async () => (await entries()).map(({ by, what }) => `${by} ${what.split(" ")[0]}`), patience)
       .toEqual([
+        "gateway signing-key.add",
         "gateway gateway.start",
         expect.stringMatching(/^cli:.+ customer\.add$/),
         expect.stringMatching(/^cli:.+ secret\.add$/),

@@ -254,6 +254,7 @@ const cases: readonly Case[] = [
   ["GET /v1/audit", 503, "where there is no store", () => ({ ...ops(), bare: true })],
   ["GET /v1/customers/{id}", 200, "by X-OPENTOK-AUTH", () => ({ ...opentok(me()), path: "/v1/customers/me" })],
   ["GET /healthz", 200, "plainly", () => ({})],
+  ["GET /.well-known/jwks.json", 200, "plainly", () => ({})],
   ["POST /v1/exchange", 200, "for a credential", () => json(ours())],
   ["POST /v1/exchange", 200, "for a direct one", () => json({ ...ours(), direct: true })],
   ["POST /v1/exchange", 200, "for a JWT", () => bearer(jwt())],

@@ -12,6 +12,7 @@ import { nobodyCounts } from "../../src/core/verdicts.ts";
 import type { Context, ExchangeSettings } from "../../src/exchange/context.ts";
 import { Throttle } from "../../src/exchange/throttle.ts";
 import { Failures } from "../../src/policy/limits.ts";
+import { Signing } from "../../src/signing.ts";
 import { MemoryState } from "../../src/state/memory.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { customer } from "./customers.ts";
@@ -102,11 +103,15 @@ export async function startPublic(parts: ExchangeParts = {}): Promise<PublicServ
     },
   });
   const all = new Customers(parts.customers ?? [customer()]);
+  const log = createLog({ level: "debug", destination });
+  const nobodyReads = createLog({ level: "silent", destination: new Writable() });
+  const signing = await Signing.open({ port: () => undefined, clock: context.clock, log: nobodyReads });
   const serve = await publicHttp({
     ...context,
     customers: () => all,
     config: context.settings,
-    log: createLog({ level: "debug", destination }),
+    log,
+    signing,
     metrics: {
       verdict: (code: string, of?: string) => void verdicts.push([code, of]),
       proved: () => undefined,
@@ -125,6 +130,7 @@ export async function startPublic(parts: ExchangeParts = {}): Promise<PublicServ
     log: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
     close: () =>
       new Promise((resolve) => {
+        signing.close();
         server.close(() => resolve());
         server.closeAllConnections();
       }),

@@ -46,8 +46,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "keeping.ts": ["core", "store", "store/port.ts", "telemetry"],
   "live.ts": ["core", "auth", "gateway", "config.ts", "store"],
   "managing.ts": ["api", "core", "gateway", "keeping.ts", "live.ts", "manage", "proving.ts", "store", "telemetry"],
+  "signing.ts": ["core", "auth", "store/port.ts", "telemetry"],
   "relaying.ts": ["core", "auth", "gateway", "keeping.ts", "live.ts", "policy", "proving.ts", "records", "telemetry"],
-  "serving.ts": ["api", "core", "gateway", "keeping.ts", "live.ts", "proving.ts", "telemetry"],
+  "serving.ts": ["api", "core", "gateway", "keeping.ts", "live.ts", "proving.ts", "signing.ts", "telemetry"],
   "watching.ts": ["gateway", "live.ts", "records", "telemetry"],
   "proving.ts": [
     "core",

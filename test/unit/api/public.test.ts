@@ -355,3 +355,16 @@ describe("pages beside the gateway's own routes", () => {
     }
   });
 });
+
+describe("GET /.well-known/jwks.json", () => {
+  it("has the public keys of what the gateway signs, to be kept for five minutes, and nothing private", async () => {
+    const server = await start();
+    const answered = await fetch(`${server.url}/.well-known/jwks.json`);
+    expect(answered.status).toBe(200);
+    expect(answered.headers.get("content-type")).toBe("application/jwk-set+json");
+    expect(answered.headers.get("cache-control")).toBe("public, max-age=300");
+    const { keys } = (await answered.json()) as { keys: object[] };
+    expect(keys.length).toBe(1);
+    expect(Object.keys(keys[0]!).toSorted()).toEqual(["alg", "crv", "kid", "kty", "use", "x", "y"]);
+  });
+});

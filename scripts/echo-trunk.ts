@@ -1,0 +1,19 @@
+/** `node scripts/echo-trunk.ts [--host 127.0.0.1] [--port 5060] [--media 20000]`: a trunk to try calls with, until it is stopped. */
+import { parseArgs } from "node:util";
+import { startEchoTrunk } from "./trunk/echo.ts";
+
+const { values } = parseArgs({
+  options: {
+    host: { type: "string", default: "127.0.0.1" },
+    port: { type: "string", default: "5060" },
+    media: { type: "string", default: "0" },
+  },
+});
+const trunk = await startEchoTrunk({
+  host: values.host,
+  port: Number(values.port),
+  media: Number(values.media),
+  onMessage: (message) => console.log(`${message.split("\r\n\r\n", 1)[0]?.replaceAll("\r\n", "\n")}\n`),
+});
+console.error(`echo trunk on ${trunk.uri}`);
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => trunk.stop());

@@ -46,6 +46,7 @@ export type OwnCode =
   | "credentials-unreadable"
   | "server-unreachable"
   | "connection-lost"
+  | "misconfigured"
   | "closed";
 
 /** A request that the gateway refused. */
@@ -84,7 +85,7 @@ export interface Phone extends EventTarget {
   call(target: string, options?: CallOptions): Promise<RTCSession>;
   /** JsSIP's answer with the same. */
   answer(session: RTCSession, options?: AnswerOptions): void;
-  /** Hangs up, unregisters, closes, forgets the credential; nothing runs on. */
+  /** Hangs up, unregisters and closes; nothing runs on. */
   close(): void;
   addEventListener<T extends keyof PhoneEventMap>(
     type: T,

@@ -1,162 +1,124 @@
-/**
- * JsSIP with a credential that is renewed and a connection that comes back. One file, nothing to build, nothing else to
- * install but JsSIP. Options and events: connect.d.ts; use: docs/browser.md. Nothing is logged, nothing stored. MIT.
- */
+/** @import * as I from "./internal.js" */
+/** JsSIP with a credential that is renewed and a connection that comes back: docs/browser.md, connect.d.ts. */
 
-/** @typedef {import("./connect.js").ConnectOptions} ConnectOptions */
-/** @typedef {import("./connect.js").Trouble} Trouble */
-/** @typedef {import("jssip/lib/UA.js").UA} UA */
-/** @typedef {{ proof: Record<string, string>, uri: string | undefined, servers: string[], iceServers: import("./connect.js").IceServer[], ttl: number, renewIn: number, at: number }} Credential */
-
-/** Seconds: the first wait, and the longest; where the gateway asked for patience, the first. */
-const first = 1;
-const longest = 30;
-const patient = 5;
-
-/** Seconds after `failures` failures, half of them by chance, so that pages do not come back all at once. */
-const backOff = (/** @type {number} */ failures, least = first) =>
-  Math.min(longest, least * 2 ** failures) * (0.5 + Math.random() / 2);
-
-/** Text of somebody else's for people: no control or direction characters, and an end. */
-const plain = (/** @type {unknown} */ text) =>
-  String(text)
+/** Of somebody else's text: no control or direction characters, and an end. @param {unknown} text */
+const plain = (text) =>
+  `${text}`
     .replace(/\p{C}+/gu, " ")
-    .slice(0, 300)
-    .trim();
+    .trim()
+    .slice(0, 300);
 
 class Fault extends Error {
-  /** @param {string} code @param {string} sentence @param {{ final?: boolean, wait?: number }} [more] wait: seconds. */
-  constructor(code, sentence, { final = false, wait = 0 } = {}) {
+  /** wait: seconds; absent: another try is of no use. @param {string} code @param {unknown} sentence @param {number} [wait] */
+  constructor(code, sentence, wait) {
     super(plain(sentence));
     this.code = code;
-    this.final = final;
     this.wait = wait;
   }
 }
 
-const fields = (/** @type {unknown} */ value) => /** @type {Record<string, unknown>} */ (Object(value));
+/** @param {Fault} fault */
+const told = ({ code, message: sentence }) => ({ code, sentence });
 
-/** Printable, without what would end a quoted string or a line of SIP. */
-const safe = (/** @type {unknown} */ value) =>
-  typeof value === "string" && /^[\x21\x23-\x5b\x5d-\x7e]{1,8192}$/.test(value) ? value : undefined;
+/** @type {I.FieldsOf} */
+const fields = (value) => Object(value);
 
-const list = (/** @type {unknown} */ value) => (Array.isArray(value) ? value.slice(0, 16) : []);
+/** Ends no quoted string and no line of SIP. @param {unknown} value */
+const safe = (value) => (typeof value === "string" && /^[!#-[\]-~]{1,8192}$/.test(value) ? value : undefined);
 
-/** Claims of a JWT, unproved: the gateway proves it. */
-function claims(/** @type {string} */ token) {
+/** @param {unknown} value */
+const list = (value) => (Array.isArray(value) ? value.slice(0, 16) : []);
+
+const unreadable = (why = "") =>
+  new Fault("credentials-unreadable", `The site gave no credential that can be used: ${why}.`, 0);
+
+/** Of a JWT, unproved. */
+function claims(token = "") {
   try {
-    return fields(JSON.parse(atob((token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/"))));
+    return fields(JSON.parse(atob(token.split(".")[1]?.replace(/-/g, "+").replace(/_/g, "/") ?? "")));
   } catch {
     return {};
   }
 }
 
-/** What kind of credential this is. @param {Record<string, unknown>} given */
-function proofOf(given) {
-  const token = safe(given.token) ?? safe(given.access_token);
-  if (token)
-    return { proof: { authorization_jwt: `Bearer ${token}` }, stamp: claims(token).exp, user: claims(token).sub };
-  const { key, expires } = given;
-  const username = key ? safe(`${expires}:${given.username}`) : safe(given.username);
-  const password = safe(key ?? given.password);
-  if (!username || !password) return undefined;
-  const [, stamp, user] = /^(\d+):([^;]*)/.exec(username) ?? [];
-  return { proof: { authorization_user: username, password }, stamp, user };
+/** @type {I.ProofOf} */
+function proofOf({ token, access_token, key, expires, username, password }) {
+  const jwt = safe(token ?? access_token);
+  if (jwt) return { proof: { authorization_jwt: `Bearer ${jwt}` }, stamp: claims(jwt).exp, user: claims(jwt).sub };
+  const authorization_user = safe(key ? `${expires}:${username}` : username);
+  const secret = safe(key ?? password);
+  const [, stamp, user] = /^(\d+):([^;]*)/.exec(`${authorization_user}`) ?? [];
+  return authorization_user && secret ? { proof: { authorization_user, password: secret }, stamp, user } : undefined;
 }
 
-/**
- * What was given, read member by member. now: the server's clock, Unix seconds.
- * @param {unknown} answer @param {number} now @returns {Credential}
- */
+/** @type {I.Read} */
 function read(answer, now) {
   const given = fields(answer);
   const found = proofOf(given);
   const ttl = Number(given.ttl ?? given.expires_in ?? Number(found?.stamp) - now);
-  if (!found || !(ttl > 0))
-    throw new Fault("credentials-unreadable", unreadable(found ? "no time left" : "none in it"));
-  const after = Number(given.refreshAfter);
-  const user = safe(found.user);
+  if (!found || !(ttl > 0)) throw unreadable(found ? "no time is left" : "it is not there");
+  const after = Number(given.refreshAfter) || Infinity;
   return {
     proof: found.proof,
-    uri: safe(given.uri) ?? (user?.includes("@") ? `sip:${user}` : undefined),
-    servers: list(given.uris).filter((one) => safe(one) && /^wss?:\/\//.test(one)),
-    iceServers: list(given.iceServers).map(({ urls, username, credential }) => ({ urls, username, credential })),
+    uri: safe(given.uri) ?? safe(`sip:${found.user}`),
+    servers: list(given.uris).filter(safe),
+    iceServers: list(given.iceServers),
     ttl,
-    renewIn: Math.max(1, Math.min(after > 0 && after < ttl ? after : ttl * 0.75, 86_400)),
+    renewIn: Math.max(1, Math.min(after, ttl * 0.75, 86_400)),
     at: Date.now(),
   };
 }
 
-const unreadable = (/** @type {string} */ why) =>
-  `The credential that the site gave cannot be used (${why}): expected is {username, password, ttl}, {key, expires, username} or {token}.`;
-
-/** @param {Response} response @param {string} text */
-function refusal(response, text) {
-  const { status } = response;
-  let said;
-  try {
-    const { detail, error_description, error } = fields(JSON.parse(text));
-    said = detail ?? error_description ?? error;
-  } catch {
-    said = undefined;
-  }
-  const final = status < 500 && ![408, 425, 429].includes(status);
-  const sentence = typeof said === "string" ? said : `The site answered ${status} instead of giving a credential.`;
-  const wait = Number(response.headers.get("Retry-After")) || 0;
-  return new Fault(final ? "credentials-denied" : "credentials-unavailable", sentence, { final, wait });
-}
-
-/** @param {string | URL} url @param {RequestInit} init @returns {Promise<[answer: unknown, now: number]>} */
-async function fetchJson(url, init) {
+/** @type {I.Ask} */
+async function ask(url, init) {
   const response = await fetch(url, { cache: "no-store", ...init });
-  const text = await response.text();
-  if (!response.ok) throw refusal(response, text);
-  const now = (Date.parse(response.headers.get("Date") ?? "") || Date.now()) / 1000;
-  try {
-    return [JSON.parse(text), now];
-  } catch {
-    throw new Fault("credentials-unreadable", unreadable("it is no JSON"));
-  }
+  const { status, ok, headers } = response;
+  const answer = await response.json().catch(() => undefined);
+  if (ok && answer) return [answer, (Date.parse(headers.get("Date") ?? "") || Date.now()) / 1000];
+  if (ok) throw unreadable("it is no JSON");
+  const { detail, error_description, error } = fields(answer);
+  const said = detail ?? error_description ?? error ?? `The site answered ${status} and gave no credential.`;
+  if (status < 500 && ![408, 425, 429].includes(status)) throw new Fault("credentials-denied", said);
+  throw new Fault("credentials-unavailable", said, Number(headers.get("Retry-After")) || 0);
 }
 
-/** The exchange takes a password or a token. @param {string | URL} url @param {Credential} credential @param {AbortSignal} signal */
-function exchanged(url, { proof }, signal) {
-  const { authorization_jwt, authorization_user: username, password } = proof;
-  /** @type {Record<string, string>} */
-  const headers = authorization_jwt ? { authorization: authorization_jwt } : { "content-type": "application/json" };
-  const body = authorization_jwt ? null : JSON.stringify({ username, password });
-  return fetchJson(url, { method: "POST", credentials: "omit", headers, body, signal });
+/** @type {I.Show} */
+const shown = ({ authorization_jwt: token, authorization_user: username, password }) =>
+  token
+    ? { headers: { authorization: `${token}` } }
+    : { headers: { "content-type": "application/json" }, body: JSON.stringify({ username, password }) };
+
+/** @type {I.Asked} */
+async function asked({ credentials, exchange }, signal) {
+  const own = typeof credentials === "function";
+  const given = own
+    ? read(await credentials(signal), Date.now() / 1000)
+    : read(...(await ask(credentials, { signal })));
+  if (!exchange) return given;
+  return read(...(await ask(exchange, { method: "POST", credentials: "omit", signal, ...shown(given.proof) })));
 }
 
-/** @param {ConnectOptions} options @param {AbortSignal} ended @returns {Promise<Credential>} */
-async function obtain({ credentials, exchange, timeout = 10_000 }, ended) {
-  const late = AbortSignal.timeout(timeout);
-  const signal = AbortSignal.any([ended, late]);
-  const aborted = new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-  const asked = async () => {
-    const own = typeof credentials === "function";
-    const given = own ? await credentials(signal).then(here) : await fetchJson(credentials, { signal });
-    const credential = read(...given);
-    return exchange ? read(...(await exchanged(exchange, credential, signal))) : credential;
-  };
-  return /** @type {Promise<Credential>} */ (Promise.race([asked(), aborted]));
+/** @type {I.Asked} */
+async function obtain(options, ended) {
+  const signal = AbortSignal.any([ended, AbortSignal.timeout(options.timeout ?? 10_000)]);
+  /** @type {Promise<never>} */
+  const late = new Promise((_, reject) => signal.addEventListener("abort", reject));
+  return Promise.race([asked(options, signal), late]).catch((fault) => {
+    if (fault instanceof Fault) throw fault;
+    const why = signal.aborted ? "did not answer in time" : "could not be reached";
+    throw offline() ?? new Fault("credentials-unavailable", `The site's server for credentials ${why}.`, 0);
+  });
 }
 
-/** @param {unknown} answer @returns {[unknown, number]} */
-const here = (answer) => [answer, Date.now() / 1000];
+const offline = () =>
+  globalThis.navigator?.onLine === false
+    ? new Fault("offline", "This device has no network connection.", 0)
+    : undefined;
 
-const online = () => globalThis.navigator?.onLine !== false;
+/** Seconds after `failures` failures, in part by chance, so that pages do not come back all at once. */
+const backOff = (failures = 0, least = 2) => Math.min(30, least * 2 ** failures) * (0.5 + Math.random() / 2);
 
-/** @param {unknown} fault */
-function faultOf(fault) {
-  if (fault instanceof Fault) return fault;
-  if (!online()) return new Fault("offline", "This device has no network connection.");
-  const late = /** @type {Error} */ (fault)?.name === "TimeoutError";
-  const why = late ? "did not answer in time" : "could not be reached";
-  return new Fault("credentials-unavailable", `The site's server for credentials ${why}.`);
-}
-
-/** Until then, or until the network is back or all is over. @param {number} seconds @param {AbortSignal} signal @returns {Promise<void>} */
+/** Until then, until the network is back, or until all is over. @type {I.Pause} */
 const pause = (seconds, signal) =>
   new Promise((resolve) => {
     const end = () => {
@@ -170,117 +132,113 @@ const pause = (seconds, signal) =>
     signal.addEventListener("abort", end);
   });
 
-/** What a closed socket means. @param {number} code @param {string} reason @param {boolean} opened */
-function explain(code, reason, opened) {
-  const [, name, said] = /^([a-z-]{1,40}): (.+)$/.exec(reason) ?? [];
-  if (name && said) return { code: name, sentence: plain(said) };
-  if (!online()) return { code: "offline", sentence: "This device has no network connection." };
-  if (opened) return { code: "connection-lost", sentence: `The connection to the telephone server ended (${code}).` };
-  return { code: "server-unreachable", sentence: "The telephone server could not be reached." };
+/** A socket that closed. */
+function explain(status = 1006, reason = "", opened = false) {
+  const [, code, sentence] = /^([a-z-]{1,40}): (.+)/s.exec(reason) ?? [];
+  if (code) return new Fault(code, sentence);
+  if (opened) return offline() ?? new Fault("connection-lost", `The telephone server is gone (${status}).`);
+  return offline() ?? new Fault("server-unreachable", "The telephone server could not be reached.");
 }
 
-/** What the gateway says of a request that it refused. @param {string} message */
+/** A request that the gateway refused. @type {I.RefusedIn} */
 function refusedIn(message) {
-  const head = message.split("\r\n\r\n", 1)[0] ?? "";
-  const field = (/** @type {string} */ name) => new RegExp(`^${name} *: *(.*)$`, "im").exec(head)?.[1]?.trim() ?? "";
+  const [head = ""] = message.split("\r\n\r\n", 1);
+  const field = (name = "") => plain(new RegExp(`^${name} *:(.*)$`, "im").exec(head)?.[1] ?? "");
   const status = Number(/^SIP\/2\.0 ([3-6]\d\d) /.exec(head)?.[1]);
   const code = /^[a-z-]{1,40}$/.exec(field("Postern-Code"))?.[0];
   if (!status || !code) return undefined;
-  const sentence = plain(/^399 postern "(.*)"$/.exec(field("Warning"))?.[1] ?? code);
+  const sentence = /^399 postern "(.*)"$/.exec(field("Warning"))?.[1] ?? code;
   const retryIn = Number.parseInt(field("Retry-After"), 10);
-  const method = plain(field("CSeq").split(" ")[1]);
-  return { method, status, code, sentence, callId: plain(field("Call-ID")), ...(retryIn >= 0 && { retryIn }) };
+  const method = field("CSeq").split(" ")[1] ?? "";
+  return { method, callId: field("Call-ID"), status, code, sentence, ...(retryIn >= 0 && { retryIn }) };
 }
 
 class Phone extends EventTarget {
   #options;
-  #ended = new AbortController();
-  /** @type {Credential | undefined} */
+  #end = new AbortController();
+  #signal = this.#end.signal;
+  /** @type {I.Credential | undefined} */
   #credential;
   /** @type {Promise<void> | undefined} */
   #renewing;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
+  #timer = 0;
   /** @type {WebSocket | undefined} */
   #socket;
-  /** Which server is tried, and how often in vain. */
+  /** The server that is tried, how often in vain, seconds to the next attempt. */
   #server = 0;
   #failures = 0;
-  /** Seconds that JsSIP's next attempt waits. */
   #wait = 0;
-  /** @type {UA | undefined} */
-  ua;
-  /** What JsSIP takes for a socket: it stays while WebSockets come and go. */
-  #line = {
-    url: "wss://postern.invalid",
+  /** JsSIP's attempts: an older one is void. */
+  #attempt = 0;
+  /** What JsSIP takes for a socket; it stays while WebSockets come and go. @type {I.Line} */
+  #line = Object({
+    url: "postern",
     sip_uri: "sip:postern.invalid;transport=ws",
     via_transport: "WSS",
-    onconnect: () => {},
-    ondisconnect: (/** @type {boolean} */ _error, /** @type {number} */ _code, /** @type {string} */ _reason) => {},
-    ondata: (/** @type {unknown} */ _data) => {},
-    connect: () => void this.#open(),
+    connect: () => this.#open(++this.#attempt),
     disconnect: () => this.#drop(),
-    send: (/** @type {string} */ message) => {
-      const open = this.#socket?.readyState === 1;
-      if (open) this.#socket?.send(message);
-      return open;
+    send: (message = "") => {
+      this.#socket?.send(message);
+      return true;
     },
-  };
+  });
+  /** @type {I.UA | undefined} */
+  ua;
 
-  /** @param {ConnectOptions} options */
+  /** @param {I.Options} options */
   constructor(options) {
     super();
     if (!options?.jssip?.UA || !options.credentials) throw new TypeError("connect() needs jssip and credentials");
     this.#options = options;
-    /** @type {Promise<UA>} */
     this.ready = new Promise((resolve, reject) => {
-      this.addEventListener("connected", () => this.ua && resolve(this.ua));
-      this.addEventListener("closed", (event) => {
-        const { code, sentence } = /** @type {CustomEvent<Trouble>} */ (event).detail;
-        reject(new Fault(code, sentence));
-      });
+      this.addEventListener("connected", () => resolve(this.ua));
+      this.#signal.addEventListener("abort", () => reject(this.#signal.reason));
     });
-    this.ready.catch(() => {}); // who does not wait for it hears of it by the event
-    void this.#renew();
+    this.ready.catch(() => undefined); // who does not wait for it is told by the event
+    this.#renew();
   }
 
   get iceServers() {
     return this.#credential?.iceServers ?? [];
   }
 
-  /** @param {string} target @param {import("jssip/lib/UA.js").CallOptions} [options] */
+  /** @type {I.Call} */
   async call(target, options) {
     const ua = await this.ready;
-    if (this.#age() >= (this.#credential?.renewIn ?? 0)) await this.#renew();
+    await this.#fresh();
+    this.#signal.throwIfAborted();
     return ua.call(target, this.#media(options));
   }
 
-  /** @param {import("jssip/lib/RTCSession.js").RTCSession} session @param {import("jssip/lib/RTCSession.js").AnswerOptions} [options] */
+  /** @type {I.Answer} */
   answer(session, options) {
     session.answer(this.#media(options));
   }
 
   close() {
-    this.#stop({ code: "closed", sentence: "The page closed the connection." });
+    this.#stop(new Fault("closed", "The page ended the connection."));
   }
 
   /** @param {object} [options] */
   #media(options) {
-    const pcConfig = { iceServers: /** @type {RTCIceServer[]} */ (this.iceServers) };
-    return { mediaConstraints: { audio: true, video: false }, pcConfig, ...options };
+    return { mediaConstraints: { audio: true, video: false }, pcConfig: { iceServers: this.iceServers }, ...options };
   }
 
-  /** @param {string} name @param {object} detail */
-  #tell(name, detail) {
+  #tell(name = "", detail = {}) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
-  /** Seconds since there is this credential, by the page's clock, which counts while a laptop sleeps. */
-  #age() {
-    return (Date.now() - (this.#credential?.at ?? 0)) / 1000;
+  /** Whether that part of its life is over. The page's clock goes on while a laptop sleeps. */
+  #over(part = 1) {
+    const { at, ttl } = this.#credential ?? { at: 0, ttl: 0 };
+    return Date.now() >= at + ttl * part * 1000;
   }
 
-  /** A new credential, asked for once at a time. */
+  async #fresh() {
+    if (this.#over()) await this.#renew();
+  }
+
+  /** One at a time. */
   #renew() {
     clearTimeout(this.#timer);
     this.#renewing ??= this.#obtain().finally(() => {
@@ -290,79 +248,77 @@ class Phone extends EventTarget {
   }
 
   async #obtain() {
-    const { signal } = this.#ended;
-    for (let failures = 0; !signal.aborted; failures++) {
+    for (let failures = 0; !this.#signal.aborted; failures++) {
       try {
-        return this.#take(await obtain(this.#options, signal));
+        return this.#take(await obtain(this.#options, this.#signal));
       } catch (thrown) {
-        if (signal.aborted) return;
-        const fault = faultOf(thrown);
-        const { code, message: sentence } = fault;
-        if (fault.final && this.#socket?.readyState !== 1) return this.#stop({ code, sentence });
-        if (fault.final) return this.#tell("trouble", { code, sentence });
+        const fault = /** @type {Fault} */ (thrown);
+        if (this.#signal.aborted) return;
+        if (fault.wait === undefined) return this.#socket ? this.#tell("trouble", told(fault)) : this.#stop(fault);
         const retryIn = Math.max(fault.wait, backOff(failures));
-        this.#tell("trouble", { code, sentence, retryIn });
-        await pause(retryIn, signal);
+        this.#tell("trouble", { ...told(fault), retryIn });
+        await pause(retryIn, this.#signal);
       }
     }
   }
 
-  /** @param {Credential} credential */
+  /** @param {I.Credential} credential */
   #take(credential) {
-    if (this.#ended.signal.aborted) return;
+    const { ttl, renewIn } = credential;
+    if (this.#signal.aborted) return;
     this.#credential = credential;
-    this.#timer = setTimeout(() => void this.#renew(), credential.renewIn * 1000);
+    this.#timer = Number(setTimeout(() => this.#renew(), renewIn * 1000));
     if (this.ua) this.#show();
     else this.#start(credential);
-    this.#tell("renewed", { ttl: credential.ttl, renewIn: credential.renewIn });
+    this.#tell("renewed", { ttl, renewIn });
   }
 
-  /** Gives JsSIP the credential: it forgets the password after each success, and a stale challenge brings an old one back. */
+  /** JsSIP forgets the password after each success, and a stale challenge can bring an old one back. */
   #show() {
     for (const [name, value] of Object.entries(this.#credential?.proof ?? {})) {
       this.ua?.set(/** @type {"password"} */ (name), value);
     }
   }
 
-  /** @param {Credential} credential */
-  #start({ proof, uri }) {
+  /** @param {I.Credential} credential */
+  #start({ proof, uri = "" }) {
     const { jssip, configuration, register = true } = this.#options;
-    const given = { register, ...configuration, ...proof, uri: this.#options.uri ?? uri ?? "" };
     const recovery = { connection_recovery_min_interval: 1, connection_recovery_max_interval: 1 };
+    const sockets = [this.#line];
     try {
-      if (this.#servers().length === 0)
-        throw new TypeError("no servers, neither as option nor as uris of the credential");
-      this.ua = new jssip.UA({ ...given, ...recovery, sockets: [/** @type {never} */ (this.#line)] });
+      if (!this.#servers()[0]) throw unreadable("it names no server, nor does the page");
+      this.ua = new jssip.UA({
+        uri: this.#options.uri ?? uri,
+        register,
+        ...configuration,
+        ...proof,
+        ...recovery,
+        sockets,
+      });
+      this.ua.on("registrationFailed", ({ response }) => this.#registerAgain(response));
+      this.ua.start();
     } catch (fault) {
-      return this.#stop({ code: "credentials-unreadable", sentence: plain(fault) });
+      this.#stop(fault);
     }
-    this.ua.on("registrationFailed", ({ response }) => void this.#registerAgain(response));
-    Object(this.ua).on("newTransaction", () => this.#show());
-    this.ua.start();
   }
 
   #servers() {
-    const { servers = [] } = this.#options;
-    const own = [servers].flat();
-    return own.length > 0 ? own : (this.#credential?.servers ?? []);
+    return [this.#options.servers ?? this.#credential?.servers ?? []].flat();
   }
 
-  /** JsSIP wants a connection. */
-  async #open() {
-    const line = this.#line;
-    const { signal } = this.#ended;
-    await pause(this.#wait, signal);
-    if (this.#age() >= (this.#credential?.renewIn ?? 0)) await this.#renew();
-    if (signal.aborted) return;
+  async #open(attempt = 0) {
+    await pause(this.#wait - 1, this.#signal);
+    await this.#fresh();
+    if (attempt !== this.#attempt || this.#signal.aborted) return;
     const servers = this.#servers();
     const server = servers[this.#server % servers.length] ?? "";
+    this.#line.via_transport = /^wss:/i.test(server) ? "WSS" : "WS";
     try {
       this.#socket = new WebSocket(server, "sip");
+      this.#listen(this.#socket, server);
     } catch (fault) {
-      return this.#stop({ code: "server-unreachable", sentence: plain(fault) });
+      this.#stop(fault);
     }
-    line.via_transport = server.startsWith("wss:") ? "WSS" : "WS";
-    this.#listen(this.#socket, server);
   }
 
   /** @param {WebSocket} socket @param {string} server */
@@ -374,72 +330,64 @@ class Phone extends EventTarget {
       this.#line.onconnect();
       this.#tell("connected", { server });
     };
-    socket.onmessage = ({ data }) => this.#hear(typeof data === "string" ? data : new TextDecoder().decode(data));
+    socket.onmessage = ({ data }) => this.#hear(data.at ? data : new TextDecoder().decode(data));
     socket.onclose = ({ code, reason }) => {
       if (opened && Date.now() - opened > 5_000) this.#failures = 0;
       this.#lost(code, reason, opened > 0);
     };
   }
 
-  /** @param {string} message */
-  #hear(message) {
+  #hear(message = "") {
     this.#failures = 0;
+    this.#show();
     const refused = refusedIn(message);
     if (refused) this.#tell("refused", refused);
     this.#line.ondata(message);
   }
 
-  /** @param {number} code @param {string} reason @param {boolean} opened */
-  #lost(code, reason, opened) {
+  #lost(code = 1006, reason = "", opened = false) {
     this.#socket = undefined;
-    const trouble = explain(code, reason, opened);
-    if (code === 4403) {
-      this.#line.ondisconnect(true, code, reason);
-      return this.#stop(trouble);
-    }
-    if (code === 4401 && this.#credential) this.#credential.at = 0;
+    const fault = explain(code, reason, opened);
     const slow = [1008, 1013, 4429].includes(code);
     if (!slow && code !== 4401) this.#server++;
-    const elsewhere = code === 1001 && this.#servers().length > 1;
-    this.#wait =
-      this.#failures === 0 && !slow && (elsewhere || code === 4401)
-        ? 0
-        : backOff(this.#failures, slow ? patient : first);
-    this.#failures++;
-    this.#tell("disconnected", { ...trouble, retryIn: this.#wait });
-    if (code === 4401) void this.#renew();
+    this.#wait = backOff(this.#failures++, slow ? 10 : 2);
+    if (code === 4403) this.#stop(fault);
+    else this.#tell("disconnected", { ...told(fault), retryIn: this.#wait });
+    if (code === 4401 && this.#credential) this.#credential.at = 0;
+    this.#fresh();
     this.#line.ondisconnect(true, code, reason);
   }
 
-  /** JsSIP gives up where a REGISTER fails. @param {import("jssip/lib/SIPMessage.js").IncomingResponse | null} response */
+  /** JsSIP itself does not. @param {I.Answered} response */
   async #registerAgain(response) {
-    const { signal } = this.#ended;
-    const ended = response?.getHeader("Postern-Code") === "credential-expired";
-    if (ended && this.#age() > (this.#credential?.renewIn ?? 0) / 2) await this.#renew();
-    else if (!ended && (!response || response.status_code >= 500)) {
-      await pause(Math.max(Number.parseInt(response?.getHeader("Retry-After") ?? "0", 10) || 0, backOff(2)), signal);
-    } else return;
-    if (!signal.aborted && this.ua?.isConnected()) this.ua.register();
+    const expired = response?.getHeader("Postern-Code") === "credential-expired";
+    if (expired ? !this.#over(0.5) : response && response.status_code < 500) return;
+    if (expired) {
+      await this.#renew();
+      if (this.#over(0.5)) return;
+    } else await pause(Math.max(Number(response?.getHeader("Retry-After")) || 0, backOff(1)), this.#signal);
+    if (!this.#signal.aborted && this.ua?.isConnected() && !this.ua.isRegistered()) this.ua.register();
   }
 
   #drop() {
+    this.#attempt++;
     const socket = this.#socket;
     this.#socket = undefined;
-    if (!socket) return;
-    socket.onopen = socket.onmessage = socket.onclose = null;
-    socket.close();
+    if (socket) socket.onclose = null;
+    socket?.close();
   }
 
-  /** @param {Trouble} trouble */
-  #stop(trouble) {
-    if (this.#ended.signal.aborted) return;
-    this.#ended.abort();
+  /** @param {unknown} thrown */
+  #stop(thrown) {
+    if (this.#signal.aborted) return;
+    const fault = thrown instanceof Fault ? thrown : new Fault("misconfigured", thrown);
     clearTimeout(this.#timer);
+    this.#end.abort(fault);
     this.ua?.stop();
-    this.#tell("closed", trouble);
+    this.#tell("closed", told(fault));
   }
 }
 
-/** @param {ConnectOptions} options */
-export const connect = (options) =>
-  /** @type {import("./connect.js").Phone} */ (/** @type {unknown} */ (new Phone(options)));
+/** @type {(options: I.Options) => unknown} */
+const make = (options) => new Phone(options);
+export const connect = /** @type {I.Connect} */ (make);

@@ -62,7 +62,7 @@ export const composeManaging = ({
     budget: keeping.budget,
     ...{ stored, state: proving.state, clock, log },
   },
-  calls: () => (live.config.records.store ? stored.opened?.calls : undefined),
+  calls: () => (live.config.records.store ? stored.opened : undefined),
   runtime: { runtime: sessions, customers: () => live.customers, note: (act) => keeping.acted(act), clock, log },
   told: { audit: () => stored.opened?.audit, refusals: keeping.refusals },
 });

@@ -62,6 +62,15 @@ const calls = {
   "limit?": "at most so many, up to 500; default 100",
 };
 
+const quality = {
+  "callId?": "SIP's Call-ID",
+  "bridge?": "of this bridge, hour by hour",
+  "since?": "first told of then or later: ISO 8601 or Unix seconds",
+  "until?": "first told of before: ISO 8601 or Unix seconds",
+  "after?": "those after this id: `next` of the answer before",
+  "limit?": "at most so many, up to 500; default 100",
+};
+
 const audit = {
   "by?": "by these alone, as in operator:ops",
   "since?": "from then on: ISO 8601 or Unix seconds",
@@ -163,6 +172,15 @@ export const managementRoutes: readonly DocumentedRoute[] = [
     summary: "Call records of all customers, the latest first, for an operator",
     query: { "customer?": "of this one alone", ...calls },
     answer: "CallRecords",
+  }),
+  route("get", `${one}/quality`, {
+    summary: "How its calls sounded, as their participants told it, the latest first",
+    ...{ query: quality, answer: "CallsQuality" },
+  }),
+  route("get", "/v1/quality", {
+    summary: "The same of all customers, for an operator",
+    query: { "customer?": "of this one alone", ...quality },
+    answer: "CallsQuality",
   }),
   route("get", "/v1/sessions", {
     summary: "Connections of this gateway on which somebody was proved: all of them, or a customer's own",

@@ -136,6 +136,39 @@ const callQuality = z.strictObject({
   unproved,
 });
 
+const media = z.strictObject(directions);
+const candidate = z.enum(["host", "srflx", "prflx", "relay"]);
+const who = { user: z.string(), domain: z.string(), unproved };
+const participantQuality = z.strictObject({
+  ...who,
+  audio: media.optional(),
+  video: media.optional(),
+  localCandidate: candidate.optional(),
+  remoteCandidate: candidate.optional(),
+  load: z.number().describe("of a bridge: 0 to 1").optional(),
+  conferences: z.number().describe("of a bridge").optional(),
+  participants: z.number().describe("of a bridge").optional(),
+});
+const toldEvent = z.strictObject({
+  at: milliseconds,
+  ...who,
+  event: z.string(),
+  detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+});
+const quality = z
+  .strictObject({
+    id: z.string(),
+    customer: z.string(),
+    callId: z.string().optional(),
+    bridge: z.string().optional(),
+    from: milliseconds,
+    until: milliseconds,
+    mos: z.number().describe("of the worst direction").optional(),
+    participants: z.array(participantQuality),
+    events: z.array(toldEvent),
+  })
+  .describe("docs/calls.md");
+
 const callRecord = z
   .strictObject({
     id: z.string(),
@@ -260,6 +293,10 @@ export const managementSchemas = {
   CallRecords: z.strictObject({
     calls: z.array(callRecord),
     next: z.string().nullable().describe("for `after`; null: there are no more"),
+  }),
+  CallsQuality: z.strictObject({
+    calls: z.array(quality),
+    next,
   }),
   Refusals: z.strictObject({ refusals: z.array(refusal) }),
   Uses: z.strictObject({ uses: z.array(use) }),

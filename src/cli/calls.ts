@@ -66,9 +66,11 @@ async function recordsOf(options: CallsOptions): Promise<Page> {
   if (read.kind === "faults")
     return usage(read.faults.map(({ path, message }) => `--${optionOf(path)} ${message}`).join("\nerror: "));
   if (isRemote(options)) return recordsAt(texts, options);
-  const found = await withStore({ config: options.config, make: false }, ({ calls }) =>
+  const { withQuality } = await import("../manage/quality.ts");
+  const found = await withStore({ config: options.config, make: false }, ({ calls, quality }) =>
     calls
       .find(read.filter)
+      .then((records) => withQuality(records, quality))
       .catch((error: unknown) => failure(error instanceof Error ? error.message : "the store failed")),
   );
   const entries = found ?? [];
@@ -86,12 +88,13 @@ async function recordsAt({ customer, ...texts }: FilterTexts, options: CallsOpti
 
 const columns = [
   ...["id", "start", "answer", "end", "seconds", "customer", "user", "domain", "direction", "number", "peer"],
-  ...["trunk", "provedBy", "endedBy", "reason", "status", "callId"],
+  ...["trunk", "provedBy", "endedBy", "reason", "status", "callId", "mos"],
 ] as const;
 
 const times = ["start", "answer", "end"];
 
 function cellOf(name: string, call: CallRecord): string {
+  if (name === "mos") return String(call.quality?.mos ?? "");
   const value = (call as unknown as Readonly<Record<string, unknown>>)[name];
   if (value === undefined) return "";
   return times.includes(name) ? timeOf(value) : String(value);

@@ -13,6 +13,7 @@ import { registerKey } from "./key.ts";
 import { registerLadder } from "./ladder.ts";
 import { registerMint } from "./mint.ts";
 import { registerNumber, registerOrigin } from "./origin-number.ts";
+import { registerQuality } from "./quality.ts";
 import { registerRefusals } from "./refusals.ts";
 import { registerRevoke } from "./revoke.ts";
 import { registerRotateChain } from "./rotate-chain.ts";
@@ -51,6 +52,7 @@ export function postern(): Command {
     registerSigningKey,
     registerSessions,
     registerCalls,
+    registerQuality,
     registerRefusals,
     registerAudit,
   ])

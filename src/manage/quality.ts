@@ -1,0 +1,59 @@
+import type { Fault } from "../config/types.ts";
+import type { CallRecord } from "../core/calls.ts";
+import type { Quality } from "../core/quality.ts";
+import { qualityOf, shown } from "../quality/shown.ts";
+import type { QualityFilter, QualityRecords } from "../store/quality.ts";
+import { readFilter } from "./call-filter.ts";
+
+export const qualityNames = ["customer", "callId", "bridge", "since", "until", "after", "limit"] as const;
+
+/** What reports are asked for by, as it was typed. */
+export type QualityTexts = Partial<Readonly<Record<(typeof qualityNames)[number], string>>>;
+
+export type ReadQualityFilter =
+  | { readonly kind: "filter"; readonly filter: QualityFilter }
+  | { readonly kind: "faults"; readonly faults: readonly Pick<Fault, "path" | "message">[] };
+
+const longest = 256;
+
+/** Every fault at once. since, until: of the first report, ISO 8601 or Unix seconds. */
+export function readQualityFilter({ bridge, ...texts }: QualityTexts): ReadQualityFilter {
+  const read = readFilter(texts);
+  const isRight = bridge === undefined || (bridge !== "" && bridge.length <= longest);
+  const faults = isRight ? [] : [{ path: "bridge", message: `is empty or longer than ${longest} characters` }];
+  if (read.kind === "faults") return { kind: "faults", faults: [...read.faults, ...faults] };
+  if (faults.length > 0) return { kind: "faults", faults };
+  const { callId: conference, ...filter } = read.filter;
+  return { kind: "filter", filter: { ...filter, ...(conference && { conference }), ...(bridge && { bridge }) } };
+}
+
+export interface QualityPage {
+  readonly calls: readonly Quality[];
+  /** For `after`; null: there are no more. */
+  readonly next: string | null;
+}
+
+/** Rejects where the store cannot be read. */
+export async function findQuality(filter: QualityFilter, quality: QualityRecords): Promise<QualityPage> {
+  const pieces = await quality.find(filter);
+  return { calls: shown(pieces), next: pieces.length === filter.limit ? (pieces.at(-1)?.id ?? null) : null };
+}
+
+const nameOf = (customer: string, call: string | undefined): string => `${customer} ${call}`;
+
+/** The same records with what is known by now of how they sounded. Rejects where the store cannot be read. */
+export async function withQuality(
+  calls: readonly CallRecord[],
+  quality: QualityRecords,
+): Promise<readonly CallRecord[]> {
+  const answered = calls.filter(({ answer }) => answer !== undefined);
+  const wanted = answered.map(({ customer, callId: conference }) => ({ customer, conference }));
+  const each = new Map(wanted.map((one) => [nameOf(one.customer, one.conference), one]));
+  if (each.size === 0) return calls;
+  const pieces = Map.groupBy(await quality.of([...each.values()]), (one) => nameOf(one.customer, one.conference));
+  return calls.map((call) => {
+    const found = call.answer === undefined ? undefined : pieces.get(nameOf(call.customer, call.callId));
+    const known = found && qualityOf(found, { user: call.user, domain: call.domain });
+    return known ? { ...call, quality: known } : call;
+  });
+}

@@ -9,10 +9,11 @@ import { type FloodRow, type Hall, measureFlood } from "./measure.ts";
 import { type FloodKind, floodKinds, full, megabytes, type OverloadPlan, tiny } from "./plan.ts";
 import { overloadTable } from "./table.ts";
 
-const usage = `usage: npm run soak [-- [--tiny] [--only KIND,…] [--turns N] [--json FILE]]
+const usage = `usage: npm run soak [-- [--tiny] [--only KIND,…] [--turns N] [--rate N] [--json FILE]]
   --tiny       seconds, to see that it works: the figures mean nothing
   --only KIND  of ${floodKinds.join(", ")}
   --turns N    of each flood; ${full.turns} by default
+  --rate N     requests a second of each good user; ${full.rate} by default
   --json FILE  the same as JSON, every turn in it`;
 
 /** The gateway has a core for itself; good users, upstream and the flood share the other, the flood behind all others. */
@@ -82,11 +83,12 @@ function inWords(plan: OverloadPlan): string {
 
 async function main(): Promise<void> {
   const options = { tiny: { type: "boolean" }, only: { type: "string" }, help: { type: "boolean" } } as const;
-  const more = { json: { type: "string" }, turns: { type: "string" } } as const;
+  const more = { json: { type: "string" }, turns: { type: "string" }, rate: { type: "string" } } as const;
   const { values } = parseArgs({ options: { ...options, ...more } });
   if (values.help) return console.log(usage);
   const chosen = values.tiny ? tiny : full;
-  const plan = values.turns === undefined ? chosen : { ...chosen, turns: Number(values.turns) };
+  const { turns = chosen.turns, rate = chosen.rate } = values;
+  const plan = { ...chosen, turns: Number(turns), rate: Number(rate) };
   const only = values.only?.split(",");
   const kinds = floodKinds.filter((kind) => only?.includes(kind) ?? true);
   beforeOtherSessions();

@@ -52,6 +52,12 @@ const mostInNeed = 50;
 const pace = 10;
 const sooner = 2;
 const manyAddresses = 50;
+/**
+ * The same once so many came in one after the other of whom none was accepted, and few addresses wait: that is a flood, and
+ * who comes from elsewhere has one of the next turns all the same.
+ */
+const paceInVain = 40;
+const manyInVain = 100;
 /** Bytes of a first word that always has room: a ClientHello, and an upgrade without a large token. */
 const usualWord = 4_096;
 /** Bytes of all first words, where others are longer. */
@@ -72,6 +78,8 @@ export class Turnstile {
   readonly #gone = new Map<string, number>();
   #forgetting: NodeJS.Timeout | undefined;
   #said = 0;
+  /** How many came in since one was accepted or nobody waited. */
+  #inVain = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: TurnstileOptions) {
@@ -165,16 +173,22 @@ export class Turnstile {
   #turn(): void {
     this.#timer = undefined;
     const next = this.#next();
-    if (!next) return;
-    this.#timer = setTimeout(() => this.#turn(), this.#hurries() ? sooner : pace);
+    if (!next) {
+      this.#inVain = 0;
+      return;
+    }
+    this.#timer = setTimeout(() => this.#turn(), this.#pace());
     const { socket, whose, enter } = next;
     this.#coming.delete(keyOf(socket));
     this.#inside.enter(keyOf(socket), { whose, leave: () => void socket.destroy() });
     enter();
   }
 
-  #hurries(): boolean {
-    return this.#waiting.lines >= manyAddresses || this.#options.accepted();
+  #pace(): number {
+    const accepted = this.#options.accepted();
+    this.#inVain = accepted ? 0 : this.#inVain + 1;
+    if (accepted || this.#waiting.lines >= manyAddresses) return sooner;
+    return this.#inVain > manyInVain ? paceInVain : pace;
   }
 
   /** Who waits still and is not gone. */

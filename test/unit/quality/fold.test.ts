@@ -54,6 +54,11 @@ describe("reports of a call", () => {
     expect(of(piece)?.received).toMatchObject({ packets: 300, lost: 50, loss: { worst: 0.5, last: 0 } });
   });
 
+  it("are nobody's of the same name in another domain", () => {
+    const piece = folded([stats({ jitter: 0.001 }, { domain: "other.example" }), stats({ jitter: 0.002 })]);
+    expect(of(piece)?.received).toMatchObject({ reports: 1, jitter: { first: 0.002 } });
+  });
+
   it("say by RTCP's fraction what was lost where counters are not known", () => {
     const piece = folded([stats({ direction: "sent", fractionLost: 0.25 }), stats({ direction: "sent" })]);
     expect(of(piece)?.sent).toMatchObject({ loss: { first: 0.25, mean: 0.25 }, reports: 2 });
@@ -134,6 +139,13 @@ describe("a call of two who both tell", () => {
     expect(more).toEqual([]);
     expect(one).toMatchObject({ id: first.id, from: noon, until: noon + 60_000 });
     expect(one?.participants[0]?.audio?.received).toMatchObject({ packets: 200, reports: 2, from: noon });
+  });
+
+  it("is told of at two gateways at once, with no packet twice", () => {
+    const [one, other] = [freshPiece(), freshPiece({ id: "ffffffff-0000" })];
+    folded([stats({ packetsReceived: 300, packetsLost: 0 })], one);
+    folded([stats({ packetsReceived: 200, packetsLost: 0 })], other);
+    expect(shown([one, other])[0]?.participants[0]?.audio?.received).toMatchObject({ packets: 300 });
   });
 
   it("is another one of another customer", () => {

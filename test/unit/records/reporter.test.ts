@@ -81,10 +81,12 @@ describe("what is told of a call", () => {
   });
 
   it("is known past midnight", async () => {
+    await pass(12 * 3_600_000 - 60_000);
     reporter.stats(good);
-    await pass(12 * 3_600_000);
+    await pass(120_000);
     reporter.stats(stats({ packetsReceived: 300, packetsLost: 0 }));
-    expect(reporter.of(ended(ringing(0, { callId: "c1" })))).toMatchObject({ received: { packets: 300 } });
+    const received = { packets: 300, reports: 2 };
+    expect(reporter.of(ended(ringing(0, { callId: "c1" })))).toMatchObject({ received });
   });
 
   it("is forgotten here ten minutes after the last word, once it is written", async () => {
@@ -152,6 +154,17 @@ describe("a store that takes nothing", () => {
     await pass(1_000);
     expect(lines().slice(1)).toEqual(["reports of calls are written to the store again"]);
     expect(store?.pieces.map(({ conference }) => conference)).toEqual(["c1", "c2"]);
+  });
+
+  it("makes nobody begin anew", async () => {
+    store!.fails = true;
+    reporter.stats(good);
+    await pass(900_000);
+    reporter.stats({ ...good, conference: "c2" });
+    reporter.stats(stats({ packetsReceived: 200, packetsLost: 0 }));
+    store!.fails = false;
+    await pass(1_000);
+    expect(store?.pieces.filter(({ conference }) => conference === "c1")).toHaveLength(1);
   });
 
   it("is given what waits when the gateway ends", async () => {

@@ -15,7 +15,7 @@ import { composeManaging } from "./managing.ts";
 import { composeProving, type Proving } from "./proving.ts";
 import { openRecords, type Records, type RecordsParts } from "./records/open.ts";
 import { composeRelaying, sourcesOf } from "./relaying.ts";
-import { composeServing } from "./serving.ts";
+import { composeServing, partiesOf } from "./serving.ts";
 import { Signing } from "./signing.ts";
 import { headText } from "./store/journal.ts";
 import type { StoredCustomer } from "./store/judge.ts";
@@ -75,7 +75,20 @@ export async function start(config: Config, { log, clock = systemClock, pages }:
   const readings = readingsOf({ live, legs, health, homer, overload, records });
   const metrics: Metrics = new Metrics({ version: version(), readings });
   const told = { metrics, trace, overload, records, log, clock };
-  const parts = { live, stored, legs, health, proving, keeping, signing, sessions: new Sessions(), gatewayId, ...told };
+  const parties = partiesOf(proving, clock);
+  const parts = {
+    live,
+    stored,
+    legs,
+    health,
+    proving,
+    keeping,
+    signing,
+    sessions: new Sessions(),
+    parties,
+    gatewayId,
+    ...told,
+  };
   const context = composeRelaying(parts);
   const probe = upstreamProbe({ clock, upstream: context.upstream, chain, announcements });
   const unready = async () => (live.draining ? "draining" : probe());

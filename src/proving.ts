@@ -38,6 +38,8 @@ export interface Proving {
   readonly managersFailures: Failures;
   /** Who calls. */
   readonly callers: AuthenticatorChain;
+  /** Who tells of conferences: by what the gateway itself issued for that. */
+  readonly reporters: AuthenticatorChain;
   readonly remoteKeys: RemoteKeys;
   /** Told by whoever learns that one has ended. */
   readonly conferences: EndedConferences;
@@ -84,6 +86,7 @@ export function composeProving(parts: ProvingParts): Proving {
     failures: new Failures(state, clock, "public"),
     managersFailures: new Failures(state, clock, "private"),
     callers: new AuthenticatorChain([digest, issued, access, tokens], clock),
+    reporters: new AuthenticatorChain([access], clock),
     remoteKeys: keySets,
     conferences,
     exchanged: new AuthenticatorChain([password, tokens], clock),

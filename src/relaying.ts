@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { NonceKey } from "./auth/nonce.ts";
 import type { Clock } from "./core/clock.ts";
 import { Admission } from "./gateway/admission.ts";
+import type { CallConferences } from "./gateway/conferences.ts";
 import type { Context } from "./gateway/context.ts";
 import type { Health } from "./gateway/health.ts";
 import type { Legs } from "./gateway/legs.ts";
@@ -26,6 +27,7 @@ export interface RelayingParts {
   readonly legs: Legs;
   readonly health: Health;
   readonly sessions: Sessions;
+  readonly parties: CallConferences;
   readonly overload: Overload;
   readonly metrics: Metrics;
   readonly trace: Trace;
@@ -36,8 +38,22 @@ export interface RelayingParts {
 
 /** What every connection of a client works with. */
 export function composeRelaying(parts: RelayingParts): Context {
-  const { live, health, proving, overload, keeping, records, legs, sessions, metrics, trace, gatewayId, clock, log } =
-    parts;
+  const {
+    live,
+    health,
+    proving,
+    overload,
+    keeping,
+    records,
+    legs,
+    sessions,
+    parties,
+    metrics,
+    trace,
+    gatewayId,
+    clock,
+    log,
+  } = parts;
   return {
     legs,
     log,
@@ -71,6 +87,7 @@ export function composeRelaying(parts: RelayingParts): Context {
     callRate: new CallRate(clock),
     sessions,
     calls: records.sink,
+    parties,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { PosternError } from "../core/errors.ts";
-import { type JsonValue, parseStrictJson } from "../core/strict-json.ts";
+import { type JsonLimits, type JsonValue, parseStrictJson } from "../core/strict-json.ts";
 
 /** What a request carried. A JSON text is never taken for a form, nor the other way round. */
 export type Body =
@@ -26,8 +26,8 @@ function body(type: string | undefined, bytes: Buffer, read: (bytes: Buffer) => 
   return read(bytes);
 }
 
-function readJson(bytes: Buffer): Body {
-  const parsed = parseStrictJson(bytes);
+function readJson(bytes: Buffer, limits?: JsonLimits): Body {
+  const parsed = parseStrictJson(bytes, limits);
   if (parsed.kind === "malformed") throw new UnreadableBody(400, parsed.sentence);
   return { kind: "json", value: parsed.value };
 }
@@ -46,8 +46,8 @@ const onlyPatch = "the content type is for PATCH alone: send application/json";
 export function readBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   const types = {
-    "application/json": readJson,
-    [mergePatch]: readJson,
+    "application/json": (bytes: Buffer) => readJson(bytes),
+    [mergePatch]: (bytes: Buffer) => readJson(bytes),
     "application/x-www-form-urlencoded": readForm,
   } as const;
   for (const [type, read] of Object.entries(types)) {
@@ -56,4 +56,18 @@ export function readBodies(app: FastifyInstance): void {
       return body(request.headers["content-type"], bytes, read);
     });
   }
+}
+
+/**
+ * JSON alone, as pages tell of their calls: also as text/plain, which a page that is about to go may send without asking
+ * first, and with numbers as getStats() has them.
+ */
+export function readReports(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(
+    ["application/json", "text/plain"],
+    { parseAs: "buffer" },
+    async ({ headers }: FastifyRequest, bytes: Buffer) =>
+      body(headers["content-type"], bytes, (text) => readJson(text, { large: true })),
+  );
 }

@@ -81,6 +81,23 @@ const publicRoutes: readonly DocumentedRoute[] = [
       ...Object.fromEntries([400, 401, 422, 500, 503].map((status) => [status, { [json]: "AuthenticateError" }])),
     },
   },
+  {
+    ...{ port: "public", method: "post", path: "/v1/events", summary: "What happened in a conference" },
+    body: { [json]: "EventsRequest", "text/plain": "EventsRequest" },
+    credentials: ["bearer", "body"],
+    answers: { 202: { [json]: "ReportsTaken" }, ...problems(400, 401, 403, 413, 429, 503) },
+  },
+  {
+    ...{
+      port: "public",
+      method: "post",
+      path: "/v1/stats",
+      summary: "How a conference is heard: reports of getStats()",
+    },
+    body: { [json]: "StatsRequest", "text/plain": "StatsRequest" },
+    credentials: ["bearer", "body"],
+    answers: { 202: { [json]: "ReportsTaken" }, ...problems(400, 401, 403, 413, 429, 503) },
+  },
 ];
 
 /** Every route of both ports; HEAD goes with GET, and pages' preflights answer for themselves. */

@@ -5,7 +5,7 @@ import type { Customer } from "../core/identity.ts";
 import { type Denied, denied } from "../exchange/context.ts";
 import { corsHeaders, preflightHeaders } from "../exchange/cors.ts";
 import { pageOrigin } from "../exchange/origin.ts";
-import { refusal } from "./http.ts";
+import { type FieldError, problem, refusal } from "./http.ts";
 
 /** What the routes of the public port have in common that pages ask. */
 
@@ -33,9 +33,13 @@ export async function preflight(
 }
 
 /** RFC 9110 §11.6.1: a 401 says how to do better; §10.2.3: when to come again. */
-export function refuseWith(reply: FastifyReply, { refusal: refused, retryAfter = 5 }: Denied): FastifyReply {
+export function refuseWith(
+  reply: FastifyReply,
+  { refusal: refused, retryAfter = 5 }: Denied,
+  errors?: readonly FieldError[],
+): FastifyReply {
   const { http } = codes[refused.code];
   if (http === 401) reply.header("www-authenticate", 'Bearer realm="postern"');
   if (http === 429 || http === 503) reply.header("retry-after", String(retryAfter));
-  return refusal(reply, refused);
+  return problem(reply, http, refused.sentence, refused.code, errors);
 }

@@ -5,15 +5,20 @@ import type { AuthenticatorChain } from "../auth/authenticator.ts";
 import type { OwnKeys } from "../auth/own-keys.ts";
 import type { PublicJwk } from "../auth/signing-key.ts";
 import type { Clock } from "../core/clock.ts";
+import type { Conferences } from "../core/conferences.ts";
 import type { Customers } from "../core/customers.ts";
+import type { Reports } from "../core/reports.ts";
 import { intervals } from "../core/signing-keys.ts";
 import type { Verdicts } from "../core/verdicts.ts";
-import type { ExchangeSettings, FailureCounts } from "../exchange/context.ts";
+import type { Context, ExchangeSettings, FailureCounts } from "../exchange/context.ts";
 import { Throttle } from "../exchange/throttle.ts";
+import { Allowance } from "../reports/allowance.ts";
+import { Intake } from "../reports/intake.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { exchangeRoutes } from "./exchange-routes.ts";
 import { answer, createHttp, json } from "./http.ts";
+import { reportRoutes } from "./report-routes.ts";
 import { type InTurn, type Serve, served } from "./unparsed.ts";
 
 /** What is shown beside the gateway's own routes. `postern serve` has none. */
@@ -36,7 +41,7 @@ export interface PublicOptions {
   readonly keys: () => OwnKeys;
   readonly config: () => ExchangeSettings;
   readonly failures: FailureCounts;
-  readonly metrics: Pick<Metrics, "verdict" | "proved">;
+  readonly metrics: Pick<Metrics, "verdict" | "proved" | "reported">;
   readonly verdicts: Verdicts;
   /** What the gateway signs in its own name, and the public keys for that. */
   readonly signing: { readonly published: KeySet };
@@ -48,12 +53,23 @@ export interface PublicOptions {
   /** Default: at once. */
   readonly inTurn?: InTurn;
   readonly pages?: Pages | undefined;
+  readonly reporting: Reporting;
+}
+
+/** What becomes of what pages tell of their conferences. */
+export interface Reporting {
+  /** Whose word is taken: of those who have a token of ours. */
+  readonly chain: AuthenticatorChain;
+  readonly conferences: Conferences;
+  readonly reports: Reports;
+  /** A conference is over because somebody who may says so. */
+  readonly end: (customer: string, conferenceID: string) => void;
 }
 
 const bodyLimit = 16_384;
 
 const notFound =
-  "here are a WebSocket (subprotocol sip), POST /v1/exchange, GET /rest/authentication/createToken, POST /authenticate, /.well-known/jwks.json and /healthz";
+  "here are a WebSocket (subprotocol sip), POST /v1/exchange, GET /rest/authentication/createToken, POST /authenticate, POST /v1/events, POST /v1/stats, /.well-known/jwks.json and /healthz";
 
 const jwkSetType = "application/jwk-set+json";
 
@@ -76,6 +92,8 @@ export async function publicHttp(options: PublicOptions): Promise<Serve> {
     proved: (milliseconds: number) => metrics.proved(milliseconds),
   };
   exchangeRoutes(app, { context, sinks: { log, metrics, verdicts }, customers, source, holder: randomUUID, onFault });
+  const intake = intakeOf(options, { ...context, throttle: new Throttle(clock) });
+  await reportRoutes(app, { intake, sinks: { log, metrics, verdicts }, customers, source, holder: randomUUID });
   options.pages?.routes(app);
   const serve = await served(app, log, options.inTurn);
   return (server) => {
@@ -87,3 +105,11 @@ export async function publicHttp(options: PublicOptions): Promise<Serve> {
 /** RFC 7517 §5; RFC 9111 §5.2.2: how long it may be kept. */
 const keySet = (reply: FastifyReply, keys: KeySet): FastifyReply =>
   answer(reply.header("cache-control", `public, max-age=${intervals.cached / 1000}`), 200, jwkSetType, keys);
+
+/** While calls may finish, what is told of them is taken. */
+function intakeOf({ clock, customers, reporting }: PublicOptions, context: Context): Intake {
+  const { chain, ...sinks } = reporting;
+  const admission = { ...context, chain, draining: () => false };
+  const reporters = { admission, customers, throttle: new Throttle(clock) };
+  return new Intake({ clock, reporters, allowance: new Allowance(clock), ...sinks });
+}

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type Code, codes } from "../core/errors.ts";
 import { managementSchemas } from "./management-schemas.ts";
+import { reportSchemas } from "./report-schemas.ts";
 
 /** What is asked and answered over HTTP, by the names that /openapi.json gives it; tests hold real answers against it. */
 
@@ -137,6 +138,7 @@ export const schemas = {
   AuthenticateRequest: authenticateRequest,
   AccessToken: accessToken,
   AuthenticateError: authenticateError,
+  ...reportSchemas,
 } as const satisfies Readonly<Record<string, z.ZodType>>;
 
 export type SchemaName = keyof typeof schemas;

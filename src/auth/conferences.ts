@@ -19,20 +19,21 @@ export class EndedConferences {
     this.#clock = clock;
   }
 
-  /** conference: its conferenceID, which is the Call-ID of its call. */
-  end(customer: string, conference: string): void {
+  /** conference: its conferenceID, which is the Call-ID of its call; at: milliseconds, where it is yet to come. */
+  end(customer: string, conference: string, at = this.#clock.now()): void {
     const ended = this.#ended.get(customer) ?? new Map<string, number>();
     this.#ended.delete(customer);
     this.#ended.set(customer, ended);
     ended.delete(conference);
-    ended.set(conference, this.#clock.now());
+    ended.set(conference, at);
     dropOldest(ended, mostEnded);
     dropOldest(this.#ended, mostCustomers);
   }
 
   hasEnded(customer: string, conference: string): boolean {
     const at = this.#ended.get(customer)?.get(conference);
-    return at !== undefined && this.#clock.now() - at <= longestToken;
+    const since = this.#clock.now() - (at ?? Number.POSITIVE_INFINITY);
+    return since >= 0 && since <= longestToken;
   }
 
   /** Whether the only conference that this credential opens has ended. */

@@ -12,6 +12,8 @@ export type ParsedJson =
 export interface JsonLimits {
   /** Objects and arrays inside each other. */
   readonly depth?: number;
+  /** Whole numbers beyond 2⁵³ are taken as the double that is nearest: where nobody needs them to the last digit. */
+  readonly large?: boolean;
 }
 
 const deepest = 8;
@@ -21,10 +23,13 @@ const deepest = 8;
  * `__proto__`, whole numbers beyond 2⁵³ and numbers beyond a double, lone surrogates, bytes that are no UTF-8, a byte
  * order mark. The length is the caller's to bound.
  */
-export function parseStrictJson(text: string | Uint8Array, { depth = deepest }: JsonLimits = {}): ParsedJson {
+export function parseStrictJson(
+  text: string | Uint8Array,
+  { depth = deepest, large = false }: JsonLimits = {},
+): ParsedJson {
   const decoded = typeof text === "string" ? text : decode(text);
   if (decoded === undefined) return { kind: "malformed", sentence: "the JSON is not UTF-8" };
-  const reader = new Reader(decoded, depth);
+  const reader = new Reader(decoded, depth, large);
   try {
     return { kind: "value", value: reader.document() };
   } catch (error) {
@@ -60,11 +65,13 @@ const literals: Readonly<Record<string, null | boolean>> = { true: true, false: 
 class Reader {
   readonly #text: string;
   readonly #deepest: number;
+  readonly #large: boolean;
   #at = 0;
 
-  constructor(text: string, deepest: number) {
+  constructor(text: string, deepest: number, large: boolean) {
     this.#text = text;
     this.#deepest = deepest;
+    this.#large = large;
   }
 
   document(): JsonValue {
@@ -133,7 +140,7 @@ class Reader {
     if (token === undefined) throw this.#fault("a value is missing or malformed");
     const value = Number(token);
     const isWhole = /^-?[0-9]+$/.test(token);
-    if (!Number.isFinite(value) || (isWhole && !Number.isSafeInteger(value))) {
+    if (!Number.isFinite(value) || (isWhole && !this.#large && !Number.isSafeInteger(value))) {
       throw this.#fault("a number is too large to be read by everybody alike");
     }
     return value;

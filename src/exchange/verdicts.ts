@@ -23,7 +23,8 @@ function accepted(identity: Identity, way: Way, caller: Caller, { log, metrics, 
   log.info({ address: caller.address, way, ...who, code: "accepted" }, "accepted");
 }
 
-function refused(denied: Denied, way: Way, caller: Caller, { log, metrics, verdicts }: VerdictSinks): void {
+/** What was asked for was not given. */
+export function refused(denied: Denied, way: Way, caller: Caller, { log, metrics, verdicts }: VerdictSinks): void {
   const { refusal, customer, claimed, user } = denied;
   const { code, sentence } = refusal;
   metrics.verdict(code, customer?.id);

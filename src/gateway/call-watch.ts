@@ -6,12 +6,15 @@ import type { Request } from "../sip/request.ts";
 import { arrived, type Growing, placed } from "./call-record.ts";
 import type { CallName } from "./calls.ts";
 import { longestCall, type Outward } from "./chain.ts";
+import type { CallConferences } from "./conferences.ts";
 import { linger, patience } from "./dialog-table.ts";
 
 export interface CallWatchParts {
   readonly clock: Clock;
   readonly calls: CallSink;
   readonly gatewayId: string;
+  /** Told who is in which call. */
+  readonly parties: Pick<CallConferences, "begun" | "ended">;
 }
 
 type End = Pick<Growing, "endedBy" | "reason" | "status">;
@@ -56,7 +59,7 @@ export class CallWatch {
     const { message, method, fromTag, toTag } = request;
     if (method === "INVITE" && toTag === undefined) {
       const record = placed(request, identity, outward, this.#seen);
-      this.#begin(outKey(message.callId, fromTag), record, message.via.branch);
+      this.#begin(outKey(message.callId, fromTag), record, message.via.branch, identity);
     } else if (method === "CANCEL") this.#ask(outKey(message.callId, fromTag), "client");
     else if (method === "BYE") this.#askInside(message.callId, fromTag, toTag ?? "");
   }
@@ -74,7 +77,8 @@ export class CallWatch {
     const { callId, method } = request;
     const [remote, local] = tagsOf(request);
     if (method === "INVITE" && local === "") {
-      this.#begin(inKey(callId, remote), arrived(request, identity, this.#seen), request.via.branch);
+      const record = arrived(request, identity, this.#seen);
+      this.#begin(inKey(callId, remote), record, request.via.branch, identity);
     } else if (method === "CANCEL") this.#ask(inKey(callId, remote), "far");
   }
 
@@ -115,7 +119,7 @@ export class CallWatch {
     for (const [key, call] of this.#calls) {
       const { callId, direction } = call.record;
       if (call.record.id !== id) continue;
-      return { key, call, name: { callId, tag: key.slice(key.lastIndexOf(" ") + 1), outgoing: direction !== "in" } };
+      return { key, call, name: { callId, tag: callerOf(key), outgoing: direction !== "in" } };
     }
     return undefined;
   }
@@ -141,7 +145,7 @@ export class CallWatch {
     return { gateway: this.#parts.gatewayId, at: this.#now };
   }
 
-  #begin(key: string, record: Growing, branch: string): void {
+  #begin(key: string, record: Growing, branch: string, { narrowing }: Identity): void {
     const before = this.#calls.get(key);
     // It forks to several Contacts of this leg; or its caller says so, and what stands goes on.
     if (before && record.direction === "in") {
@@ -160,6 +164,7 @@ export class CallWatch {
       timer: undefined,
     };
     this.#calls.set(key, call);
+    this.#parts.parties.begun(record, callerOf(key), narrowing.conference === record.callId);
     this.#within(patience, key, call);
     this.#parts.calls.note(record);
   }
@@ -258,6 +263,7 @@ export class CallWatch {
     this.#calls.delete(key);
     Object.assign(record, end, { end: at });
     if (record.answer !== undefined) record.seconds = Math.max(0, at - record.answer) / 1000;
+    this.#parts.parties.ended(record);
     this.#parts.calls.note(record);
   }
 }
@@ -270,6 +276,8 @@ interface Inside {
 
 const outKey = (callId: string, tag: string): string => `out ${callId} ${tag}`;
 const inKey = (callId: string, tag: string): string => `in ${callId} ${tag}`;
+/** The caller's tag. */
+const callerOf = (key: string): string => key.slice(key.lastIndexOf(" ") + 1);
 
 /** From tag and To tag. */
 const tagsOf = ({ from, to }: Message): [string, string] => [from.params.get("tag") ?? "", to.params.get("tag") ?? ""];

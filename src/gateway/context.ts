@@ -15,6 +15,7 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import type { Trace } from "../telemetry/trace.ts";
 import type { Admission } from "./admission.ts";
 import type { Chain } from "./chain.ts";
+import type { CallConferences } from "./conferences.ts";
 import type { Legs } from "./legs.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Strangers } from "./strangers.ts";
@@ -56,4 +57,6 @@ export interface Context {
   readonly sessions: Sessions;
   /** Told of every call, and of every INVITE that is refused after the proof. */
   readonly calls: CallSink;
+  /** Who is in which call. */
+  readonly parties: CallConferences;
 }

@@ -13,6 +13,7 @@ import { Bindings } from "./bindings.ts";
 import { CallWatch } from "./call-watch.ts";
 import type { CallName, Hangup } from "./calls.ts";
 import type { Chain } from "./chain.ts";
+import type { CallConferences } from "./conferences.ts";
 import { deliver, type Receiver } from "./deliver.ts";
 import { Dialogs } from "./dialogs.ts";
 import { ackAndBye, farewell, farewellToLate, hangup, newVia, type Registration, unregister } from "./farewell.ts";
@@ -53,6 +54,8 @@ export interface LegParts {
   readonly gatewayId: string;
   /** Told of every call. */
   readonly calls: CallSink;
+  /** Told who is in which. */
+  readonly parties: CallConferences;
 }
 
 /** Addresses that are tried where another gateway has them. */

@@ -68,6 +68,7 @@ export class Metrics {
   readonly #lag = new LagWatch();
   readonly #authDuration: Histogram;
   readonly #quality: QualityMetrics;
+  readonly #reports: Counter;
 
   constructor({ readings, version }: MetricsOptions) {
     this.#told();
@@ -75,6 +76,12 @@ export class Metrics {
       name: "postern_auth_duration_seconds",
       help: "Time to prove a credential, refused ones too; a request without one is not counted.",
       buckets: authBuckets,
+      registers: [this.registry],
+    });
+    this.#reports = new Counter({
+      name: "postern_reports_total",
+      help: "Conference events and statistics that were taken, and requests with such that were refused, by code.",
+      labelNames: ["kind", "code"],
       registers: [this.registry],
     });
     this.#state(readings);
@@ -102,6 +109,11 @@ export class Metrics {
   /** A report says how audio is heard. */
   heard(customer: string, measured: MeasuredAudio): void {
     this.#quality.observe(customer, measured);
+  }
+
+  /** Conference events or statistics: so many were taken, or a request with them was refused. */
+  reported(kind: "event" | "stats", code: Code | "accepted", count: number): void {
+    this.#reports.inc({ kind, code }, count);
   }
 
   close(): void {

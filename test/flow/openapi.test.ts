@@ -50,6 +50,8 @@ let bare: ManagedGateway;
 let throttled: ManagedGateway;
 let page: RawClient;
 let document: Document;
+/** Of alice. */
+let access: string;
 
 beforeAll(async () => {
   upstream = new WebSocketServer({ port: 0, host: "127.0.0.1" });
@@ -64,6 +66,10 @@ beforeAll(async () => {
   await page.register("alice@acme.example", credential("alice@acme.example", { secret: "a-wrong-secret-at-all" }), {
     callId,
   });
+  const { headers = {}, body = "" } = code(jwt());
+  const url = gateway.gatewayUrl.replace("ws:", "http:");
+  const answer = await fetch(`${url}/authenticate`, { method: "POST", headers, body });
+  access = ((await answer.json()) as { access_token: string }).access_token;
   document = (await (await fetch(`${gateway.adminUrl}/openapi.json`)).json()) as Document;
 });
 afterAll(async () => {
@@ -116,6 +122,12 @@ const voxbone = (changes: Record<string, string> = {}, secret = customerSecret):
 const evil: Ask = { headers: { origin: "https://evil.example" } };
 const me = (changes: object = {}): string => freshToken("46000000", acmeApiSecret, changes);
 const wrong = "another-secret-altogether";
+
+/** What pages tell. */
+const told = {
+  events: { conferenceID: "c-1", event: "userJoined", userID: "alice", ago: 5, detail: { microphone: "headset" } },
+  stats: { conferenceID: "c-1", userID: "alice", stats: [{ type: "inbound-rtp", id: "I", jitter: 0.01 }] },
+};
 
 /** What every route refuses. */
 const everywhere: readonly Case[] = documentedRoutes.flatMap(({ method, path }): Case[] => {
@@ -287,6 +299,29 @@ const cases: readonly Case[] = [
   ["POST /authenticate", 400, "without a form", () => json({})],
   ["POST /authenticate", 401, "for no token", () => code("x")],
   ["POST /authenticate", 422, "for another user", () => code(jwt(), "bob@acme")],
+  ...(["events", "stats"] as const).flatMap((name): Case[] => {
+    const route = `POST /v1/${name}`;
+    const body = told[name];
+    const sent = (value: object, ask: Ask = bearer(access)): Ask => ({
+      ...{ ...json(value), headers: { ...json(value).headers, ...ask.headers } },
+    });
+    return [
+      [route, 202, "for one", () => sent(body)],
+      [
+        route,
+        202,
+        "as text",
+        () => ({ ...json({ ...body, data_token: access }), headers: { "content-type": "text/plain" } }),
+      ],
+      [route, 202, "for several", () => sent({ [name === "events" ? name : "reports"]: [body] })],
+      [route, 400, "for nothing that is known", () => sent({ more: 1 })],
+      [route, 401, "by nobody", () => sent(body, {})],
+      [route, 403, "for another user", () => sent({ ...body, userID: "bob" })],
+      [route, 413, "with 70 KB", () => sent({ more: "x".repeat(70_000) })],
+      [route, 415, "as XML", () => ({ headers: { "content-type": "text/xml" }, body: "<x/>" })],
+      [route, 429, "after too many failures", () => again(sent(body, bearer("a.b.c")))],
+    ];
+  }),
   ["POST /v1/exchange", 429, "after too many failures", () => again(json(ours(wrong)))],
   ["POST /authenticate", 503, "after too many failures", () => again(code(jwt(wrong)))],
   ["GET /rest/authentication/createToken", 429, "after too many failures", () => again(voxbone({}, wrong))],
@@ -306,7 +341,7 @@ function urlOf(route: string, ask: Ask): string {
 }
 
 const sentAs = (type: string, body: string): unknown => {
-  if (type === "application/json") return JSON.parse(body) as unknown;
+  if (type === "application/json" || type === "text/plain") return JSON.parse(body) as unknown;
   return type === "text/csv" ? body : Object.fromEntries(new URLSearchParams(body));
 };
 
@@ -402,7 +437,7 @@ describe("a real answer is as the document says", () => {
     );
     const unseen = documented.filter((one) => !seen.has(one) && !/ 500 /.test(one));
     const rare =
-      /^GET \/v1\/inbound 503|^[A-Z]+ \/v1\/(customers|sessions|live-calls)\S* 503|^POST \/v1\/customers(\/import)? 409|^POST \/v1\/exchange 503|createToken 503/;
+      /^GET \/v1\/inbound 503|^[A-Z]+ \/v1\/(customers|sessions|live-calls)\S* 503|^POST \/v1\/customers(\/import)? 409|^POST \/v1\/(exchange|events|stats) 503|createToken 503/;
     expect(unseen.filter((one) => !rare.test(one))).toEqual([]);
   });
 });

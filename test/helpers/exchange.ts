@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Writable } from "node:stream";
-import { type Pages, publicHttp } from "../../src/api/public.ts";
+import { type Pages, type PublicOptions, publicHttp } from "../../src/api/public.ts";
 import { type Authenticator, AuthenticatorChain, notMine, type Proof } from "../../src/auth/authenticator.ts";
 import { mint } from "../../src/auth/ephemeral.ts";
 import { OwnKeys } from "../../src/auth/own-keys.ts";
@@ -50,6 +50,7 @@ export interface ExchangeParts {
   readonly settings?: Partial<ExchangeSettings>;
   readonly tokens?: Tokens;
   readonly clock?: StandingClock;
+  readonly reporting?: Partial<PublicOptions["reporting"]>;
   readonly draining?: () => boolean;
   readonly overloaded?: () => boolean;
 }
@@ -115,8 +116,16 @@ export async function startPublic(parts: ExchangeParts = {}): Promise<PublicServ
     metrics: {
       verdict: (code: string, of?: string) => void verdicts.push([code, of]),
       proved: () => undefined,
+      reported: () => undefined,
     },
     verdicts: nobodyCounts,
+    reporting: {
+      chain: context.chain,
+      conferences: { ownersOf: () => undefined },
+      reports: { event: () => "taken", stats: () => "taken" },
+      end: () => undefined,
+      ...parts.reporting,
+    },
     source: ({ socket }) => ({ address: socket.remoteAddress ?? "" }),
     pages: parts.pages,
   });

@@ -20,7 +20,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   quality: ["core"],
   records: ["core", "callout", "quality", "store/calls.ts", "store/quality.ts", "telemetry"],
   exchange: ["core", "auth", "policy", "callout", "telemetry", "store/port.ts", "state/port.ts"],
+  reports: ["core", "auth", "exchange"],
   api: [
+    "reports",
     "core",
     "manage",
     "exchange",
@@ -48,7 +50,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "managing.ts": ["api", "core", "gateway", "keeping.ts", "live.ts", "manage", "proving.ts", "store", "telemetry"],
   "signing.ts": ["core", "auth", "store/port.ts", "telemetry"],
   "relaying.ts": ["core", "auth", "gateway", "keeping.ts", "live.ts", "policy", "proving.ts", "records", "telemetry"],
-  "serving.ts": ["api", "core", "gateway", "keeping.ts", "live.ts", "proving.ts", "signing.ts", "telemetry"],
+  "serving.ts": ["api", "core", "gateway", "keeping.ts", "live.ts", "proving.ts", "records", "signing.ts", "telemetry"],
   "watching.ts": ["gateway", "live.ts", "records", "telemetry"],
   "proving.ts": [
     "core",

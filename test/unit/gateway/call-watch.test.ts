@@ -4,6 +4,7 @@ import { refuse } from "../../../src/core/errors.ts";
 import { refusedCall } from "../../../src/gateway/call-record.ts";
 import { CallWatch } from "../../../src/gateway/call-watch.ts";
 import { nowhere, type Outward } from "../../../src/gateway/chain.ts";
+import { CallConferences } from "../../../src/gateway/conferences.ts";
 import { customer, identity, limits } from "../../helpers/customers.ts";
 import { readOf, scanned, sip } from "../../helpers/sip-text.ts";
 
@@ -14,13 +15,16 @@ const toTrunk: Outward = { trunk: "sip:pbx.acme.example", trunk2: "sip:pbx2.acme
 let now = began;
 let told: CallRecord[];
 let watch: CallWatch;
+let parties: CallConferences;
 beforeEach(() => {
   vi.useFakeTimers();
   now = began;
   told = [];
+  parties = new CallConferences();
   watch = new CallWatch({
     clock: { now: () => now },
     gatewayId: "g1",
+    parties,
     calls: { note: (record) => told.push({ ...record }) },
   });
 });

@@ -1,0 +1,182 @@
+import { LRUCache } from "lru-cache";
+import type { Clock } from "../core/clock.ts";
+import { addressKey } from "../core/counted.ts";
+import { type Refusal, refuse } from "../core/errors.ts";
+import { Bucket, type Rate } from "./bucket.ts";
+import type { Reporter } from "./permit.ts";
+
+export type Kind = "event" | "stats";
+
+/** seconds: when to come again. */
+export type Allowed =
+  | { readonly kind: "allowed" }
+  | { readonly kind: "refused"; readonly refusal: Refusal; readonly retryAfter: number };
+
+/** Of one conference or bridge, within a minute and in all; twice as many events may come at once. */
+const [eventsPerMinute, statsPerMinute] = [60, 60];
+const [eventsOfCall, statsOfCall] = [200, 10_000];
+const ofCall: Readonly<Record<Kind, Rate & { readonly inAll: number }>> = {
+  event: { burst: 2 * eventsPerMinute, perMinute: eventsPerMinute, inAll: eventsOfCall },
+  stats: { burst: statsPerMinute, perMinute: statsPerMinute, inAll: statsOfCall },
+};
+/** Within a minute for each call that the customer may have at once; at least so many at once that a batch passes. */
+const [eventsOfCustomer, statsOfCustomer] = [20, 24];
+const ofCustomer = {
+  event: { each: eventsOfCustomer, least: 200 },
+  stats: { each: statsOfCustomer, least: 120 },
+} as const;
+/** Calls of a customer whose calls have no limit. */
+const manyCalls = 1_000;
+/** What nobody has proved is a tenth of that, beside it. */
+const unprovedPart = 0.1;
+/** Milliseconds without a word after which a call and a customer are forgotten. */
+const idle = 600_000;
+/** Calls of one customer that are remembered, of all together, and addresses of one customer. */
+const [mostOfOne, mostOfAll, mostAddresses] = [5_000, 100_000, 1_000];
+
+type Buckets = Readonly<Record<Kind, Bucket>>;
+type Rates = Readonly<Record<Kind, Rate>>;
+
+interface Call {
+  readonly buckets: Buckets;
+  readonly taken: Record<Kind, number>;
+  at: number;
+}
+
+/** What one customer's reporters have in common. */
+interface Share {
+  readonly buckets: Buckets;
+  readonly addresses: LRUCache<string, Buckets>;
+  /** Who was told of last is last. */
+  readonly calls: Map<string, Call>;
+  at: number;
+}
+
+const allowed: Allowed = { kind: "allowed" };
+const refused = (refusal: Refusal, retryAfter: number): Allowed => ({ kind: "refused", refusal, retryAfter });
+const tooFast = refuse("rate-limited", "too many reports: send fewer, in batches, and these again later");
+const enoughOfCall = refuse("limit-reached", "there are as many reports of this conference as are taken: send no more");
+const tooManyCalls = refuse("limit-reached", "there are too many conferences that are told of: tell of these later");
+
+/**
+ * How much may be told: of a call, by an address and by all of a customer together, which goes by how many calls it may
+ * have. A batch is allowed whole or not at all, and who is refused has used up nothing.
+ */
+export class Allowance {
+  readonly #clock: Clock;
+  readonly #most: number;
+  /** By customer, proved and unproved apart; who told last is last. */
+  readonly #shares = new Map<string, Share>();
+  #calls = 0;
+
+  constructor(clock: Clock, most = mostOfAll) {
+    this.#clock = clock;
+    this.#most = most;
+  }
+
+  /** Calls that are remembered. */
+  get size(): number {
+    return this.#calls;
+  }
+
+  /** names: of the conference or bridge, one for each report. */
+  take(reporter: Reporter, kind: Kind, names: readonly string[]): Allowed {
+    const now = this.#clock.now();
+    this.#forget(now);
+    const rates = ratesOf(reporter);
+    const [share, counts] = [this.#share(reporter, rates, now), countsOf(names)];
+    this.#forgetCalls(share, now);
+    const fresh = [...counts.keys()].filter((name) => !share.calls.has(name)).length;
+    if (fresh > 0 && (share.calls.size + fresh > mostCalls(reporter) || this.#calls + fresh > this.#most))
+      return refused(tooManyCalls, 60);
+    const calls = [...counts].map(([name, count]) => ({ name, count, call: share.calls.get(name) ?? newCall(now) }));
+    if (calls.some(({ call, count }) => call.taken[kind] + count > ofCall[kind].inAll))
+      return refused(enoughOfCall, idle / 1000);
+    const from = this.#from(share, reporter, rates, now);
+    const spends = [
+      { bucket: share.buckets[kind], count: names.length, rate: rates.all[kind] },
+      { bucket: from[kind], count: names.length, rate: rates.address[kind] },
+      ...calls.map(({ call, count }) => ({ bucket: call.buckets[kind], count, rate: ofCall[kind] })),
+    ];
+    const wait = Math.max(...spends.map(({ bucket, count, rate }) => bucket.wait(count, rate, now)));
+    if (wait > 0) return refused(tooFast, Math.min(60, Math.ceil(wait / 1000)));
+    for (const { bucket, count, rate } of spends) bucket.take(count, rate, now);
+    for (const { name, count, call } of calls) this.#keep(share, name, call, kind, count, now);
+    return allowed;
+  }
+
+  #keep({ calls }: Share, name: string, call: Call, kind: Kind, count: number, now: number): void {
+    if (!calls.delete(name)) this.#calls++;
+    call.taken[kind] += count;
+    call.at = now;
+    calls.set(name, call);
+  }
+
+  #share({ customer, proved }: Reporter, { all }: { readonly all: Rates }, now: number): Share {
+    const key = `${proved ? "proved" : "unproved"} ${customer.id}`;
+    const fresh = (): Share => ({
+      ...{ buckets: bucketsOf(all, now), addresses: new LRUCache({ max: mostAddresses }), calls: new Map(), at: now },
+    });
+    const share = this.#shares.get(key) ?? fresh();
+    this.#shares.delete(key);
+    this.#shares.set(key, share);
+    share.at = now;
+    return share;
+  }
+
+  #from({ addresses }: Share, { address }: Reporter, rates: { readonly address: Rates }, now: number): Buckets {
+    const key = addressKey(address);
+    const known = addresses.get(key) ?? bucketsOf(rates.address, now);
+    addresses.set(key, known);
+    return known;
+  }
+
+  #forget(now: number): void {
+    for (const [key, share] of this.#shares) {
+      if (share.at > now - idle) return;
+      this.#calls -= share.calls.size;
+      this.#shares.delete(key);
+    }
+  }
+
+  #forgetCalls({ calls }: Share, now: number): void {
+    for (const [name, { at }] of calls) {
+      if (at > now - idle) return;
+      calls.delete(name);
+      this.#calls--;
+    }
+  }
+}
+
+function countsOf(names: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return counts;
+}
+
+const newCall = (now: number): Call => ({ buckets: bucketsOf(ofCall, now), taken: { event: 0, stats: 0 }, at: now });
+
+const bucketsOf = (rates: Rates, now: number): Buckets => ({
+  event: new Bucket(rates.event, now),
+  stats: new Bucket(rates.stats, now),
+});
+
+const callsOf = ({ customer }: Reporter): number => customer.limits.calls || manyCalls;
+
+const mostCalls = (reporter: Reporter): number =>
+  Math.ceil(Math.min(mostOfOne, Math.max(100, 30 * callsOf(reporter))) * partOf(reporter));
+
+const partOf = ({ proved }: Reporter): number => (proved ? 1 : unprovedPart);
+
+/** No address takes more than half of what its customer may have. */
+function ratesOf(reporter: Reporter): { readonly all: Rates; readonly address: Rates } {
+  const rate = (kind: Kind, part: number): Rate => {
+    const { each, least } = ofCustomer[kind];
+    const perMinute = each * callsOf(reporter) * partOf(reporter) * part;
+    return { burst: Math.max(least * part, perMinute), perMinute };
+  };
+  return {
+    all: { event: rate("event", 1), stats: rate("stats", 1) },
+    address: { event: rate("event", 0.5), stats: rate("stats", 0.5) },
+  };
+}

@@ -1,0 +1,90 @@
+import { describe, expect, it } from "vitest";
+import type { CallRecord } from "../../../src/core/calls.ts";
+import { CallConferences } from "../../../src/gateway/conferences.ts";
+
+const record = (id: string, changes: Partial<CallRecord> = {}): CallRecord => ({
+  ...{ id, gateway: "g", callId: "c-1", customer: "acme", user: "alice", domain: "acme.example", start: 1 },
+  ...{ direction: "to-user", ...changes },
+});
+const bob = { user: "bob", direction: "in" } as const;
+const eve = { user: "eve", domain: "globex.example", customer: "globex" } as const;
+
+/** One call of alice to bob, in the order in which the gateway hears of its two sides. */
+function call(ended?: (customer: string, conferenceID: string) => void, narrowed = false) {
+  const conferences = new CallConferences(ended);
+  conferences.begun(record("1"), "t", narrowed);
+  conferences.begun(record("2", bob), "t", false);
+  return conferences;
+}
+const usersIn = (conferences: CallConferences, customer = "acme", of = "c-1") =>
+  conferences.ownersOf(customer, of)?.map(({ user, stands }) => `${user} ${stands}`);
+
+describe("who is in a call", () => {
+  it("is known by its Call-ID while it stands and afterwards; another's is nobody's of one's own", () => {
+    const conferences = call();
+    expect(conferences.ownersOf("acme", "c-1")).toMatchObject([
+      { user: "alice", domain: "acme.example", call: "1", stands: true },
+      { user: "bob", domain: "acme.example", call: "2", stands: true },
+    ]);
+    conferences.ended(record("2", bob));
+    expect(usersIn(conferences)).toEqual(["alice true", "bob false"]);
+    conferences.ended(record("1"));
+    expect(usersIn(conferences)).toEqual(["alice false", "bob false"]);
+    expect(usersIn(conferences, "globex")).toEqual([]);
+    expect(usersIn(conferences, "acme", "c-2")).toBeUndefined();
+  });
+
+  it("is not who takes its Call-ID for a call of their own; who is in it may call again", () => {
+    const conferences = call();
+    conferences.begun(record("3", eve), "other", false);
+    conferences.begun(record("4", { user: "mallory" }), "other", false);
+    conferences.ended(record("4"));
+    expect([usersIn(conferences), usersIn(conferences, "globex")]).toEqual([["alice true", "bob true"], []]);
+    for (const one of [record("1"), record("2", bob)]) conferences.ended(one);
+    conferences.begun(record("5", { user: "mallory" }), "other", false);
+    expect(usersIn(conferences)).toEqual(["alice false", "bob false"]);
+    conferences.begun(record("6"), "next", false);
+    expect(usersIn(conferences)).toEqual(["alice false", "bob false", "alice true"]);
+  });
+
+  it("is remembered of the latest twenty thousand, beside all that stand", () => {
+    const conferences = call();
+    for (let at = 0; at < 20_001; at++) {
+      const one = record(`r${at}`, { callId: `o${at}` });
+      conferences.begun(one, "t", false);
+      conferences.ended(one);
+    }
+    expect(usersIn(conferences, "acme", "o0")).toBeUndefined();
+    expect(usersIn(conferences, "acme", "o1")).toEqual(["alice false"]);
+    expect(usersIn(conferences)).toHaveLength(2);
+  });
+
+  it("are sixty-four of a call at most", () => {
+    const conferences = call();
+    for (let at = 0; at < 100; at++) conferences.begun(record(`f${at}`, { user: `u${at}` }), "t", false);
+    expect(usersIn(conferences)).toHaveLength(64);
+  });
+});
+
+describe("the end of a call", () => {
+  it("is told where a credential was good for it alone, once nobody is in it and if it was answered", () => {
+    const told: string[][] = [];
+    const conferences = call((...one) => told.push(one), true);
+    conferences.ended(record("1", { answer: 2 }));
+    expect(told).toEqual([]);
+    conferences.ended(record("2", { ...bob, answer: 2 }));
+    expect(told).toEqual([["acme", "c-1"]]);
+  });
+
+  it("is no word about others", () => {
+    const told: string[][] = [];
+    for (const [narrowed, answer] of [
+      [false, 2],
+      [true, undefined],
+    ] as const) {
+      const conferences = call((...one) => told.push(one), narrowed);
+      for (const one of [record("1"), record("2", bob)]) conferences.ended({ ...one, ...(answer && { answer }) });
+    }
+    expect(told).toEqual([]);
+  });
+});

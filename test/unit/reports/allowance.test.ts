@@ -1,0 +1,136 @@
+import { describe, expect, it } from "vitest";
+import { Allowance, type Allowed, type Kind } from "../../../src/reports/allowance.ts";
+import type { Reporter } from "../../../src/reports/permit.ts";
+import { customer, limits } from "../../helpers/customers.ts";
+import { StandingClock } from "../../helpers/exchange.ts";
+
+const proved = { user: "alice", domain: "acme.example", narrowing: {} };
+const by = (changes: Partial<Reporter> = {}, calls = 100): Reporter => ({
+  ...{ customer: customer({ limits: limits({ calls }) }), address: "192.0.2.1", proved },
+  ...changes,
+});
+const unproved = (changes: Partial<Reporter> = {}, calls?: number): Reporter => {
+  const { proved: _none, ...rest } = by(changes, calls);
+  return rest;
+};
+const codeOf = (allowed: Allowed): string => (allowed.kind === "allowed" ? "allowed" : allowed.refusal.code);
+const start = () => {
+  const clock = new StandingClock();
+  return { clock, allowance: new Allowance(clock) };
+};
+const times = (count: number, name: string): string[] => Array.from({ length: count }, () => name);
+const address = (at: number): string => `10.${(at >> 16) & 255}.${(at >> 8) & 255}.${at & 255}`;
+
+describe("what may be told of a call", () => {
+  it.each([
+    ["event", 120, 60, 200],
+    ["stats", 60, 60, 10_000],
+  ] as const)("is so many of %s at once, in a minute and in all", (kind, burst, perMinute, inAll) => {
+    const { clock, allowance } = start();
+    for (let at = 0; at < burst; at++) expect(codeOf(allowance.take(by(), kind, ["c"]))).toBe("allowed");
+    const refused = allowance.take(by(), kind, ["c"]);
+    expect(refused).toMatchObject({ refusal: { code: "rate-limited" }, retryAfter: 1 });
+    expect(codeOf(allowance.take(by(), kind, ["another"]))).toBe("allowed");
+    let taken: number = burst;
+    for (; taken < inAll; taken++) {
+      clock.ms += 60_000 / perMinute;
+      expect(codeOf(allowance.take(by(), kind, ["c"])), String(taken)).toBe("allowed");
+    }
+    clock.ms += 60_000;
+    expect(allowance.take(by(), kind, ["c"])).toMatchObject({ refusal: { code: "limit-reached" }, retryAfter: 600 });
+  });
+
+  it("is forgotten when nothing was told for ten minutes", () => {
+    const { clock, allowance } = start();
+    expect(codeOf(allowance.take(by(), "event", times(100, "c")))).toBe("allowed");
+    expect(allowance.size).toBe(1);
+    clock.ms += 600_000;
+    expect(codeOf(allowance.take(by(), "event", ["d"]))).toBe("allowed");
+    expect(allowance.size).toBe(1);
+  });
+
+  it("is a batch whole or not at all", () => {
+    const { allowance } = start();
+    expect(codeOf(allowance.take(by(), "event", times(100, "c")))).toBe("allowed");
+    expect(codeOf(allowance.take(by(), "event", [...times(21, "c"), "d"]))).toBe("rate-limited");
+    expect(codeOf(allowance.take(by(), "event", times(20, "c")))).toBe("allowed");
+    expect(allowance.size).toBe(1);
+  });
+});
+
+describe("what all of a customer may tell", () => {
+  /** Until the first refusal, each of another conference. */
+  function until(allowance: Allowance, reporter: (at: number) => Reporter, kind: Kind): number {
+    for (let at = 0; at < 100_000; at++) {
+      if (allowance.take(reporter(at), kind, [`c${at % 50}`]).kind === "refused") return at;
+    }
+    throw new Error("never refused");
+  }
+
+  it("goes by its calls, and half of that by one address", () => {
+    const from = (at: number): Reporter => by({ address: address(at) });
+    expect([until(start().allowance, from, "event"), until(start().allowance, from, "stats")]).toEqual([2000, 2400]);
+    expect(until(start().allowance, () => by(), "event")).toBe(1000);
+    const unlimited = (at: number): Reporter => by({ address: address(at) }, 0);
+    const { allowance } = start();
+    expect(
+      Array.from({ length: 5_000 }, (_, at) => codeOf(allowance.take(unlimited(at), "event", [`c${at}`]))),
+    ).not.toContain("rate-limited");
+  });
+
+  it("is one address's where IPv6 gives it many", () => {
+    expect(until(start().allowance, (at) => by({ address: `2001:db8::${at.toString(16)}` }), "event")).toBe(1000);
+  });
+
+  it("is a tenth of that without a token, apart from what has one", () => {
+    const { allowance } = start();
+    const few = until(allowance, (at) => unproved({ address: address(at) }), "event");
+    expect(few).toBe(200);
+    expect(codeOf(allowance.take(by(), "event", ["c1"]))).toBe("allowed");
+  });
+
+  it("is no other customer's", () => {
+    const { allowance } = start();
+    until(allowance, (at) => by({ address: address(at) }), "event");
+    const globex = by({ customer: customer({ id: "globex" }) });
+    expect(codeOf(allowance.take(globex, "event", ["c1"]))).toBe("allowed");
+  });
+});
+
+describe("a million events", () => {
+  it("are refused but for a few, and take no memory", () => {
+    const { clock, allowance } = start();
+    const few = by({ customer: customer({ limits: limits({ calls: 10 }) }) });
+    const counts: Record<string, number> = {};
+    for (let at = 0; at < 1_000_000; at++) {
+      clock.ms += 0.1;
+      const code = codeOf(allowance.take({ ...few, address: address(at) }, "event", [`invented-${at}`]));
+      counts[code] = (counts[code] ?? 0) + 1;
+    }
+    // 200 of each minute, and as many at once.
+    expect(counts.allowed).toBeLessThan(700);
+    expect(allowance.size).toBeLessThanOrEqual(300);
+  });
+
+  it("are of so many conferences of all together", () => {
+    const allowance = new Allowance(new StandingClock(), 3);
+    const two = by({ customer: customer({ id: "globex" }) });
+    const codes = [by(), two, by(), two, by()].map((one, at) => codeOf(allowance.take(one, "stats", [`c${at}`])));
+    expect(codes).toEqual(["allowed", "allowed", "allowed", "limit-reached", "limit-reached"]);
+    expect(codeOf(allowance.take(two, "stats", ["c1"]))).toBe("allowed");
+  });
+
+  it("are of so many conferences of one customer", () => {
+    const { clock, allowance } = start();
+    const most = by({}, 0);
+    for (let at = 0; at < 12_000; at++) {
+      clock.ms += 10;
+      allowance.take({ ...most, address: address(at) }, "stats", [`c${at}`]);
+    }
+    expect(allowance.size).toBe(5_000);
+    expect(allowance.take({ ...most, address: "192.0.2.77" }, "stats", ["one more"])).toMatchObject({
+      refusal: { code: "limit-reached" },
+      retryAfter: 60,
+    });
+  });
+});

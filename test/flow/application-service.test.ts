@@ -58,7 +58,7 @@ describe("the example application service", () => {
     const { payload } = await jwtVerify(token, createPublicKey(service.key.pem), { algorithms: ["ES256"] });
     expect(decodeProtectedHeader(token)).toEqual({ alg: "ES256", typ: "JWT", kid: keyId });
     expect(payload).toEqual({
-      ...{ userID: "alice", aud: issuer, nonce: `j${count}`, exp: expect.closeTo(now() + 3600, -1) },
+      ...{ userID: "alice", aud: issuer, nonce: `j${count}`, exp: expect.closeTo(now() + 3000, -1) },
       permissions: ["CreateConference", "SubmitConferenceEvent", "SubmitConferenceStats"],
     });
   });

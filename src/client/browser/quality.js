@@ -171,7 +171,6 @@ export function quality({ gateway, userID, dataToken, every = 10, onProblem = ()
       const ended = () => leave(session);
       session.on?.("accepted", join);
       session.on?.("ended", ended);
-      session.on?.("failed", ended);
       session.on?.("muted", ({ audio }) => event(session, audio ? "audioMuted" : "videoMuted"));
       session.on?.("unmuted", ({ audio }) => event(session, audio ? "audioUnmuted" : "videoUnmuted"));
       session.stateChange?.addListener((state) => {

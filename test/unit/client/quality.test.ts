@@ -11,6 +11,7 @@ interface Asked {
   readonly path: string;
   readonly token: string | undefined;
   readonly body: Body;
+  readonly init: RequestInit;
 }
 
 interface Body {
@@ -39,9 +40,9 @@ beforeEach(() => {
   [asked, beacons, page, problems, processes] = [[], [], {}, [], 0];
   answer = taken;
   process = async () => ({ data_token: `token-${processes}`, expires_in: 3600 });
-  vi.stubGlobal("fetch", async (url: string, { headers, body }: RequestInit) => {
-    const { Authorization } = headers as Record<string, string>;
-    const one = { path: url.replace(gateway, ""), token: Authorization, body: JSON.parse(String(body)) };
+  vi.stubGlobal("fetch", async (url: string, init: RequestInit) => {
+    const { Authorization } = init.headers as Record<string, string>;
+    const one = { path: url.replace(gateway, ""), token: Authorization, body: JSON.parse(String(init.body)), init };
     asked.push(one);
     return answer(one);
   });
@@ -146,6 +147,18 @@ describe("quality.js", () => {
     await inCall();
     expect(processes).toBe(1);
     expect(asked.every(({ token }) => token === "Bearer token-1")).toBe(true);
+  });
+
+  it("sends no cookies, and requests that outlive the page", async () => {
+    await inCall();
+    expect(asked[0]?.init).toMatchObject({ credentials: "omit", keepalive: true, method: "POST" });
+  });
+
+  it("tells of a call that was answered before it was watched", async () => {
+    const call = Object.assign(new Jssip(), { isEstablished: () => true });
+    begin().watch(call.session);
+    await seconds(2);
+    expect(told()).toEqual(["conferenceStarted", "userJoined"]);
   });
 
   it("tells nothing before the call is answered, and nothing of one that never is", async () => {
@@ -263,6 +276,53 @@ describe("when the gateway is out of reach", () => {
     expect(problems).toEqual([]);
   });
 
+  it("sends what has waited in requests of ten at most, one after the other", async () => {
+    answer = () => Promise.reject(new TypeError("Failed to fetch"));
+    const { made, call } = await inCall();
+    for (let count = 0; count < 50; count++) made.event(call.session, "feedback", { count });
+    let open = 0;
+    answer = async () => {
+      expect(++open).toBe(1);
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+      open--;
+      return taken();
+    };
+    asked = [];
+    await seconds(60);
+    const sizes = asked.map(({ body }) => (body.events ?? body.reports ?? []).length);
+    expect([Math.max(...sizes), told().length]).toEqual([10, 52]);
+  });
+
+  it("forgets what is older than the gateway would take", async () => {
+    answer = () => Promise.reject(new TypeError("Failed to fetch"));
+    const { call } = await inCall();
+    call.emit("ended");
+    await seconds(3600);
+    answer = taken;
+    asked = [];
+    await seconds(200);
+    expect(asked).toEqual([]);
+  });
+
+  it("comes soon again after what was but a moment, and waits are not the same for all pages", async () => {
+    vi.spyOn(Math, "random").mockReturnValue(0.9);
+    answer = () => refused(429, "rate-limited");
+    await inCall();
+    await seconds(30);
+    answer = taken;
+    await seconds(60);
+    const { length } = asked;
+    answer = () => Promise.reject(new TypeError("Failed to fetch"));
+    await seconds(20);
+    expect(problems).toEqual([]);
+    expect(asked.length).toBeGreaterThan(length);
+    const failed = asked.length;
+    vi.spyOn(Math, "random").mockReturnValue(0);
+    await seconds(4);
+    expect(asked.length).toBeGreaterThan(failed);
+    vi.restoreAllMocks();
+  });
+
   it("says how long ago each thing was", async () => {
     answer = () => Promise.reject(new TypeError("Failed to fetch"));
     await inCall();
@@ -303,12 +363,13 @@ describe("a data_token that is refused", () => {
 
   it("stops everything where the application does not give another", async () => {
     process = () => dataTokens({ gateway, appID: "acme", userID: "alice", applicationToken: async () => "a" })();
-    answer = () => refused(403, "application-denied");
+    const detail = "application-denied: do this".padEnd(5000, ".");
+    answer = () => Response.json({ code: "application-denied", detail }, { status: 403 });
     await inCall();
     await seconds(300);
     expect(asked.map(({ path }) => path)).toEqual(["/v1/data-tokens"]);
     expect(problems).toMatchObject([{ stopped: true, problem: { status: 403, code: "application-denied" } }]);
-    expect(problems[0]?.problem.message).toBe("application-denied: do this");
+    expect(problems[0]?.problem.message).toBe("application-denied: do this".padEnd(300, "."));
   });
 
   it("is asked for again, before it has ended, by the page's own clock", async () => {
@@ -372,13 +433,16 @@ describe("the end of the page", () => {
   });
 
   it("is as close(), after which nothing is told", async () => {
-    const { made, call } = await inCall();
+    const { made } = await inCall();
     made.close();
     expect(beacons.flatMap(({ body }) => body.events ?? [])).toHaveLength(1);
-    call.emit("accepted");
-    const before = asked.length;
+    const [before, other] = [asked.length, new Jssip()];
+    const look = vi.spyOn(other.connection, "getStats");
+    made.watch(other.session);
+    other.emit("accepted");
     await seconds(60);
     expect([asked.length, page]).toEqual([before, {}]);
+    expect([look.mock.calls.length, vi.getTimerCount()]).toEqual([0, 0]);
   });
 });
 

@@ -2,24 +2,14 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { examplesIn, matches, send, spelled } from "../helpers/documented.ts";
 import { startGateway, type TestGateway } from "../helpers/gateway.ts";
 import { credential } from "../helpers/raw-client.ts";
 
 const page = readFileSync(fileURLToPath(new URL("../../docs/exchange.md", import.meta.url)), "utf8");
 const jwtSecret = "a-key-of-acme-for-tokens-in-tests-48-bytes-long.";
 
-interface Example {
-  readonly request: string;
-  readonly kind: string;
-  readonly status: number;
-  readonly expected: string;
-}
-
-/** A request and the answer that stands below it. */
-const examples: readonly Example[] = [
-  ...page.matchAll(/```http\n([\s\S]*?)\n```\n\n```(json|js|headers) (\d{3})\n([\s\S]*?)\n```/g),
-].map(([, request = "", kind = "", status, expected = ""]) => ({ request, kind, status: Number(status), expected }));
-
+const examples = examplesIn(page);
 let gateway: TestGateway;
 
 beforeAll(async () => {
@@ -43,10 +33,10 @@ const jwt = (claims: Record<string, unknown> = {}): Promise<string> =>
     .setProtectedHeader({ alg: "HS256", kid: "j1" })
     .sign(Buffer.from(jwtSecret));
 
-async function filled(text: string): Promise<string> {
+async function values(): Promise<Readonly<Record<string, string>>> {
   const alice = credential("alice@acme.example");
   const account = credential("acme");
-  const values: Record<string, string> = {
+  return {
     USERNAME: alice.username,
     PASSWORD: alice.password,
     JWT: await jwt(),
@@ -54,27 +44,9 @@ async function filled(text: string): Promise<string> {
     KEY: account.password,
     EXPIRES: account.username.split(":")[0] ?? "",
   };
-  return text.replace(/\$([A-Z]+)/g, (_, name: string) => values[name] ?? "");
 }
 
-async function send(text: string): Promise<Response> {
-  const [head = "", body] = (await filled(text)).split("\n\n");
-  const [start = "", ...lines] = head.split("\n");
-  const [method = "", path = ""] = start.split(" ");
-  const headers = lines.map((line) => line.split(": ", 2) as [string, string]);
-  const url = gateway.gatewayUrl.replace(/^ws/, "http") + path;
-  return fetch(url, { method, headers, ...(body === undefined ? {} : { body }) });
-}
-
-/** Whether a text is as written, `…` standing for anything and `[…]` for any list; numbers may be 1 less. */
-function matches(given: string, written: string): void {
-  const pattern = written.split("…").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  expect(given).toMatch(new RegExp(`^${pattern.join("[^\\n]*?")}$`));
-}
-
-/** JSON in one spelling, `[…]` kept as it is. */
-const spelled = (json: string): string =>
-  JSON.stringify(JSON.parse(json.replaceAll("[…]", '["any list"]'))).replaceAll('["any list"]', "[…]");
+const http = (): string => gateway.gatewayUrl.replace(/^ws/, "http");
 
 /** A second may pass between mint and answer, so that lifetimes are one less. */
 const lifetimes = (json: string): string =>
@@ -89,7 +61,7 @@ describe("docs/exchange.md", () => {
   });
 
   it.each(examples.map((example) => [example.request.split("\n")[0], example] as const))("%s", async (_, example) => {
-    const response = await send(example.request);
+    const response = await send(example.request, await values(), http);
     expect(response.status).toBe(example.status);
     const text = await response.text();
     if (example.kind === "json") matches(lifetimes(text), spelled(example.expected));

@@ -143,6 +143,7 @@ const participantQuality = z.strictObject({
   ...who,
   audio: media.optional(),
   video: media.optional(),
+  whole: wayQuality.describe("all that a bridge carries").optional(),
   localCandidate: candidate.optional(),
   remoteCandidate: candidate.optional(),
   load: z.number().describe("of a bridge: 0 to 1").optional(),

@@ -84,6 +84,7 @@ function participantLines(one: ParticipantQuality): string[] {
     ...line("sent", one.audio?.sent),
     ...line("video received", one.video?.received),
     ...line("video sent", one.video?.sent),
+    ...line("whole", one.whole),
     ...(health.length > 0 ? [row(whoOf(one), ...health.map(([key, value]) => `${key} ${value}`))] : []),
   ];
 }

@@ -17,7 +17,7 @@ export interface Stream {
   lost: number;
 }
 
-/** One direction of one kind of media, as one participant tells of it. */
+/** One direction of one kind of media, or all that a bridge carries, as one participant tells of it. */
 export interface Way {
   from: number;
   until: number;
@@ -31,8 +31,7 @@ export interface Way {
   codec?: string;
 }
 
-export const wayNames = ["audioReceived", "audioSent", "videoReceived", "videoSent"] as const;
-export type WayName = (typeof wayNames)[number];
+export type WayName = "audioReceived" | "audioSent" | "videoReceived" | "videoSent" | "whole";
 
 export interface Participant {
   readonly user: string;

@@ -46,6 +46,8 @@ export interface ParticipantQuality {
   readonly video?: { readonly received?: WayQuality; readonly sent?: WayQuality };
   readonly localCandidate?: CandidateType;
   readonly remoteCandidate?: CandidateType;
+  /** All that a bridge carries. */
+  readonly whole?: WayQuality;
   /** Of a bridge: the last of each that it told. */
   readonly load?: number;
   readonly conferences?: number;

@@ -22,7 +22,7 @@ export interface ConferenceEvent extends Told {
 
 /** What was measured on the media of one direction, seen by who tells; of one stream. Absent: not known. */
 export interface Figures {
-  /** sent: what the far end says of it by RTCP. Absent where it is of no stream: a bridge's health. */
+  /** sent: what the far end says of it by RTCP. Absent where it is of no stream: all that a bridge carries. */
   readonly direction?: "received" | "sent";
   readonly kind?: "audio" | "video";
   /** Of the RTP stream: the counters below go up as long as it is the same. */

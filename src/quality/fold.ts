@@ -57,8 +57,7 @@ export function foldStats(piece: Piece, { user, domain, unproved, at, figures }:
   widen(piece, at);
   const of = ["localCandidate", "remoteCandidate", "load", "conferences", "participants"] as const;
   for (const name of of) if (figures[name] !== undefined) Object.assign(participant, { [name]: figures[name] });
-  // Without a direction it is of no stream.
-  const { bytes, measured }: Grown = figures.direction ? foldWay(participant, figures, at) : { bytes: 0 };
+  const { bytes, measured } = foldWay(participant, figures, at);
   return { kind: "folded", bytes: bytes + (known ? 0 : bytesOf.participant), ...(measured && { measured }) };
 }
 
@@ -68,8 +67,9 @@ interface Grown {
 }
 
 function foldWay(participant: Participant, figures: Figures, at: number): Grown {
-  const { direction = "received", kind = "audio", jitter, concealedSamples, totalSamples } = figures;
-  const name: WayName = `${kind}${direction === "received" ? "Received" : "Sent"}`;
+  const { direction, jitter, concealedSamples, totalSamples } = figures;
+  const name = wayOf(figures);
+  const isAudio = name === "audioReceived" || name === "audioSent";
   const known = participant.ways[name];
   const way: Way = known ?? { from: at, until: at, reports: 0, streams: [] };
   participant.ways[name] = way;
@@ -81,11 +81,17 @@ function foldWay(participant: Participant, figures: Figures, at: number): Grown 
   const roundTrip = figures.roundTripTime;
   const roundTripTime = roundTrip ?? lastRoundTrip(participant);
   const heard = { roundTripTime, jitter, bufferDelay: figures.bufferDelay, codec: way.codec };
-  const mos = loss === undefined || kind === "video" ? undefined : estimate({ loss, ...heard });
+  const mos = loss === undefined || !isAudio ? undefined : estimate({ loss, ...heard });
   Object.assign(way, sums(way, { loss, jitter, roundTrip, mos }));
   const bytes = known ? 0 : bytesOf.way;
-  if (kind === "video") return { bytes };
+  if (!isAudio || !direction) return { bytes };
   return { bytes, measured: { direction, ...given({ loss, jitter, roundTrip, mos }) } };
+}
+
+/** Without a direction it is of no stream: a bridge's. */
+function wayOf({ direction, kind = "audio" }: Figures): WayName {
+  if (direction === undefined) return "whole";
+  return `${kind}${direction === "received" ? "Received" : "Sent"}`;
 }
 
 type Values = Partial<Record<"loss" | "jitter" | "roundTrip" | "mos", number | undefined>>;

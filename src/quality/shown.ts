@@ -65,7 +65,8 @@ function participantsOf(all: readonly Participant[]): ParticipantQuality[] {
     const { ways: _, ...last } = parts.at(-1)!;
     const way = (name: keyof Participant["ways"]) => joined(parts.flatMap(({ ways }) => ways[name] ?? []));
     const [audio, video] = [both(way("audioReceived"), way("audioSent")), both(way("videoReceived"), way("videoSent"))];
-    return { ...last, ...(audio && { audio }), ...(video && { video }) };
+    const whole = way("whole");
+    return { ...last, ...(audio && { audio }), ...(video && { video }), ...(whole && { whole }) };
   });
 }
 

@@ -1,6 +1,7 @@
 import type { CallRecord } from "../core/calls.ts";
 import type { Clock } from "../core/clock.ts";
 import type { CallQuality } from "../core/quality.ts";
+import type { Piece } from "../core/quality-piece.ts";
 import type { ConferenceEvent, Reports, StatsReport, Taken } from "../core/reports.ts";
 import { type Folded, foldEvent, foldStats, type Measured } from "../quality/fold.ts";
 import { qualityOf } from "../quality/shown.ts";
@@ -53,9 +54,8 @@ export class Reporter implements Reports {
   stats(report: StatsReport): Taken {
     return this.#take(report, ({ piece }) => {
       const folded = foldStats(piece, report);
-      // Where two tell, what one sends is what the other receives.
-      const isHeardOnce = folded.kind === "folded" && (isReceived(folded) || piece.participants.length === 1);
-      if (isHeardOnce && folded.measured && !report.unproved) this.#parts.measured(report.customer, folded.measured);
+      if (folded.kind === "folded" && folded.measured && counts(report, piece, folded.measured))
+        this.#parts.measured(report.customer, folded.measured);
       return folded;
     });
   }
@@ -155,4 +155,6 @@ export class Reporter implements Reports {
   }
 }
 
-const isReceived = ({ measured }: Extract<Folded, { kind: "folded" }>): boolean => measured?.direction === "received";
+/** Where two tell, what one sends is what the other receives; and what a bridge carries, its participants hear. */
+const counts = ({ unproved, bridge }: StatsReport, { participants }: Piece, { direction }: Measured): boolean =>
+  !unproved && bridge === undefined && (direction === "received" || participants.length === 1);

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CallRecord } from "../../src/core/calls.ts";
 import { answered, cancelOf, establish, exchange, ring } from "../helpers/dialog.ts";
 import { acmeSecret, startGateway } from "../helpers/gateway.ts";
+import { accessToken, gatewayKeys } from "../helpers/issued.ts";
 import { freshToken } from "../helpers/management.ts";
 import { credential, status } from "../helpers/raw-client.ts";
 import { header, recordRoutes, reply, request, tagOf, uriOf } from "../helpers/raw-sip.ts";
@@ -15,6 +16,7 @@ import { temporaryDir } from "../helpers/temporary.ts";
 
 const hookSecret = "the-secret-of-the-webhook-in-tests";
 const operatorSecret = "the-secret-of-the-operator-in-tests";
+const exchangeSecret = "the-exchange-secret-of-records";
 const apiSecret = "the-api-secret-of-acme-in-tests";
 let scene: Scene;
 let hook: HookServer;
@@ -32,7 +34,7 @@ beforeAll(async () => {
     more: [
       "store: sqlite:./postern.db",
       "records: { file: calls.jsonl }",
-      'exchange: { secret: the-exchange-secret-of-records, callbackNetworks: ["127.0.0.0/8"] }',
+      `exchange: { secret: ${exchangeSecret}, callbackNetworks: ["127.0.0.0/8"] }`,
     ].join("\n"),
   });
 });
@@ -58,6 +60,22 @@ async function toTrunk(caller: User) {
   caller.client.send(request({ ...parts, ...inside, method: "ACK", cseq: 2 }));
   const hangUp = () => exchange(caller, request({ ...parts, ...inside, method: "BYE", cseq: 3 }));
   return { callId: parts.callId, hangUp };
+}
+
+/** What a page measured on its audio, as it tells it. */
+async function tells(user: User, conferenceID: string, figures: object): Promise<void> {
+  const codec = { type: "codec", id: "c", mimeType: "audio/opus" };
+  const heard = { type: "inbound-rtp", id: "i", kind: "audio", ssrc: 7, codecId: "c", ...figures };
+  const keys = gatewayKeys({ exchange: exchangeSecret });
+  const response = await fetch(`${scene.gateway.gatewayUrl.replace("ws", "http")}/v1/stats`, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      authorization: `Bearer ${accessToken(scene.gateway, user.address, { keys })}`,
+    },
+    body: JSON.stringify({ conferenceID, userID: user.name, stats: [codec, heard] }),
+  });
+  expect(response.status, await response.text()).toBe(202);
 }
 
 describe("the record of a call", () => {
@@ -95,6 +113,31 @@ describe("the record of a call", () => {
       ...{ user: alice.name, peer: bob.address, endedBy: "far", status: 200 },
     });
     expect(await recordOf(call.callId, "in")).toMatchObject({ user: bob.name, peer: alice.address, endedBy: "client" });
+  });
+
+  it("has how it sounded, as each told it before its end, in store, file and webhook", async () => {
+    const [alice, bob] = [await scene.user("alice"), await scene.user("bob")];
+    const call = await establish(alice, bob);
+    await tells(alice, call.callId, { packetsReceived: 990, packetsLost: 10, jitter: 0.004 });
+    await tells(bob, call.callId, { packetsReceived: 800, packetsLost: 200, jitter: 0.02 });
+    const bye = exchange(alice, call.fromCaller("BYE"));
+    await answered(bob, call.callId, "BYE");
+    expect(status(await bye)).toBe(200);
+    const [placed, taken] = [await recordOf(call.callId, "to-user"), await recordOf(call.callId, "in")];
+    expect(placed.quality).toMatchObject({ received: { packets: 1_000, lost: 10, jitter: { mean: 0.004 } } });
+    expect(taken.quality).toMatchObject({ received: { packets: 1_000, lost: 200, codec: "opus" } });
+    expect(placed.quality?.mos).toBeGreaterThan(taken.quality?.mos ?? 5);
+    const isIt = (one: CallRecord): boolean => one.callId === call.callId;
+    const path = join(scene.gateway.folder, "calls.jsonl");
+    const filed = await untilFiled(path, (all) => all.filter(isIt).length === 2);
+    expect(filed.filter(isIt).map(({ quality }) => quality)).toEqual(
+      expect.arrayContaining([placed.quality, taken.quality]),
+    );
+    const isOver = (all: readonly CallRecord[]): boolean => all.every(({ end }) => end !== undefined);
+    const stored = await untilStored(scene.gateway.folder, { callId: call.callId }, isOver);
+    expect(stored.find(({ direction }) => direction === "in")).toEqual(taken);
+    const metric = 'postern_call_loss_ratio_count{customer="acme"}';
+    expect(await scene.gateway.metric(metric)).toBe(2);
   });
 
   it("that is busy has its status", async () => {

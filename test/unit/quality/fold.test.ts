@@ -91,16 +91,26 @@ describe("reports of a call", () => {
     ]);
   });
 
-  it("of a bridge's health are of no stream", () => {
+  it("of a bridge are of no stream, and have no score", () => {
     const bridge = { bridge: "b1" };
     const health = { customer: "acme", user: "ops", domain: "acme.example", at: noon + 5, ...bridge };
     const piece = freshPiece(bridge);
     foldStats(piece, { ...health, figures: { load: 0.5, conferences: 3 } });
-    foldStats(piece, { ...health, figures: { load: 0.75, participants: 9 } });
+    const carried = { packetsReceived: 90, packetsLost: 10, jitter: 0.01 };
+    foldStats(piece, { ...health, figures: { load: 0.75, participants: 9, ...carried } });
     expect(shown([piece])).toEqual([
       {
         ...{ id: piece.id, customer: "acme", bridge: "b1", from: noon, until: noon + 5, events: [] },
-        participants: [{ user: "ops", domain: "acme.example", load: 0.75, conferences: 3, participants: 9 }],
+        participants: [
+          {
+            ...{ user: "ops", domain: "acme.example", load: 0.75, conferences: 3, participants: 9 },
+            whole: {
+              ...{ from: noon + 5, until: noon + 5, reports: 2, packets: 100, lost: 10 },
+              loss: { first: 0.1, last: 0.1, worst: 0.1, mean: 0.1 },
+              jitter: { first: 0.01, last: 0.01, worst: 0.01, mean: 0.01 },
+            },
+          },
+        ],
       },
     ]);
   });

@@ -132,6 +132,7 @@ describe("measures", () => {
     reporter.stats({ ...sent, user: "bob" });
     reporter.stats({ ...good, user: "eve", unproved: true });
     reporter.stats(stats({ kind: "video", jitter: 1 }));
+    reporter.stats(stats({ jitter: 1 }, { bridge: "b1" }));
     expect(measured.map(([customer, { direction }]) => `${customer} ${direction}`)).toEqual([
       "acme received",
       "acme sent",

@@ -107,7 +107,17 @@ export const meanings: Readonly<Record<string, string>> = {
     "Further numbers that its pages may call. Emergency, premium-rate and satellite numbers only where a pattern of `numbers` or `dial` names them themselves: `+32900*`, not `+32*`.",
   "customers[].methods": "SIP methods that its pages may send.",
   "customers[].trunk": "SIP URI that calls to its numbers go to. Never the gateway itself.",
-  "customers[].trunk2": "Where they go when that one does not answer.",
+  "customers[].trunk2":
+    "Where they go when that one does not answer; several, in this order, as a list of up to three ([trunks.md](trunks.md)).",
+  "customers[].trunkAuth": "What its trunks are told when they challenge (401, 407); sealed in the store.",
+  "customers[].trunkAuth.username": "As the trunk's operator gave it.",
+  "customers[].trunkAuth.password": "The same.",
+  "customers[].trunkAuth.realm":
+    "The only realm that is answered. Without it every one is: that of whoever `trunk` and `trunk2` lead to.",
+  "customers[].trunkFormat":
+    'How its trunks write numbers: `e164` (`+3225887000`), `digits` (`3225887000`), or a map from what a number begins with to what is dialled for that: `{ "+32": "0", "+": "00" }`. Absent: as dialled.',
+  "customers[].trunkTrusted":
+    "Its trunks are told who calls (P-Asserted-Identity) though the page asks for `Privacy: id`.",
   "customers[].callerId": "From and P-Asserted-Identity of its calls to a trunk.",
   "customers[].inbound": "Calls from its trunk: number → user.",
   "customers[].passHeaders": "X- header fields of its pages that trunks get.",

@@ -93,18 +93,37 @@ export async function judgeInbound(
   { customers, addresses }: Pick<InboundOptions, "customers" | "addresses">,
 ): Promise<InboundVerdict> {
   if (!question) return refused(400, "message-malformed", "source must be an IP address and number digits, each once");
-  const recipient = customers().recipientOf(question.number);
-  const domain = recipient?.customer.domains[0];
-  if (!recipient || domain === undefined) {
+  const recipients = customers()
+    .recipientsOf(question.number)
+    .filter(({ customer }) => customer.domains.length > 0);
+  if (recipients.length === 0) {
     return refused(404, "destination-denied", "nobody takes calls to this number: add it to inbound of its customer");
   }
-  const { customer, user } = recipient;
-  if (customer.suspended !== undefined) return suspended;
-  const trunks = [customer.trunk, customer.trunk2].filter((trunk) => trunk !== undefined);
-  const answers = await Promise.all(trunks.map((trunk) => isOf(trunk, question.source, addresses)));
-  if (answers.includes(true)) return { kind: "deliver", deliver: [`sip:${user}@${domain}`], customer: customer.id };
-  return answers.includes(undefined) ? unresolved(customer) : foreign;
+  const there = await Promise.all(recipients.map(({ customer }) => cameFrom(customer, question.source, addresses)));
+  const [found, another] = recipients.filter((_, at) => there[at] === true);
+  if (!found) {
+    const unknown = recipients.find((_, at) => there[at] === undefined);
+    return unknown ? unresolved(unknown.customer) : foreign;
+  }
+  if (another && customers().recipientOf(question.number)?.customer !== found.customer) return alike;
+  if (found.customer.suspended !== undefined) return suspended;
+  const { customer, user } = found;
+  return { kind: "deliver", deliver: [`sip:${user}@${customer.domains[0]}`], customer: customer.id };
 }
+
+/** Whether an address is of a customer's trunks; undefined where that cannot be told in time. */
+async function cameFrom({ trunk, trunk2 = [] }: Customer, source: string, addresses: Addresses) {
+  const trunks = [...(trunk === undefined ? [] : [trunk]), ...trunk2];
+  const answers = await Promise.all(trunks.map((one) => isOf(one, source, addresses)));
+  if (answers.includes(true)) return true;
+  return answers.includes(undefined) ? undefined : false;
+}
+
+const alike = refused(
+  403,
+  "permission-missing",
+  "numbers of several customers of this trunk are written so: have it send them with country code",
+);
 
 const foreign = refused(403, "permission-missing", "the source is no address of the trunk of the number's owner");
 

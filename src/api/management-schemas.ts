@@ -69,7 +69,16 @@ const customer = z
     dial: texts,
     methods: texts,
     trunk: z.string().optional(),
-    trunk2: z.string().optional(),
+    trunk2: z.union([z.string(), texts]).optional(),
+    trunkAuth: z
+      .strictObject({ username: z.string(), realm: z.string().optional() })
+      .describe("never the password")
+      .optional(),
+    trunkFormat: z
+      .record(z.string(), z.string())
+      .describe("what a number begins with to what is dialled for that")
+      .optional(),
+    trunkTrusted: z.boolean(),
     callerId: z.string().optional(),
     inbound: z.record(z.string(), z.string()).describe("number to user"),
     passHeaders: texts,

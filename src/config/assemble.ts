@@ -57,7 +57,7 @@ const perUser = (customers: readonly ParsedCustomer[]): ReadonlyMap<string, numb
 /** As the program sees it. */
 export function customerOf(parsed: ParsedCustomer): Customer {
   const { permissionUrl, trunk, trunk2, callerId, secrets, keys, limits, ...more } = parsed;
-  const { suspended, revoked, webhook, originReports, ...rest } = more;
+  const { suspended, revoked, webhook, originReports, trunkAuth, trunkFormat, trunkTrusted, ...rest } = more;
   const { connectionsPerUser: _kept, ...ofAll } = limits;
   return lean({
     ...rest,
@@ -65,7 +65,10 @@ export function customerOf(parsed: ParsedCustomer): Customer {
     secrets: secrets.map(secretOf),
     keys: keys.map(keyOf),
     ...(trunk !== undefined && { trunk }),
-    ...(trunk2 !== undefined && { trunk2 }),
+    ...(trunk2 !== undefined && { trunk2: [trunk2].flat() }),
+    ...(trunkAuth && { trunkAuth }),
+    ...(trunkFormat && { trunkFormat }),
+    ...(!trunkTrusted && { trunkTrusted }),
     ...(callerId !== undefined && { callerId }),
     ...(originReports && { originReports }),
     ...(suspended !== undefined && { suspended }),

@@ -48,6 +48,31 @@ const trunk = text(
   "is no trunk: write a SIP URI like sip:pbx.acme.example:5060, without password and headers",
 );
 
+/** Targets behind the first: each may cost a caller its seconds of silence. */
+const mostFurther = 3;
+
+const quotable = text(is.isQuotable, "must be 1 to 64 printable ASCII characters, without quotes and backslashes");
+
+const trunkAuth = map({
+  username: quotable,
+  password: text(is.isTrunkPassword, "must be 1 to 128 printable ASCII characters"),
+  realm: quotable.optional(),
+});
+
+const mostRules = 64;
+const formats: Readonly<Record<string, Readonly<Record<string, string>>>> = { e164: { "+": "+" }, digits: { "+": "" } };
+
+const trunkFormat = z
+  .union(
+    [z.enum(["e164", "digits"]), z.record(z.string().regex(/^\+[0-9]{0,15}$/), z.string().regex(/^\+?[0-9*]{0,15}$/))],
+    {
+      error:
+        'must be e164, digits, or a map like { "+32": "0", "+": "00" }: what a number begins with and what is dialled for that',
+    },
+  )
+  .refine((rules) => typeof rules === "string" || Object.keys(rules).length <= mostRules, "has more than 64 rules")
+  .transform((rules) => (typeof rules === "string" ? (formats[rules] ?? {}) : rules));
+
 const ceiling = whole(0, largest).optional();
 
 /** More would be looked through for each of a customer's requests. */
@@ -73,7 +98,14 @@ export const customer = map({
     methods.length === 0 ? defaultMethods : methods,
   ),
   trunk: trunk.optional(),
-  trunk2: trunk.optional(),
+  trunk2: z
+    .union([trunk, z.array(trunk).min(1).max(mostFurther)], {
+      error: "is no trunk: write a SIP URI like sip:pbx2.acme.example:5060, or up to three of them as a list",
+    })
+    .optional(),
+  trunkAuth: trunkAuth.optional(),
+  trunkFormat: trunkFormat.optional(),
+  trunkTrusted: z.boolean().default(true),
   callerId: number.optional(),
   inbound: z.record(number, text(is.isUser, "is no user: 1 to 64 letters, digits or -_.!~*'()&=+$,")).default({}),
   passHeaders: list(text(is.isPassHeader, "may not be passed: only names that begin with X-, but not with X-Postern-")),

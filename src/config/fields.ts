@@ -97,6 +97,12 @@ export function isTrunk(text: string): boolean {
   return (found[2] === undefined || isIP(found[2]) === 6) && validPort(found[3]);
 }
 
+/** What stands in quotes in a digest: it is written there as it is. */
+export const isQuotable = (text: string): boolean => /^[ !#-[\]-~]{1,64}$/.test(text);
+
+/** No secret of ours: how long it is, its trunk decides. It is handed on as a line. */
+export const isTrunkPassword = (text: string): boolean => /^[ -~]{1,128}$/.test(text);
+
 /** What a call-out takes: nothing that two parsers could read as two hosts. */
 export const isWebUrl = (text: string): boolean =>
   /^https?:\/\/[\x21-\x7e]{1,2040}$/.test(text) && !/[#<>"]/.test(text) && isUrl(text, ["https:", "http:"]);

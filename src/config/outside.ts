@@ -21,6 +21,7 @@ const fromFiles: readonly string[] = [
   "customers[].keys[].pem",
   "customers[].apiKeys[].secret",
   "customers[].webhook.secret",
+  "customers[].trunkAuth.password",
 ];
 
 const largestSecret = 65_536;

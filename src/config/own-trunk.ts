@@ -14,7 +14,7 @@ interface Place {
 /** A trunk that is the gateway itself would have its calls go round in circles, or ask its private port. */
 export function ownTrunkRule(root: Value, faults: Faults): void {
   const places = placesOf(root);
-  for (const { path, value } of texts(root, "customers[].trunk", "customers[].trunk2")) {
+  for (const { path, value } of texts(root, "customers[].trunk", "customers[].trunk2", "customers[].trunk2[]")) {
     const trunk = trunkPlace(value);
     const own = trunk && places.find((place) => same(place, trunk));
     if (own)

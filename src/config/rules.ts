@@ -202,10 +202,17 @@ function inboundRule(root: Value, faults: Faults): void {
   }
 }
 
+const needTrunk = {
+  trunk2: "is used only where trunk fails: set trunk",
+  trunkAuth: "is what a trunk is told: set trunk",
+  trunkFormat: "is how a trunk writes numbers: set trunk",
+};
+
 function trunksRule(root: Value, faults: Faults): void {
   for (const { path, value } of collect(root, "customers[]")) {
-    if (!isMapValue(value) || value.trunk2 === undefined || value.trunk !== undefined) continue;
-    faults.add([...path, "trunk2"], "is used only where trunk fails: set trunk");
+    if (!isMapValue(value) || value.trunk !== undefined) continue;
+    for (const [name, sentence] of Object.entries(needTrunk))
+      if (value[name] !== undefined) faults.add([...path, name], sentence);
   }
 }
 

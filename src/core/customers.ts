@@ -1,4 +1,5 @@
 import type { Customer } from "./identity.ts";
+import { asTrunkWrites } from "./trunk-format.ts";
 
 /** A user of a customer, for calls from outside. */
 export interface Recipient {
@@ -12,6 +13,9 @@ export interface KeyOwner {
   readonly secret: string;
 }
 
+/** Of one spelling: national numbers of so many countries are alike at most, and each costs a look at its trunk's addresses. */
+const mostAlike = 16;
+
 /** Entries of a map still belong to a customer only while they lead to it. */
 class Index {
   readonly byDomain = new Map<string, Customer>();
@@ -19,6 +23,8 @@ class Index {
   readonly exactNumbers = new Map<string, Customer>();
   readonly prefixes = new Map<string, Customer>();
   readonly inbound = new Map<string, Recipient>();
+  /** The same numbers as the trunks of their customers write them: of several customers one spelling. */
+  readonly arriving = new Map<string, Recipient[]>();
   readonly byApiKey = new Map<string, KeyOwner>();
   readonly keyed = new Set<Customer>();
   readonly origins = new OriginSet();
@@ -37,6 +43,8 @@ class Index {
       (prefix ? this.prefixes : this.exactNumbers).set(digits, customer);
     }
     for (const [number, user] of Object.entries(customer.inbound)) this.inbound.set(number, { customer, user });
+    for (const [written, user] of arrivals(customer))
+      this.arriving.set(written, [...(this.arriving.get(written) ?? []), { customer, user }]);
     for (const { id, secret } of customer.apiKeys) this.byApiKey.set(id, { customer, secret });
     if (customer.keys.length > 0) this.keyed.add(customer);
     this.origins.add(customer.origins);
@@ -53,6 +61,11 @@ class Index {
     for (const number of Object.keys(customer.inbound)) {
       if (this.inbound.get(number)?.customer === customer) this.inbound.delete(number);
     }
+    for (const [written] of arrivals(customer)) {
+      const others = this.arriving.get(written)?.filter((recipient) => recipient.customer !== customer) ?? [];
+      if (others.length > 0) this.arriving.set(written, others);
+      else this.arriving.delete(written);
+    }
     for (const { id } of customer.apiKeys) {
       if (this.byApiKey.get(id)?.customer === customer) this.byApiKey.delete(id);
     }
@@ -66,6 +79,14 @@ class Index {
     this.#tally[length]! += by;
     while (this.#tally.at(-1) === 0) this.#tally.pop();
   }
+}
+
+/** How calls to a customer's numbers of E.164 arrive from its trunks, where those write them in another way. */
+function arrivals({ inbound, trunkFormat }: Customer): [string, string][] {
+  if (!trunkFormat) return [];
+  return Object.entries(inbound)
+    .filter(([number]) => number.startsWith("+"))
+    .map(([number, user]) => [asTrunkWrites(trunkFormat, number), user]);
 }
 
 function drop(map: Map<string, Customer>, key: string, owner: Customer): void {
@@ -133,6 +154,16 @@ export class Customers {
       }
     }
     return undefined;
+  }
+
+  /**
+   * Who may be meant by a number that a call from outside is for, the nearest first: whom it is as it stands, then those whose trunks
+   * write a number of theirs so. Which of them it is says the trunk that it came from.
+   */
+  recipientsOf(number: string): readonly Recipient[] {
+    const plain = this.recipientOf(number);
+    const written = this.#index.arriving.get(number)?.slice(0, mostAlike) ?? [];
+    return plain ? [plain, ...written.filter(({ customer }) => customer !== plain.customer)] : written;
   }
 
   /** Who gets calls from outside to this number. number: digits, with or without a leading `+`, or `00` for it. */

@@ -87,6 +87,13 @@ export interface Webhook {
   readonly secret: string;
 }
 
+/** Of a digest (RFC 3261 §22). realm: the only one that it is for; absent: whichever the trunk names. */
+export interface TrunkAuth {
+  readonly username: string;
+  readonly password: string;
+  readonly realm?: string | undefined;
+}
+
 /** Who owns domains, secrets, origins, numbers and a trunk. Every list may be empty; domains are lower case. */
 export interface Customer {
   readonly id: string;
@@ -109,8 +116,14 @@ export interface Customer {
   readonly dial: readonly string[];
   readonly methods: readonly string[];
   readonly trunk?: string;
-  /** Where calls go while trunk does not answer or has no service. */
-  readonly trunk2?: string;
+  /** Where calls go, in this order, while trunk does not answer or has no service. */
+  readonly trunk2?: readonly string[];
+  /** What its trunks are told when they challenge. */
+  readonly trunkAuth?: TrunkAuth;
+  /** How its trunks write E.164 numbers: what one begins with, `+` and all → what stands in the place of that. */
+  readonly trunkFormat?: Readonly<Record<string, string>>;
+  /** false: its trunks are not told who calls where the caller wants that hidden (RFC 3325 §7). */
+  readonly trunkTrusted?: boolean;
   readonly callerId?: string;
   readonly inbound: Readonly<Record<string, string>>;
   readonly passHeaders: readonly string[];

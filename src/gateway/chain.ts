@@ -1,6 +1,10 @@
 import { createHmac, createSecretKey } from "node:crypto";
 import { type Clock, seconds } from "../core/clock.ts";
 import { address, type HashName, type Identity } from "../core/identity.ts";
+import { nowhere, type Outward } from "../policy/outward.ts";
+import { outwardLines } from "./outward.ts";
+
+export { nowhere, type Outward };
 
 export interface ChainOptions {
   readonly secret: string;
@@ -8,16 +12,6 @@ export interface ChainOptions {
   /** Life of a grant, seconds. */
   readonly ttl: number;
 }
-
-/** What a judged number adds to a grant. */
-export interface Outward {
-  readonly trunk: string;
-  /** The next target where trunk fails; empty where there is none. */
-  readonly trunk2: string;
-  readonly caller: string;
-}
-
-export const nowhere: Outward = { trunk: "", trunk2: "", caller: "" };
 
 /** Puts our word in the place of the customer's: the grant that Kamailio's auth_ephemeral checks. */
 export class Chain {
@@ -52,7 +46,9 @@ export class Chain {
 
   #mint(identity: Identity, outward: Outward): string {
     const grant = this.#grant(identity, outward);
-    return `X-Postern-Grant: ${grant}\r\nX-Postern-Token: ${this.#token(grant)}\r\n`;
+    const token = this.#token(grant);
+    const more = outwardLines(outward, this.#options.secret, token);
+    return `X-Postern-Grant: ${grant}\r\nX-Postern-Token: ${token}\r\n${more}`;
   }
 
   /** Every field always there: a later field of the same name would win in Kamailio's {param.value}. */

@@ -67,7 +67,10 @@ function turnBack(leg: Receiver, bytes: Buffer, reason: string, { from, log }: {
 }
 
 function learn(leg: Receiver, response: Message, log: Log): boolean {
-  if (response.header("x-postern-refused")) {
+  const refused = response.header("x-postern-refused");
+  if (refused && response.value(refused) === "trunk") {
+    log.warn({ callId: response.callId }, "no trunk took a call: Kamailio's log says what each of them did");
+  } else if (refused) {
     log.warn({ status: response.status }, "upstream refused the grant of a request: chain.secret or the clocks differ");
   }
   if (leg.answersUs(response)) {
@@ -125,7 +128,7 @@ function admit(leg: Receiver, request: Message, binary: boolean, from: Inlet, lo
 const isNew = ({ method, to }: Message): boolean => method !== "ACK" && method !== "CANCEL" && !to.params.has("tag");
 const isNewCall = (request: Message): boolean => request.method === "INVITE" && isNew(request);
 
-/** Kamailio's word that it did not take our grant, in the client's terms. */
+/** Kamailio's word that it did not take our grant, or no trunk the call, in the client's terms. */
 const refusedUpstream = refusalHeaders(
   refuse("upstream-unavailable", "the telephone side does not take calls from here now: try again in a few seconds"),
 )

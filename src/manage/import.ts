@@ -131,7 +131,7 @@ async function completed(
 }
 
 /** What a line says nothing of stays as it was. */
-const kept = ["secrets", "keys", "apiKeys", "webhook"] as const;
+const kept = ["secrets", "keys", "apiKeys", "webhook", "trunkAuth"] as const;
 
 /** With its sealed secrets opened; where it takes another's place, with the secrets of that one if it says nothing of its own. */
 async function complete(

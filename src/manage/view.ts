@@ -21,7 +21,10 @@ export function viewOf(item: Item) {
     ...{ id, domains, origins, maxTtl, clockSkew, callFrom, numbers, dial, methods },
     ...only("originReports", parsed.originReports),
     ...only("trunk", parsed.trunk),
-    ...only("trunk2", parsed.trunk2),
+    ...only("trunk2", oneOrSeveral(parsed.trunk2)),
+    ...only("trunkAuth", trunkAuthView(parsed.trunkAuth)),
+    ...only("trunkFormat", parsed.trunkFormat),
+    trunkTrusted: parsed.trunkTrusted,
     ...only("callerId", parsed.callerId),
     ...{ inbound, passHeaders },
     ...only("permissionUrl", bare(parsed.permissionUrl)),
@@ -42,6 +45,13 @@ const secretView = ({ id, algorithm, notBefore, notAfter }: Parsed["secrets"][nu
   ...only("notBefore", notBefore),
   ...only("notAfter", notAfter),
 });
+
+/** One is written as one. */
+const oneOrSeveral = (further: Parsed["trunk2"]) =>
+  Array.isArray(further) && further.length === 1 ? further[0] : further;
+
+/** What is left out stays as it was when this is sent back. */
+const trunkAuthView = (auth: Parsed["trunkAuth"]) => auth && { username: auth.username, ...only("realm", auth.realm) };
 
 const bare = (url: string | undefined): string | undefined => (url === undefined ? undefined : withoutQuery(url));
 

@@ -49,6 +49,8 @@ export function keepSecrets(next: Item, before: Item): Item {
   }
   if (kept.permissionUrl !== undefined)
     kept = { ...kept, permissionUrl: keepQuery(kept.permissionUrl, before.permissionUrl) };
+  if (isObject(kept.trunkAuth) && isObject(before.trunkAuth))
+    kept = { ...kept, trunkAuth: { password: before.trunkAuth.password, ...kept.trunkAuth } };
   if (!isObject(kept.webhook) || !isObject(before.webhook)) return kept;
   const { url, secret = before.webhook.secret } = kept.webhook;
   return { ...kept, webhook: { ...kept.webhook, url: keepQuery(url, before.webhook.url), secret } };

@@ -4,6 +4,7 @@ import { type Customer, type Identity, userPattern } from "../core/identity.ts";
 import type { Contact, Request } from "../sip/request.ts";
 import { headerParams, parseAddress, parseUri, type Uri } from "../sip/uri.ts";
 import { type DestinationContext, judgeDestination } from "./destination.ts";
+import { nowhere, type Outward } from "./outward.ts";
 
 export interface RightsContext extends DestinationContext {
   /** Of the handshake; undefined from clients that are no browsers. */
@@ -13,12 +14,10 @@ export interface RightsContext extends DestinationContext {
   readonly ownsDialog: (callId: string, oneTag: string, otherTag: string) => boolean;
 }
 
-export type Rights =
-  | { readonly kind: "allowed"; readonly trunk: string; readonly trunk2: string; readonly caller: string }
-  | { readonly kind: "refused"; readonly refusal: Refusal };
+export type Rights = (Outward & { readonly kind: "allowed" }) | { readonly kind: "refused"; readonly refusal: Refusal };
 
 const refused = (code: Code, sentence: string): Rights => ({ kind: "refused", refusal: refuse(code, sentence) });
-const toUser: Rights = { kind: "allowed", trunk: "", trunk2: "", caller: "" };
+const toUser: Rights = { kind: "allowed", ...nowhere };
 /** Nobody is ever refused to hang up, nor to finish what a dialog began. */
 const always = new Set(["ACK", "BYE", "CANCEL"]);
 /** What exists within a call only: a credential that is good for the call is good for its refreshes, digits and early media. */

@@ -1,6 +1,7 @@
 import { type Customers, matchesNumber } from "../core/customers.ts";
 import { type Identity, userPattern } from "../core/identity.ts";
 import { type Uri, unescapeUser } from "../sip/uri.ts";
+import { type Outward, outwardTo } from "./outward.ts";
 import { homesOf, isEmergency, type Restriction, restrictionOf } from "./restricted.ts";
 
 export interface DestinationContext {
@@ -11,8 +12,8 @@ export interface DestinationContext {
 
 export type Destination =
   | { readonly kind: "user" }
-  /** A telephone number: where it goes (trunk2: empty where there is none), and as whom the customer calls. */
-  | { readonly kind: "number"; readonly trunk: string; readonly trunk2: string; readonly caller: string }
+  /** A telephone number: where it goes, and as whom the customer calls. */
+  | (Outward & { readonly kind: "number" })
   | { readonly kind: "denied"; readonly sentence: string };
 
 const denied = (sentence: string): Destination => ({ kind: "denied", sentence });
@@ -110,21 +111,18 @@ function judgeNumber(
   const own = owner?.id === customer.id;
   if (!own && !matchesNumber(customer.dial, number))
     return isEmergency(number) ? denied(restricted.emergency) : nobodys;
-  const restriction = restrictionOf(
-    number,
-    own ? [...owner.numbers, ...customer.dial] : customer.dial,
-    homesOf(customer),
-  );
+  const patterns = own ? [...owner.numbers, ...customer.dial] : customer.dial;
+  const restriction = restrictionOf(number, patterns, homesOf(customer));
   if (restriction) return denied(restricted[restriction]);
   if (narrowing.numbers && !matchesNumber(narrowing.numbers, number)) {
     return denied("this credential is not good for this number: get one that names it");
   }
-  const { trunk, trunk2 = "" } = owner ?? customer;
-  if (trunk === undefined) return denied("there is no trunk for this number: the operator can set one");
+  const of = owner ?? customer;
+  if (of.trunk === undefined) return denied("there is no trunk for this number: the operator can set one");
   const caller = narrowing.callerId ?? customer.callerId ?? "";
   const isOwn = (): boolean => caller === customer.callerId || customers.ownerOf(caller)?.id === customer.id;
   if (narrowing.callerId !== undefined && !isOwn()) {
     return denied("the credential's callerId is none of the customer's numbers: leave it out, or name one of them");
   }
-  return { kind: "number", trunk, trunk2, caller };
+  return { kind: "number", ...outwardTo({ ...of, trunk: of.trunk }, number, patterns, caller) };
 }

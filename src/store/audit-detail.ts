@@ -11,6 +11,8 @@ const texts = ["domains", "numbers", "origins", "callFrom", "dial", "methods", "
 const values = [
   "trunk",
   "trunk2",
+  "trunkFormat",
+  "trunkTrusted",
   "callerId",
   "maxTtl",
   "clockSkew",

@@ -1,6 +1,6 @@
 import type { Item } from "./port.ts";
 
-/** Lists of an item whose entries have an id and may have a secret. Its webhook may have one too, and no id. */
+/** Lists of an item whose entries have an id and may have a secret. Its webhook may have one too, and no id, and so may trunkAuth, as its password. */
 const lists = ["secrets", "keys", "apiKeys"] as const;
 /** Members that are URLs: a token may stand in the query. */
 const urls: ReadonlySet<string> = new Set(["keys.jwksUri", "webhook.url", "permissionUrl"]);
@@ -18,6 +18,7 @@ export function mapSecrets(item: Item, change: ChangeSecret): Item {
     if (Array.isArray(entries)) changed[list] = entries.map((entry: unknown) => mapEntry(entry, list, change));
   }
   if ("webhook" in item) changed.webhook = mapEntry(item.webhook, "webhook", change);
+  if ("trunkAuth" in item) changed.trunkAuth = withPassword(item.trunkAuth, change);
   return changed;
 }
 
@@ -29,6 +30,13 @@ function mapEntry(entry: unknown, list: string, change: ChangeSecret): unknown {
   if (typeof secret !== "string") return { ...rest, ...(secret !== undefined && { secret }) };
   const changed = change(secret, list, id);
   return changed === undefined ? rest : { ...rest, secret: changed };
+}
+
+function withPassword(auth: unknown, change: ChangeSecret): unknown {
+  if (typeof auth !== "object" || auth === null || Array.isArray(auth)) return auth;
+  const { password, ...rest } = auth as Entry;
+  const changed = typeof password === "string" ? change(password, "trunkAuth", "") : password;
+  return changed === undefined ? rest : { ...rest, password: changed };
 }
 
 function withUrl(of: Entry, member: string, place: string, id: string, change: ChangeSecret): Entry {

@@ -353,11 +353,11 @@ describe("an answer to a call", () => {
   it("with a line that cannot be read does not pass with what it brings, and one that can be read does", async () => {
     const { invite } = await called();
     const extra = ["X-Postern-Refused: grant", 'Proxy-Authenticate: Digest realm="acme.example",nonce="1"'];
-    const challenge = { status: "407 Proxy Authentication Required", tag: "t" };
+    const challenge = { status: "486 Busy Here", tag: "t" };
     trunk.send(reply(invite, { ...challenge, extra: [...extra, "no header field"] }), kamailio.udp);
     await alive();
     trunk.send(reply(invite, { ...challenge, extra }), kamailio.udp);
-    const refused = await alice.waitFor((text) => isReply(text, 407, "INVITE"));
+    const refused = await alice.waitFor((text) => isReply(text, 486, "INVITE"));
     expect(refused).not.toMatch(/^(x-postern|proxy-authenticate)/im);
     expect(alice.received().filter((text) => text.includes("no header field"))).toEqual([]);
   });

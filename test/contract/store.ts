@@ -70,6 +70,7 @@ export function describeStore(name: string, open: () => Promise<OpenedStore>): v
         inbound: { "+3225887000": "reception" },
         limits: { calls: 3 },
         webhook: { url: "https://acme.example/calls", secret: "the-secret-of-its-webhook" },
+        trunkAuth: { username: "acme-trunk", password: "the-password-of-its-trunk" },
       });
       expect(await store.write([put(item)], act)).toEqual({ kind: "written", revision: 1 });
       expect(await store.get("acme")).toEqual({ kind: "stored", id: "acme", revision: 1, item });

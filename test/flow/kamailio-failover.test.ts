@@ -136,6 +136,6 @@ describe("a trunk on TCP without the second instance", () => {
     const uri = `sip:127.0.0.12:${await freePort("127.0.0.12")};transport=tcp`;
     alice.send(callOf("alice", "+1900", { trunk: uri }).invite);
     await alice.waitFor((message) => isReply(message, 503, "INVITE"));
-    expect(kamailio.log()).toContain(`trunk ${uri} needs the instance for TCP and TLS (EDGE)`);
+    await expect.poll(() => kamailio.log()).toContain(`trunk ${uri} needs the instance for TCP and TLS (EDGE)`);
   });
 });

@@ -15,6 +15,7 @@ import {
   managementToken,
   operatorSecret,
   startManaged,
+  trunkPassword,
 } from "../helpers/management.ts";
 
 /** The package has no types of its own. */
@@ -76,6 +77,9 @@ describe("GET /v1/customers/me", () => {
         methods: ["REGISTER", "INVITE", "ACK", "CANCEL", "BYE", "UPDATE", "INFO", "PRACK", "OPTIONS", "MESSAGE"],
         trunk: "sip:127.0.0.9:5060",
         trunk2: "sip:127.0.0.10:5060",
+        trunkAuth: { username: "acme-trunk", realm: "pbx.acme.example" },
+        trunkFormat: { "+": "" },
+        trunkTrusted: true,
         callerId: "+3225887000",
         inbound: { "+3225887000": "reception" },
         passHeaders: ["X-Context"],
@@ -96,7 +100,7 @@ describe("GET /v1/customers/me", () => {
         apiKeys: [{ id: "46000000" }, { id: "acme-key" }],
       },
     ]);
-    expect(text).not.toMatch(new RegExp(`${acmeApiSecret}|${customerSecret}|${jwtSecret}`));
+    expect(text).not.toMatch(new RegExp(`${acmeApiSecret}|${customerSecret}|${jwtSecret}|${trunkPassword}`));
   });
 
   it("shows each customer itself alone, whichever of its keys signs, in either header", async () => {

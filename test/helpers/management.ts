@@ -38,6 +38,7 @@ const exchangeSecret = "the-exchange-secret-of-managed-tests";
 export const jwtSecret = "the-jwt-secret-of-acme-0123456789abcdef";
 /** Nobody listens there. */
 export const jwksUri = "http://127.0.0.1:1/jwks.json";
+export const trunkPassword = "the-password-of-acme-at-its-trunk";
 export const customerSecret = "the-secret-of-acme-visitors";
 
 /** A gateway without Kamailio. acme has the API keys 46000000 and acme-key, globex 47000000; the operator is ops. */
@@ -140,6 +141,8 @@ ${exchange ? `      - { id: set, alg: ES256, jwksUri: "${jwksUri}", issuer: acme
     dial: ["+32*"]
     trunk: sip:127.0.0.9:5060
     trunk2: sip:127.0.0.10:5060
+    trunkAuth: { username: acme-trunk, password: ${trunkPassword}, realm: pbx.acme.example }
+    trunkFormat: digits
     callerId: "+3225887000"
     inbound: { "+3225887000": reception }
     passHeaders: [X-Context]

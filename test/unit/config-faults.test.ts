@@ -354,6 +354,29 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     ],
     [customer("trunk2: sip:b.example"), "customers[0].trunk2", 5, /is used only where trunk fails/],
     [
+      customer("trunk: sip:a\n    trunk2: [sip:b, sip:c, sip:d, sip:e]"),
+      "customers[0].trunk2",
+      6,
+      /up to three of them/,
+    ],
+    [
+      customer("trunk: sip:a\n    trunkFormat: { '32': '0' }"),
+      "customers[0].trunkFormat",
+      6,
+      /must be e164, digits, or/,
+    ],
+    [customer("trunk: sip:a\n    trunkFormat: national"), "customers[0].trunkFormat", 6, /must be e164, digits, or/],
+    [
+      customer("trunk: sip:a\n    trunkAuth: { username: 'a\"', password: p }"),
+      ...(["customers[0].trunkAuth.username", 6, /without quotes and backslashes/] as const),
+    ],
+    [
+      customer("trunk: sip:a\n    trunkAuth: { username: a, password: file:none }"),
+      ...(["customers[0].trunkAuth.password", 6, /that is not there/] as const),
+    ],
+    [customer("trunkFormat: digits"), "customers[0].trunkFormat", 5, /is how a trunk writes numbers: set trunk/],
+    [customer("trunkAuth: { username: a, password: b }"), "customers[0].trunkAuth", 5, /is what a trunk is told: set/],
+    [
       customer("domains: [a.example]\ngateway: { domains: [A.EXAMPLE] }"),
       "gateway.domains[0]",
       6,

@@ -298,6 +298,20 @@ describe("values that may be written in several ways", () => {
     expect(config.customers[0]?.trunk).toBe(trunk);
   });
 
+  it.each([
+    ["e164", { "+": "+" }],
+    ["digits", { "+": "" }],
+    ['{ "+32": "0", "+": "00" }', { "+32": "0", "+": "00" }],
+  ])("trunkFormat: %s, further targets, and a credential for them from the environment", (format, rules) => {
+    const trunk =
+      'trunk: sip:a, trunk2: ["sip:b", "sip:c"], trunkTrusted: false, trunkAuth: { username: u, password: "${P}" }';
+    const config = folder.config(`${least}customers: [{ id: a, ${trunk}, trunkFormat: ${format} }]\n`, { P: "short" });
+    expect(config.customers[0]).toMatchObject({
+      ...{ trunk2: ["sip:b", "sip:c"], trunkAuth: { username: "u", password: "short" } },
+      ...{ trunkFormat: rules, trunkTrusted: false },
+    });
+  });
+
   it("origins and From domains are kept in lower case, users as written", () => {
     const origins = '["HTTPS://WWW.Acme.Example:8443", "http://[::1]:8080"]';
     const callFrom = '[Alice@ACME.example, "*@Acme.example"]';

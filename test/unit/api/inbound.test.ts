@@ -15,7 +15,7 @@ const globex = customer({
   id: "globex",
   domains: ["globex.example"],
   trunk: "sip:pbx.globex.example",
-  trunk2: "sip:[2001:db8::2]:5061;transport=tls",
+  trunk2: ["sip:[2001:db8::2]:5061;transport=tls"],
   inbound: { "+49301": "front" },
 });
 /** Behind the same session border controller as acme. */
@@ -34,7 +34,20 @@ const hooli = customer({
   inbound: { "+46": "x" },
   suspended: "finish",
 });
-const customers = new Customers([acme, globex, initech, homeless, trunkless, hooli]);
+/** Two whose trunks write national numbers, behind one address and behind another; and one that has the same number in full. */
+const national = (id: string, trunk: string, number: string, format: Record<string, string>) =>
+  customer({ id, domains: [`${id}.example`], trunk, inbound: { [number]: "desk" }, trunkFormat: format });
+const belgian = national("belgian", "sip:192.0.2.50", "+3220700", { "+32": "0", "+": "00" });
+const french = national("french", "sip:192.0.2.51", "+3320700", { "+33": "0" });
+const dutch = national("dutch", "sip:192.0.2.51", "+3120700", { "+31": "0" });
+const plain = customer({
+  id: "plain",
+  domains: ["plain.example"],
+  trunk: "sip:192.0.2.52",
+  inbound: { "020700": "p" },
+});
+const nationals = [belgian, french, dutch, plain];
+const customers = new Customers([acme, globex, initech, homeless, trunkless, hooli, ...nationals]);
 
 let now = 1_700_000_000_000;
 const clock = { now: () => now };
@@ -77,6 +90,29 @@ describe("who gets a call from a trunk", () => {
     ["192.0.2.9", "+1", 404],
   ])("%s calling %s is %i", async (source, number, status) => {
     expect(await judge(source, number)).toMatchObject({ kind: "refused", status });
+  });
+
+  it.each([
+    ["192.0.2.50", "020700", "sip:desk@belgian.example"],
+    ["192.0.2.50", "+3220700", "sip:desk@belgian.example"],
+    ["192.0.2.51", "+3120700", "sip:desk@dutch.example"],
+    ["192.0.2.52", "020700", "sip:p@plain.example"],
+  ])("as trunks write it: %s calling %s reaches %s", async (source, number, deliver) => {
+    expect(await judge(source, number)).toMatchObject({ kind: "deliver", deliver: [deliver] });
+  });
+
+  it("is nobody where the trunk of two means both, nor where it is of neither, nor once it is written otherwise", async () => {
+    expect(await judge("192.0.2.51", "020700")).toMatchObject({
+      status: 403,
+      sentence: expect.stringMatching(/country/),
+    });
+    expect(await judge("192.0.2.1", "020700")).toMatchObject({ status: 403 });
+    const changing = new Customers(nationals);
+    const ask = (now: Customers) =>
+      judgeInbound({ source: "192.0.2.50", number: "020700" }, { customers: () => now, addresses: known });
+    const after = changing.change([{ ...belgian, trunkFormat: { "+": "" } }], ["french"]);
+    expect(await ask(after)).toMatchObject({ kind: "refused" });
+    expect(after.recipientsOf("020700").map(({ customer: { id } }) => id)).toEqual(["plain", "dutch"]);
   });
 
   it("cannot be told while the trunk's name does not resolve, and is known once it does", async () => {

@@ -1,4 +1,4 @@
-import { createHmac } from "node:crypto";
+import { createDecipheriv, createHash, createHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { Chain } from "../../../src/gateway/chain.ts";
 import { customer, identity, limits } from "../../helpers/customers.ts";
@@ -27,6 +27,26 @@ describe("Chain", () => {
   it("names a second trunk where there is one", () => {
     const granted = grantOf(chain().lines(alice, { ...trunk, trunk2: "sip:192.0.2.2" }));
     expect(granted).toContain(`|trunk=${trunk.trunk}|trunk2=sip:192.0.2.2|caller=`);
+  });
+
+  it("says beside the grant what is dialled, who is not told, and a credential that opens beside this grant alone", () => {
+    const auth = { username: "acme-trunk", password: "its-password", realm: "pbx.acme.example" };
+    const lines = chain().lines(alice, { ...trunk, dial: "025887000", trusted: false, auth });
+    const found =
+      /X-Postern-Token: (.+)\r\nX-Postern-Dial: 025887000\r\nX-Postern-Untrusted: 1\r\nX-Postern-Trunk-Auth: (.+)\r\n$/.exec(
+        lines,
+      );
+    const [, token = "", sealed = ""] = found ?? [];
+    const bytes = Buffer.from(sealed, "base64");
+    const opened = (by: string): string => {
+      const key = createHash("sha256").update(`${secret}\ntrunk ${by}`).digest();
+      const cipher = createDecipheriv("aes-256-cbc", key, bytes.subarray(0, 16));
+      return Buffer.concat([cipher.update(bytes.subarray(16)), cipher.final()]).toString();
+    };
+    expect(opened(token)).toBe("postern\nacme-trunk\npbx.acme.example\nits-password");
+    expect(() => expect(opened("of another")).toContain("postern")).toThrow();
+    expect(sealed).not.toBe(/Trunk-Auth: (.+)\r/.exec(chain().lines(alice, { ...trunk, auth }))?.[1]);
+    expect(chain().lines(alice)).not.toMatch(/Dial|Untrusted|Trunk-Auth/);
   });
 
   it("says no trunk again after a request that had one", () => {

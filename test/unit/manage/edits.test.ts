@@ -189,7 +189,8 @@ describe("a merge patch (RFC 7396)", () => {
     const jwk = { id: "j2", alg: "ES256", jwksUri: "https://acme.example/jwks?token=t" };
     const hs = { id: "j1", alg: "HS256", secret: "a-shared-secret-of-32-bytes-long" };
     const webhook = { url: "https://acme.example/a", secret: "the-secret-of-its-webhook" };
-    const item = { ...acme, keys: [hs, jwk], webhook };
+    const trunkAuth = { username: "acme-trunk", password: "its-password" };
+    const item = { ...acme, keys: [hs, jwk], webhook, trunkAuth };
     const shown = {
       secrets: [{ id: "k2", algorithm: "sha512" }, { id: "new" }],
       keys: [
@@ -197,11 +198,13 @@ describe("a merge patch (RFC 7396)", () => {
         { id: "j2", alg: "ES256", jwksUri: "https://acme.example/jwks" },
       ],
       webhook: { url: "https://acme.example/b" },
+      trunkAuth: { username: "acme-trunk", realm: "pbx.acme.example" },
     };
     expect(patched(shown, item)).toMatchObject({
       secrets: [{ ...k2, algorithm: "sha512" }, { id: "new" }],
       keys: [hs, jwk],
       webhook: { url: "https://acme.example/b", secret: webhook.secret },
+      trunkAuth: { ...trunkAuth, realm: "pbx.acme.example" },
     });
     const other = { id: "j1", alg: "ES256", jwksUri: "https://acme.example/other" };
     expect(patched({ keys: [other] }, item).keys).toEqual([other]);

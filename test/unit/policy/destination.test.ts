@@ -79,7 +79,7 @@ describe("judgeDestination", () => {
   });
 
   it("names the second trunk of the number's owner", () => {
-    const two = customer({ numbers: ["+32*"], trunk: "sip:192.0.2.1", trunk2: "sip:192.0.2.2" });
+    const two = customer({ numbers: ["+32*"], trunk: "sip:192.0.2.1", trunk2: ["sip:192.0.2.2"] });
     const customers = new Customers([two]);
     const judged = judgeDestination(parseUri("sip:+3225887@acme.example")!, "INVITE", identity(two), {
       customers,
@@ -356,5 +356,57 @@ describe("a narrowed credential", () => {
     const ask = (callerId: string) => judge("sip:+3225887123@acme.example", "INVITE", narrowed({ callerId }, borrowed));
     expect(ask("+3290000")).toMatchObject({ kind: "number", caller: "+3290000" });
     expect(ask("+3290001").kind).toBe("denied");
+  });
+});
+
+describe("what a trunk gets to dial", () => {
+  const formatted = (trunkFormat: Record<string, string>, more = {}) =>
+    customer({ numbers: ["+32*", "8500*", "02*"], dial: ["+*"], trunk: "sip:192.0.2.1", trunkFormat, ...more });
+  const dialled = (of: ReturnType<typeof customer>, number: string): string | undefined => {
+    const judged = judgeDestination(parseUri(`sip:${number}@acme.example`)!, "INVITE", identity(of), {
+      customers: new Customers([of]),
+      gatewayDomains: new Set(),
+    });
+    if (judged.kind !== "number") throw new Error(judged.kind);
+    return judged.dial;
+  };
+
+  it.each<[Record<string, string>, string, string | undefined]>([
+    [{ "+": "+" }, "+3225887000", undefined],
+    [{ "+": "+" }, "3225887000", "+3225887000"],
+    [{ "+": "" }, "+3225887000", "3225887000"],
+    [{ "+": "" }, "3225887000", undefined],
+    [{ "+32": "0", "+": "00" }, "+3225887000", "025887000"],
+    [{ "+32": "0", "+": "00" }, "3225887000", "025887000"],
+    [{ "+32": "0", "+": "00" }, "+4940123", "004940123"],
+    [{ "+32": "90", "+3247": "*9", "+": "900" }, "+3247123", "*9123"],
+    [{ "+32": "0" }, "+4940123", undefined],
+    [{ "+32": "0", "+": "00" }, "8500123", undefined],
+    [{ "+32": "0", "+": "00" }, "025887000", undefined],
+  ])("by the rules %j of %s is %s", (rules, number, dial) => {
+    expect(dialled(formatted(rules), number)).toBe(dial);
+  });
+
+  it("comes with the credential of that trunk and whether it is trusted, the owner's where the number is another's", () => {
+    const auth = { username: "globex", password: "its-password" };
+    const owner = customer({
+      ...{ id: "globex", domains: ["globex.example"], numbers: ["+49*"], trunk: "sip:192.0.2.2" },
+      ...{ trunk2: ["sip:192.0.2.3", "sip:192.0.2.4"], trunkAuth: auth, trunkFormat: { "+": "" }, trunkTrusted: false },
+    });
+    const caller = customer({ dial: ["+49*"], trunk: "sip:192.0.2.1", trunkAuth: { username: "a", password: "b" } });
+    const both = { customers: new Customers([owner, caller]), gatewayDomains: new Set<string>() };
+    const judged = judgeDestination(parseUri("sip:+4940123@acme.example")!, "INVITE", identity(caller), both);
+    expect(judged).toEqual({
+      ...{ kind: "number", trunk: "sip:192.0.2.2", trunk2: "sip:192.0.2.3>sip:192.0.2.4", caller: "" },
+      ...{ dial: "4940123", auth, trusted: false },
+    });
+    const own = judgeDestination(parseUri("sip:+4940123@acme.example")!, "INVITE", identity(caller), {
+      ...both,
+      customers: new Customers([caller]),
+    });
+    expect(own).toEqual({
+      ...{ kind: "number", trunk: "sip:192.0.2.1", trunk2: "", caller: "" },
+      auth: { username: "a", password: "b" },
+    });
   });
 });

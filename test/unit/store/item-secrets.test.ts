@@ -7,6 +7,7 @@ const item = {
   keys: [{ id: "j1", alg: "HS256", secret: "two" }],
   apiKeys: [{ id: "a1", secret: "three" }],
   webhook: { url: "https://acme.example/calls", secret: "four" },
+  trunkAuth: { username: "acme-trunk", password: "five" },
 };
 
 it("each secret of a customer is changed, bound to its place", () => {
@@ -20,8 +21,10 @@ it("each secret of a customer is changed, bound to its place", () => {
     ["two", "keys", "j1"],
     ["three", "apiKeys", "a1"],
     ["four", "webhook", ""],
+    ["five", "trunkAuth", ""],
   ]);
   expect(changed).toMatchObject({ secrets: [{ secret: "ONE" }], webhook: { secret: "FOUR" } });
+  expect(changed.trunkAuth).toEqual({ username: "acme-trunk", password: "FIVE" });
 });
 
 it("what is shown has none of them", () => {
@@ -31,6 +34,7 @@ it("what is shown has none of them", () => {
     keys: [{ id: "j1", alg: "HS256" }],
     apiKeys: [{ id: "a1" }],
     webhook: { url: "https://acme.example/calls" },
+    trunkAuth: { username: "acme-trunk" },
   });
 });
 

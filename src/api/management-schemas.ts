@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { callQuality, quality } from "./quality-schemas.ts";
 
 /** What is asked and answered under /v1/customers. What is sent is described here; it is judged as the config's customers are. */
 
@@ -122,62 +123,6 @@ const once = z.string().describe("where it was made here: shown this once").opti
 const brought = z.string().describe("one that you bring; without it one is made").optional();
 
 const milliseconds = whole.describe("milliseconds since 1970");
-
-const spread = z.strictObject({ first: z.number(), last: z.number(), worst: z.number(), mean: z.number() });
-const wayQuality = z.strictObject({
-  from: milliseconds,
-  until: milliseconds,
-  reports: whole,
-  packets: whole.optional(),
-  lost: whole.optional(),
-  loss: spread.describe("parts of 1").optional(),
-  jitter: spread.describe("seconds").optional(),
-  roundTrip: spread.describe("seconds").optional(),
-  concealed: z.number().describe("part of 1 of what was played").optional(),
-  mos: spread.describe("1 to 4.5, estimated").optional(),
-  codec: z.string().optional(),
-});
-const unproved = z.literal(true).describe("nothing but an Origin stands for it").optional();
-const directions = { received: wayQuality.optional(), sent: wayQuality.optional() };
-const callQuality = z.strictObject({
-  ...directions,
-  mos: z.number().describe("of the worse direction").optional(),
-  unproved,
-});
-
-const media = z.strictObject(directions);
-const candidate = z.enum(["host", "srflx", "prflx", "relay"]);
-const who = { user: z.string(), domain: z.string(), unproved };
-const participantQuality = z.strictObject({
-  ...who,
-  audio: media.optional(),
-  video: media.optional(),
-  whole: wayQuality.describe("all that a bridge carries").optional(),
-  localCandidate: candidate.optional(),
-  remoteCandidate: candidate.optional(),
-  load: z.number().describe("of a bridge: 0 to 1").optional(),
-  conferences: z.number().describe("of a bridge").optional(),
-  participants: z.number().describe("of a bridge").optional(),
-});
-const toldEvent = z.strictObject({
-  at: milliseconds,
-  ...who,
-  event: z.string(),
-  detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
-});
-const quality = z
-  .strictObject({
-    id: z.string(),
-    customer: z.string(),
-    callId: z.string().optional(),
-    bridge: z.string().optional(),
-    from: milliseconds,
-    until: milliseconds,
-    mos: z.number().describe("of the worst direction").optional(),
-    participants: z.array(participantQuality),
-    events: z.array(toldEvent),
-  })
-  .describe("docs/calls.md");
 
 const callRecord = z
   .strictObject({

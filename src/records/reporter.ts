@@ -111,8 +111,15 @@ export class Reporter implements Reports {
   /** Until none waits, or the store takes none. Never rejects: what could not be written waits. */
   async #toStore(): Promise<void> {
     const store = this.#parts.store();
+    if (!store) this.#drop();
     // What is told meanwhile is written the next time.
     for (let left = this.#fresh.size; store && left > 0 && (await this.#batchTo(store)); left -= perBatch);
+  }
+
+  /** A reload may say that reports are kept in none. */
+  #drop(): void {
+    for (const heard of this.#fresh) heard.state = "written";
+    this.#fresh.clear();
   }
 
   /** Whether the store took it. */

@@ -118,6 +118,11 @@ describe("what is told of a call", () => {
     reporter.stats(good);
     await pass(2_000);
     expect(reporter.counts).toMatchObject({ waiting: 0, lost: 0 });
+    store = later;
+    reporter.stats({ ...good, conference: "c2" });
+    store = undefined;
+    await pass(2_000);
+    expect(reporter.counts).toMatchObject({ waiting: 0, lost: 0 });
     expect(reporter.of(ended(ringing(0, { callId: "c1" })))).toBeDefined();
     expect(later?.pieces).toEqual([]);
   });

@@ -32,7 +32,15 @@ export interface RunningRtpengine {
  */
 export async function startRtpengine(settings: RtpengineSettings, deadline = 15_000): Promise<RunningRtpengine> {
   const { host, ngPort, ports, options = [] } = settings;
-  const own = ["--config-file=none", "--foreground", "--log-stderr", "--log-level=5", "--table=-1", "--num-threads=2"];
+  const own = [
+    "--config-file=none",
+    "--foreground",
+    "--log-stderr",
+    "--log-level=5",
+    "--table=-1",
+    "--delete-delay=0",
+    "--num-threads=2",
+  ];
   const where = [
     `--interface=${host}`,
     `--listen-ng=${host}:${ngPort}`,
@@ -87,21 +95,40 @@ async function ready(host: string, port: number, deadline: number): Promise<void
   }
 }
 
-/** The control protocol: a cookie, and a dictionary in bencode. */
-const pong = (host: string, port: number): Promise<boolean> =>
+const pong = async (host: string, port: number): Promise<boolean> =>
+  (await asked(host, port, "d7:command4:pinge", 100)) === "d6:result4:ponge";
+
+/** Names of the calls that it has now. */
+export async function rtpengineCalls(url: string): Promise<string[]> {
+  const [, host = "", port = ""] = /^udp:(.+):(\d+)$/.exec(url) ?? [];
+  const answer = await asked(host, Number(port), "d7:command4:list5:limiti1000ee", 5_000);
+  const calls: string[] = [];
+  let rest = /^d5:callsl(.*)e6:result2:oke$/s.exec(answer ?? "")?.[1];
+  if (rest === undefined) throw new Error(`rtpengine lists no calls, but says ${answer}`);
+  for (let found = /^(\d+):/.exec(rest); found; found = /^(\d+):/.exec(rest)) {
+    const [head, length] = found;
+    calls.push(rest.slice(head.length, head.length + Number(length)));
+    rest = rest.slice(head.length + Number(length));
+  }
+  return calls;
+}
+
+/** Over the control protocol: a cookie, and a dictionary in bencode. undefined where nothing answers in time. */
+const asked = (host: string, port: number, dictionary: string, patience: number): Promise<string | undefined> =>
   new Promise((resolve) => {
-    const cookie = randomUUID();
+    const cookie = `${randomUUID()} `;
     const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
-    const settle = (answered: boolean): void => {
+    const settle = (answer?: string): void => {
       clearTimeout(timer);
       socket.close();
-      resolve(answered);
+      resolve(answer);
     };
-    const timer = setTimeout(() => settle(false), 100);
-    // Nobody listens there yet: another try, when the time is over.
+    const timer = setTimeout(settle, patience);
+    // Where nobody listens (yet) the time must pass all the same.
     socket.on("error", () => undefined);
     socket.on("message", (data) => {
-      if (data.toString("latin1") === `${cookie} d6:result4:ponge`) settle(true);
+      const text = data.toString("latin1");
+      if (text.startsWith(cookie)) settle(text.slice(cookie.length));
     });
-    socket.send(`${cookie} d7:command4:pinge`, port, host);
+    socket.send(`${cookie}${dictionary}`, port, host);
   });

@@ -11,12 +11,16 @@ export interface TrunkOptions {
   readonly sound: (callId: string) => Promise<CallSound>;
   /** Whether the answer comes with the 183 already; default no. */
   readonly early?: boolean;
+  /** What it waits for between ringing and answering. Where that rejects it answers with the error's message instead of 200. */
+  readonly answers?: () => Promise<void>;
   readonly onMessage?: (message: string) => void;
 }
 
 interface CallHere {
   readonly tag: string;
   readonly sound: CallSound;
+  /** Says 487 to its INVITE. */
+  readonly cancelled: () => void;
   /** What the first INVITE was answered with, for when it comes again. */
   answer?: string;
 }
@@ -74,6 +78,10 @@ export class AnsweringTrunk {
     else if (method === "BYE") {
       say(call ? "200 OK" : "481 Call/Transaction Does Not Exist");
       this.#end(id);
+    } else if (method === "CANCEL") {
+      say("200 OK");
+      call?.cancelled();
+      this.#end(id);
     } else if (method === "UPDATE" && call && bodyOf(message)) this.#agree(call, message, say);
     else say("200 OK");
   }
@@ -93,11 +101,22 @@ export class AnsweringTrunk {
       say("488 Not Acceptable Here");
       return;
     }
-    const call: CallHere = { tag, sound };
+    const call: CallHere = { tag, sound, cancelled: () => say("487 Request Terminated") };
     this.#calls.set(id, call);
     say(this.#options.early ? "183 Session Progress" : "180 Ringing", this.#options.early ? sdp : undefined);
     sound.play();
-    call.answer = say("200 OK", sdp);
+    await this.#pickUp(id, call, sdp, say);
+  }
+
+  async #pickUp(id: string, call: CallHere, sdp: string, say: Say): Promise<void> {
+    try {
+      await this.#options.answers?.();
+    } catch (refusal) {
+      this.#end(id);
+      say(String(refusal instanceof Error ? refusal.message : refusal));
+      return;
+    }
+    if (this.#calls.has(id)) call.answer = say("200 OK", sdp);
   }
 
   /** The same once more, or another offer in the call. */

@@ -68,11 +68,7 @@ function turnBack(leg: Receiver, bytes: Buffer, reason: string, { from, log }: {
 
 function learn(leg: Receiver, response: Message, log: Log): boolean {
   const refused = response.header("x-postern-refused");
-  if (refused && response.value(refused) === "trunk") {
-    log.warn({ callId: response.callId }, "no trunk took a call: Kamailio's log says what each of them did");
-  } else if (refused) {
-    log.warn({ status: response.status }, "upstream refused the grant of a request: chain.secret or the clocks differ");
-  }
+  if (refused) tellRefused(leg, response.value(refused), response, log);
   if (leg.answersUs(response)) {
     leg.client.tap.judgedOffer("absorbed");
     return false;
@@ -98,6 +94,19 @@ function learn(leg: Receiver, response: Message, log: Log): boolean {
   log.info({ method: response.method, status: response.status }, "a response from upstream was to no request here");
   leg.client.tap.judgedOffer("dropped", "to no request of this client");
   return false;
+}
+
+function tellRefused({ client }: Receiver, what: string, { status, callId }: Message, log: Log): void {
+  if (what === "trunk") {
+    client.tap.refusedUpstream("trunk");
+    log.warn({ callId }, "no trunk took a call: Kamailio's log says what each of them did");
+  } else if (what === "media") {
+    client.tap.refusedUpstream("media");
+    log.warn({ status, callId }, "upstream refused a call: rtpengine does not answer Kamailio");
+  } else {
+    client.tap.refusedUpstream("grant");
+    log.warn({ status }, "upstream refused the grant of a request: chain.secret or the clocks differ");
+  }
 }
 
 /** Only what is addressed to a Contact that this leg showed, while its client may answer; all else is answered 480. */
@@ -128,7 +137,7 @@ function admit(leg: Receiver, request: Message, binary: boolean, from: Inlet, lo
 const isNew = ({ method, to }: Message): boolean => method !== "ACK" && method !== "CANCEL" && !to.params.has("tag");
 const isNewCall = (request: Message): boolean => request.method === "INVITE" && isNew(request);
 
-/** Kamailio's word that it did not take our grant, or no trunk the call, in the client's terms. */
+/** Kamailio's word that it did not take our grant, or no trunk the call, or that rtpengine is gone, in the client's terms. */
 const refusedUpstream = refusalHeaders(
   refuse("upstream-unavailable", "the telephone side does not take calls from here now: try again in a few seconds"),
 )

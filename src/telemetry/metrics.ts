@@ -65,6 +65,7 @@ export class Metrics {
   readonly connections = new Set<{ readonly state: ConnectionState }>();
   readonly #messages = new MessageCounts();
   readonly #verdicts = new VerdictCounts();
+  readonly #refusedUpstream = { grant: 0, media: 0, trunk: 0 };
   readonly #lag = new LagWatch();
   readonly #authDuration: Histogram;
   readonly #quality: QualityMetrics;
@@ -101,6 +102,11 @@ export class Metrics {
     this.#verdicts.add(code, customer);
   }
 
+  /** Kamailio refused a request for our grant, or a call, for want of rtpengine or of a trunk. */
+  refusedUpstream(what: "grant" | "media" | "trunk"): void {
+    this.#refusedUpstream[what]++;
+  }
+
   /** A credential was proved or refused within so many milliseconds. */
   proved(milliseconds: number): void {
     this.#authDuration.observe(milliseconds / 1000);
@@ -131,6 +137,10 @@ export class Metrics {
     const help = "Verdicts on requests and connections; customer only after the proof.";
     this.#counter("postern_verdicts_total", help, ["code", "customer"], (counter) => {
       for (const { labels, count } of verdicts) counter.inc(labels, count);
+    });
+    const refused = this.#refusedUpstream;
+    this.#counter("postern_upstream_refused_total", "Requests that Kamailio refused.", ["for"], (counter) => {
+      for (const [what, count] of Object.entries(refused)) counter.inc({ for: what }, count);
     });
   }
 

@@ -5,7 +5,7 @@ export interface TapParts {
   readonly connection: string;
   readonly client: Party;
   readonly gateway: Party;
-  readonly metrics: Pick<Metrics, "message">;
+  readonly metrics: Pick<Metrics, "message" | "refusedUpstream">;
   readonly trace: Trace;
 }
 
@@ -57,6 +57,11 @@ export class Tap {
     const traced = this.#offered;
     this.#offered = undefined;
     if (traced) this.#trace.verdict(traced, { code, sentence });
+  }
+
+  /** Kamailio did not take what came up: our grant, or a call, for want of rtpengine or of a trunk. */
+  refusedUpstream(what: "grant" | "media" | "trunk"): void {
+    this.#metrics.refusedUpstream(what);
   }
 
   #passed(way: Way, about: About, bytes: Buffer): Traced | undefined {

@@ -1,51 +1,320 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { jssipClient, type TestClient } from "../helpers/clients.ts";
+import { rtpengineCalls } from "../../scripts/rtpengine.ts";
+import type { Agent } from "../../src/client/agent.ts";
+import type { Call, Outcome } from "../../src/client/call.ts";
+import { jssipClient, untilHeard } from "../helpers/clients.ts";
 import { acmeSecret, chainSecret, startGateway, type TestGateway } from "../helpers/gateway.ts";
 import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
+import { freePort } from "../helpers/ports.ts";
 import { startRtpengine } from "../helpers/rtpengine.ts";
-import { type SoundingTrunk, startSoundingTrunk } from "../helpers/sounding-trunk.ts";
+import { SoundingCaller } from "../helpers/sounding-caller.ts";
+import { type Ear, type SoundingTrunk, startSoundingTrunk } from "../helpers/sounding-trunk.ts";
 
+const initechSecret = "the-secret-of-initech-in-tests";
 let rtpengine: Awaited<ReturnType<typeof startRtpengine>>;
 let kamailio: Kamailio;
 let gateway: TestGateway;
+/** Of acme. */
 let trunk: SoundingTrunk;
-const clients: TestClient[] = [];
+/** Of initech, with acme's as its second: plays while it rings, and answers when it is told to. */
+let early: SoundingTrunk;
+let pickUp = Promise.withResolvers<void>();
+const agents: Agent[] = [];
+const callers: SoundingCaller[] = [];
 
 beforeAll(async () => {
+  const wsPort = await freePort();
+  const listensFor = [440, 1000];
+  trunk = await startSoundingTrunk({ host: "127.0.0.41", plays: 1000, listensFor });
+  const answers = (): Promise<void> => pickUp.promise;
+  early = await startSoundingTrunk({ host: "127.0.0.42", plays: 1000, listensFor, early: true, answers });
+  gateway = await startGateway({
+    upstreamUrls: [`ws://127.0.0.1:${wsPort}`],
+    trunk: trunk.uri,
+    acme: '    inbound: { "+3225887001": reception }\n',
+    more: `\
+  - id: initech
+    domains: [initech.example]
+    secrets: [{ id: k1, secret: ${initechSecret} }]
+    numbers: ["+4420*"]
+    trunk: ${early.uri}
+    trunk2: ${trunk.uri}
+    limits: { callSeconds: 2 }
+`,
+  });
   rtpengine = await startRtpengine();
-  kamailio = await startKamailio({ chainSecret, defines: { RTPENGINE: rtpengine.url } });
-  trunk = await startSoundingTrunk({ host: "127.0.0.41", plays: 1000, listensFor: [440, 1000] });
-  gateway = await startGateway({ upstreamUrls: [kamailio.wsUrl], trunk: trunk.uri });
+  const defines = { RTPENGINE: rtpengine.url, MEDIA_RETRY: 1, POSTERN_ADMIN: gateway.adminUrl };
+  kamailio = await startKamailio({ chainSecret, wsPort, defines });
 });
 
 afterEach(async () => {
-  await Promise.all(clients.splice(0).map((client) => client.stop()));
+  pickUp = Promise.withResolvers();
+  for (const caller of callers.splice(0)) caller.close();
+  await Promise.all(agents.splice(0).map((agent) => agent.stop()));
 });
 
 afterAll(async () => {
   await gateway?.close();
   trunk?.stop();
+  early?.stop();
   await kamailio?.stop();
   await rtpengine?.stop();
 });
 
-async function visitor(user: string) {
-  const client = await jssipClient({ url: gateway.gatewayUrl, user, secret: acmeSecret, hears: 1000 });
-  clients.push(client);
-  await client.registered();
-  return client;
+/** Plays 440 Hz, listens for the trunk's 1000. */
+async function visitor(user: string, more: { domain?: string; secret?: string; hears?: number } = {}): Promise<Agent> {
+  const { agent, registered } = await jssipClient({
+    ...{ url: gateway.gatewayUrl, user, secret: acmeSecret, hears: 1000 },
+    ...more,
+  });
+  agents.push(agent);
+  await registered();
+  return agent;
 }
 
-describe("a call to a trunk", () => {
-  it("each hears the other, and nobody himself", async () => {
+const initech = { domain: "initech.example", secret: initechSecret };
+const heard = (call: Call, agent: Agent, frames = 20) =>
+  untilHeard(() => call.audio, call.audio.tone + frames, agent.ladder);
+const taken = async (call: Call): Promise<Ear> => {
+  expect(await call.accepted).toMatchObject({ ok: true });
+  return trunk.ears.at(-1)!;
+};
+
+/** Whoever is called next. */
+const incoming = (agent: Agent): Promise<Call> =>
+  new Promise((resolve) => {
+    agent.onIncoming = resolve;
+  });
+
+async function caller(more: { late?: boolean } = {}): Promise<SoundingCaller> {
+  const to = kamailio.udp;
+  const options = { host: "127.0.0.41", to, number: "+3225887001", plays: 1000, listensFor: [440, 1000], ...more };
+  const called = await SoundingCaller.call(options);
+  callers.push(called);
+  return called;
+}
+
+/** rtpengine is told at once, but apart from what the ends see. */
+async function untilForgotten(): Promise<void> {
+  for (const until = Date.now() + 10_000; Date.now() < until; await sleep(50))
+    if ((await rtpengineCalls(rtpengine.url)).length === 0) return;
+  expect(await rtpengineCalls(rtpengine.url)).toEqual([]);
+}
+
+describe("a call from a page to a trunk", () => {
+  it("is WebRTC to the page and plain RTP to the trunk; each hears the other, and nobody himself", async () => {
     const alice = await visitor("alice");
-    const call = await alice.call("sip:+3225887123@acme.example");
-    await call.heard();
-    const ear = trunk.ears.at(-1)!;
+    const call = alice.call("sip:+3225887123@acme.example");
+    const ear = await taken(call);
+    await heard(call, alice);
     await ear.hears(440);
     expect(ear.heard(1000)).toBe(0);
-    expect(call.audio().received - call.audio().tone).toBeLessThan(5);
+    expect(call.audio.received - call.audio.tone).toBeLessThan(10);
+    const offer = trunk.messages().find((message) => message.startsWith("INVITE "))!;
+    expect(offer).toMatch(/^m=audio \d+ RTP\/AVP 0 8 \d+\r$/m);
+    expect(offer).toMatch(/^a=rtpmap:\d+ telephone-event\/8000\r$/m);
+    expect(offer).not.toMatch(/^a=(ice|candidate|fingerprint|setup|crypto|rtcp-mux)|opus/m);
+    expect(await rtpengineCalls(rtpengine.url)).toHaveLength(1);
     call.hangUp();
-    await call.ended();
+    await call.ended;
+    await untilForgotten();
+  });
+
+  it("hold is heard, and so is its end; by re-INVITE and by UPDATE", async () => {
+    const alice = await visitor("alice");
+    const call = alice.call("sip:+3225887123@acme.example");
+    const ear = await taken(call);
+    const sound = trunk.sounds.at(-1)!;
+    for (const useUpdate of [false, true]) {
+      await heard(call, alice);
+      await ear.hears(440);
+      call.session.hold({ useUpdate });
+      await ear.until(
+        "silence",
+        () => ear.frames.slice(-10).every((one) => one === 0) && sound.other?.direction === "sendonly",
+      );
+      const before = call.audio.tone;
+      const frames = ear.frames.length;
+      await ear.until("more silence", () => ear.frames.length > frames + 20);
+      expect(call.audio.tone).toBeLessThan(before + 5);
+      call.session.unhold({ useUpdate });
+      await ear.hears(440);
+      expect(sound.other?.direction).toBe("sendrecv");
+    }
+    await heard(call, alice);
+    expect(trunk.messages().at(-1)).toMatch(/^UPDATE /);
+  });
+
+  it("DTMF by INFO passes", async () => {
+    const alice = await visitor("alice");
+    const call = alice.call("sip:+3225887123@acme.example");
+    await taken(call);
+    call.session.sendDTMF("5");
+    const info = await trunk.waitFor((message) => message.startsWith("INFO "));
+    expect(info).toMatch(/\r\n\r\nSignal=5\r\nDuration=\d+/);
+  });
+
+  it("a page that has opus alone is understood: rtpengine translates", async () => {
+    const alice = await visitor("alice");
+    const call = alice.call("sip:+3225887123@acme.example");
+    call.session.on("sdp", (event) => {
+      if (event.originator === "local") event.sdp = opusAlone(event.sdp);
+    });
+    const ear = await taken(call);
+    await heard(call, alice);
+    await ear.hears(440);
+  });
+
+  it("hears what the trunk plays while it rings", async () => {
+    const alice = await visitor("alice", initech);
+    const call = alice.call("sip:+44205550123@initech.example");
+    await heard(call, alice);
+    expect(await Promise.race([call.accepted, "ringing"])).toBe("ringing");
+    pickUp.resolve();
+    await call.accepted;
+    await early.ears.at(-1)!.hears(440);
+    await heard(call, alice);
+  });
+
+  it("goes to the second trunk with sound when the first, which has played already, is unavailable", async () => {
+    const alice = await visitor("alice", initech);
+    const call = alice.call("sip:+44205550123@initech.example");
+    await heard(call, alice);
+    const before = trunk.ears.length;
+    pickUp.reject(new Error("503 Service Unavailable"));
+    const ear = await taken(call);
+    expect(trunk.ears).toHaveLength(before + 1);
+    await heard(call, alice);
+    await ear.hears(440);
+  });
+
+  it("is forgotten by rtpengine when it was given up, refused, or has lasted as long as it may", async () => {
+    const alice = await visitor("alice", initech);
+    const givenUp = alice.call("sip:+44205550123@initech.example");
+    await early.waitFor((message) => message.startsWith("INVITE "));
+    await heard(givenUp, alice, 1);
+    givenUp.hangUp();
+    await givenUp.ended;
+    await untilForgotten();
+    const refused = alice.call("sip:+44205550123@initech.example");
+    await heard(refused, alice, 1);
+    pickUp.reject(new Error("486 Busy Here"));
+    expect(await refused.accepted).toMatchObject({ ok: false, status: 486 });
+    await untilForgotten();
+    pickUp = Promise.withResolvers();
+    pickUp.resolve();
+    const long = alice.call("sip:+44205550123@initech.example");
+    expect(await long.accepted).toMatchObject({ ok: true });
+    await long.ended;
+    await untilForgotten();
   });
 });
+
+describe("a call from a trunk", () => {
+  it("is offered to the page as WebRTC; each hears the other", async () => {
+    const desk = await visitor("reception");
+    const rings = incoming(desk);
+    const outside = await caller();
+    const call = await rings;
+    call.answer();
+    expect(await outside.answer()).toMatch(/^m=audio \d+ RTP\/AVP 0 8 101\r$/m);
+    await outside.ear.hears(440);
+    await heard(call, desk);
+    expect(outside.ear.heard(1000)).toBe(0);
+    await outside.hangUp();
+    await call.ended;
+    await untilForgotten();
+  });
+
+  it("that offers late has sound too", async () => {
+    const desk = await visitor("reception");
+    const rings = incoming(desk);
+    const outside = await caller({ late: true });
+    const call = await rings;
+    call.answer();
+    await outside.answer();
+    await outside.ear.hears(440);
+    await heard(call, desk);
+    await outside.hangUp();
+    await call.ended;
+  });
+
+  it("rings at two telephones; the one that answers has the sound, whichever it is", async () => {
+    const [one, two] = [await visitor("reception"), await visitor("reception")];
+    for (const answering of [one, two]) {
+      const [rings, other] = answering === one ? [incoming(one), incoming(two)] : [incoming(two), incoming(one)];
+      const outside = await caller();
+      const call = await rings;
+      const quiet = await other;
+      call.answer();
+      await quiet.ended;
+      await outside.ear.hears(440);
+      await heard(call, answering);
+      await outside.hangUp();
+      await call.ended;
+    }
+    await untilForgotten();
+  });
+});
+
+describe("a call between two pages", () => {
+  it("has its sound directly: rtpengine hears nothing of it", async () => {
+    const [alice, desk] = [await visitor("alice", { hears: 440 }), await visitor("reception", { hears: 440 })];
+    const rings = incoming(desk);
+    const out = alice.call("sip:reception@acme.example");
+    const call = await rings;
+    call.answer();
+    await heard(call, desk);
+    await heard(out, alice);
+    expect(await rtpengineCalls(rtpengine.url)).toEqual([]);
+  });
+});
+
+describe("rtpengine that is not there", () => {
+  const refusedWith = async (alice: Agent): Promise<Outcome> => alice.call("sip:+3225887123@acme.example").accepted;
+
+  it.each(["killed", "hung"])(
+    "%s: calls are 503 before the trunk rings, counted, and taken again when it is back",
+    async (how) => {
+      const alice = await visitor("alice");
+      const desk = await visitor("reception");
+      let rang = false;
+      desk.onIncoming = () => {
+        rang = true;
+      };
+      const before = trunk.messages().length;
+      const counted = await gateway.metric('postern_upstream_refused_total{for="media"}');
+      if (how === "killed") await rtpengine.kill();
+      else process.kill(rtpengine.pid, "SIGSTOP");
+      for (const _ of [1, 2]) {
+        const since = Date.now();
+        expect(await refusedWith(alice)).toMatchObject({ ok: false, status: 503, code: "upstream-unavailable" });
+        expect(Date.now() - since).toBeLessThan(5_000);
+      }
+      const outside = await caller();
+      expect(await outside.answer()).toMatch(/^SIP\/2\.0 503 [\s\S]*\r\nRetry-After: 5\r\n/);
+      expect(await outside.answer()).not.toContain("X-Postern-");
+      expect(rang).toBe(false);
+      expect(trunk.messages()).toHaveLength(before);
+      expect(await gateway.metric('postern_upstream_refused_total{for="media"}')).toBe(counted + 2);
+      if (how === "killed") rtpengine = await startRtpengine(rtpengine);
+      else process.kill(rtpengine.pid, "SIGCONT");
+      await back(alice);
+    },
+  );
+
+  /** Within MEDIA_RETRY seconds. */
+  async function back(alice: Agent): Promise<void> {
+    for (const until = Date.now() + 10_000; Date.now() < until; await sleep(200)) {
+      const call = alice.call("sip:+3225887123@acme.example");
+      if (!(await call.accepted).ok) continue;
+      await heard(call, alice);
+      return;
+    }
+    throw new Error("no call was taken again");
+  }
+});
+
+const opusAlone = (sdp: string): string =>
+  sdp.replace(/^(m=audio \d+ \S+) .*$/m, "$1 111").replace(/^a=(rtpmap|fmtp|rtcp-fb):(?!111 ).*\r\n/gm, "");

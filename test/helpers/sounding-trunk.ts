@@ -87,7 +87,7 @@ export interface SoundingTrunk {
   stop(): void;
 }
 
-export interface SoundingOptions extends Partial<Pick<TrunkOptions, "early" | "port">> {
+export interface SoundingOptions extends Partial<Pick<TrunkOptions, "early" | "port" | "answers">> {
   readonly host: string;
   /** Hz. */
   readonly plays: number;
@@ -96,7 +96,7 @@ export interface SoundingOptions extends Partial<Pick<TrunkOptions, "early" | "p
 
 /** A trunk over UDP that answers, plays a tone and listens. */
 export async function startSoundingTrunk(options: SoundingOptions): Promise<SoundingTrunk> {
-  const { host, plays, listensFor, early = false, port = 0 } = options;
+  const { host, plays, listensFor, early = false, port = 0, answers } = options;
   const messages: string[] = [];
   const ears: Ear[] = [];
   const sounds: CallSound[] = [];
@@ -112,7 +112,7 @@ export async function startSoundingTrunk(options: SoundingOptions): Promise<Soun
     messages.push(message);
     for (const look of [...looks]) look();
   };
-  const trunk = await AnsweringTrunk.start({ host, port, sound, early, onMessage });
+  const trunk = await AnsweringTrunk.start({ host, port, sound, early, onMessage, ...(answers && { answers }) });
   const waitFor = (predicate: (message: string) => boolean, timeoutMs = 10_000): Promise<string> =>
     new Promise((resolve, reject) => {
       const settle = (how: () => void): void => {

@@ -9,6 +9,7 @@ import { JwtAuthenticator } from "./auth/jwt.ts";
 import { ManagementAuthenticator } from "./auth/management.ts";
 import type { OwnKeys } from "./auth/own-keys.ts";
 import { PasswordAuthenticator } from "./auth/password.ts";
+import { PermissionTokens } from "./auth/permission-token.ts";
 import { networksOf } from "./callout/address.ts";
 import { CallOut } from "./callout/call-out.ts";
 import type { Config } from "./config.ts";
@@ -50,6 +51,8 @@ export interface Proving {
   readonly managers: ManagementAuthenticator;
   /** What calls URLs that customers name. */
   readonly callOut: CallOut;
+  /** What applications answer to getPermissionToken. */
+  readonly permissionTokens: PermissionTokens;
   /** The config is another one: other key sets may be wanted. */
   follow(): void;
   close(): void;
@@ -88,6 +91,7 @@ export function composeProving(parts: ProvingParts): Proving {
     callers: new AuthenticatorChain([digest, issued, access, tokens], clock),
     reporters: new AuthenticatorChain([access], clock),
     remoteKeys: keySets,
+    permissionTokens: new PermissionTokens(keySets),
     conferences,
     exchanged: new AuthenticatorChain([password, tokens], clock),
     shown: new AuthenticatorChain([password, issued, access, tokens], clock),

@@ -53,6 +53,7 @@ export const composeServing = (parts: ServingParts, sources: Sources): PublicOpt
     metrics,
     verdicts: keeping.verdicts,
     signing,
+    applications: proving,
     log,
     draining: () => live.draining,
     overloaded: () => overload.now,

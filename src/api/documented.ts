@@ -53,6 +53,15 @@ const publicRoutes: readonly DocumentedRoute[] = [
     answers: { 200: { [json]: "Exchanged" }, ...problems(400, 401, 403, 404, 413, 429, 503) },
   },
   {
+    ...{ port: "public", method: "post", path: "/v1/data-tokens" },
+    summary: "An application's token for a data token: the application is asked what its visitor may do",
+    body: { [json]: "DataTokenRequest" },
+    answers: {
+      ...{ 200: { [json]: "DataToken" }, ...problems(400, 401, 413, 429, 503) },
+      403: { "application/problem+json": "ApplicationProblem" },
+    },
+  },
+  {
     ...{ port: "public", method: "get", path: "/rest/authentication/createToken" },
     summary: "The same in Voxbone's published form",
     query: {

@@ -179,7 +179,7 @@ const refusal = z
     sentence: z.string().describe("what is wrong"),
     remedy: z.string().describe("what to do"),
     claimed: z.boolean().describe("not proved: anybody may have made it"),
-    way: z.enum(["sip", "handshake", "exchange", "voxbone", "authenticate", "events", "stats"]),
+    way: z.enum(["sip", "handshake", "exchange", "voxbone", "authenticate", "data-tokens", "events", "stats"]),
     address: z.string(),
     user: z.string().describe("as the request says it").optional(),
     origin: z.string().optional(),

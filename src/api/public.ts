@@ -11,11 +11,13 @@ import type { Reports } from "../core/reports.ts";
 import { intervals } from "../core/signing-keys.ts";
 import type { Verdicts } from "../core/verdicts.ts";
 import type { Context, ExchangeSettings, FailureCounts } from "../exchange/context.ts";
+import { type DataTokenParts, DataTokens } from "../exchange/data-tokens.ts";
 import { Throttle } from "../exchange/throttle.ts";
 import { Allowance } from "../reports/allowance.ts";
 import { Intake } from "../reports/intake.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { dataTokenRoutes } from "./data-token-routes.ts";
 import { exchangeRoutes } from "./exchange-routes.ts";
 import { answer, createHttp, json } from "./http.ts";
 import { reportRoutes } from "./report-routes.ts";
@@ -41,10 +43,12 @@ export interface PublicOptions {
   readonly keys: () => OwnKeys;
   readonly config: () => ExchangeSettings;
   readonly failures: FailureCounts;
-  readonly metrics: Pick<Metrics, "verdict" | "proved" | "reported">;
+  readonly metrics: Pick<Metrics, "verdict" | "proved" | "reported" | "application">;
   readonly verdicts: Verdicts;
   /** What the gateway signs in its own name, and the public keys for that. */
-  readonly signing: { readonly published: KeySet };
+  readonly signing: { readonly published: KeySet; sign(typ: string, claims: object): string };
+  /** Customers' applications, and what they answer with. */
+  readonly applications: Pick<DataTokenParts, "callOut" | "permissionTokens" | "conferences">;
   readonly log: Log;
   readonly draining: () => boolean;
   readonly overloaded: () => boolean;
@@ -69,7 +73,7 @@ export interface Reporting {
 const bodyLimit = 16_384;
 
 const notFound =
-  "here are a WebSocket (subprotocol sip), POST /v1/exchange, GET /rest/authentication/createToken, POST /authenticate, POST /v1/events, POST /v1/stats, /.well-known/jwks.json and /healthz";
+  "here are a WebSocket (subprotocol sip), POST /v1/exchange, GET /rest/authentication/createToken, POST /authenticate, POST /v1/data-tokens, POST /v1/events, POST /v1/stats, /.well-known/jwks.json and /healthz";
 
 const jwkSetType = "application/jwk-set+json";
 
@@ -91,9 +95,13 @@ export async function publicHttp(options: PublicOptions): Promise<Serve> {
     overloaded,
     proved: (milliseconds: number) => metrics.proved(milliseconds),
   };
-  exchangeRoutes(app, { context, sinks: { log, metrics, verdicts }, customers, source, holder: randomUUID, onFault });
+  const sinks = { log, metrics, verdicts };
+  const sign = (typ: string, claims: object): string => options.signing.sign(typ, claims);
+  const tokens = new DataTokens({ context, customers, sign, metrics, log, ...options.applications });
+  dataTokenRoutes(app, { tokens, sinks, customers, source });
+  exchangeRoutes(app, { context, sinks, customers, source, holder: randomUUID, onFault });
   const intake = intakeOf(options, { ...context, throttle: new Throttle(clock) });
-  await reportRoutes(app, { intake, sinks: { log, metrics, verdicts }, customers, source, holder: randomUUID });
+  await reportRoutes(app, { intake, sinks, customers, source, holder: randomUUID });
   options.pages?.routes(app);
   const serve = await served(app, log, options.inTurn);
   return (server) => {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type Code, codes } from "../core/errors.ts";
+import { permissions } from "../core/identity.ts";
 import { managementSchemas } from "./management-schemas.ts";
 import { reportSchemas } from "./report-schemas.ts";
 
@@ -111,6 +112,23 @@ const authenticateError = z
   })
   .describe("as callstats.io published it");
 
+const dataTokenRequest = z.strictObject({
+  appID: z.union([z.string(), z.number()]).describe("id of the customer"),
+  userID: z.string().describe("the user, or user@domain"),
+  application_token: z.string().describe("the customer's application gave it"),
+});
+
+const dataToken = z.strictObject({
+  data_token: z.string(),
+  token_type: z.literal("bearer"),
+  expires_in: seconds,
+  permissions: z.array(z.enum(permissions)),
+});
+
+const applicationProblem = problem
+  .extend({ error: z.string().optional(), error_description: z.string().optional() })
+  .describe("RFC 9457; error, error_description: the application's own words, not the gateway's");
+
 const jwk = z.strictObject({
   kty: z.literal("EC"),
   crv: z.literal("P-256"),
@@ -130,6 +148,9 @@ export const schemas = {
   Delivery: z.strictObject({ deliver: texts.describe("SIP URIs") }),
   Ladder: z.strictObject({ callId: z.string(), entries: z.array(ladderEntry) }),
   ...managementSchemas,
+  DataTokenRequest: dataTokenRequest,
+  DataToken: dataToken,
+  ApplicationProblem: applicationProblem,
   JwkSet: z.strictObject({ keys: z.array(jwk) }),
   ExchangeRequest: exchangeRequest,
   Exchanged: exchanged,

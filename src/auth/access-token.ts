@@ -14,6 +14,9 @@ import type { OwnKeys } from "./own-keys.ts";
 /** JOSE header of every access token, and of nothing else. */
 const header = Buffer.from(JSON.stringify({ alg: "HS256", typ: "postern-access+jwt" })).toString("base64url");
 
+/** Whether a text is one of ours, or means to be. */
+export const isAccessToken = (text: string): boolean => text.startsWith(`${header}.`);
+
 interface Claims {
   readonly iss: string;
   readonly aud: string;
@@ -103,7 +106,7 @@ export class AccessTokenAuthenticator implements Authenticator {
   }
 
   prove(presented: Presented): Proof | NotMine {
-    if (presented.kind !== "token" || !presented.token.startsWith(`${header}.`)) return notMine;
+    if (presented.kind !== "token" || !isAccessToken(presented.token)) return notMine;
     const { token } = presented;
     if (token.length > maxToken) return { kind: "refused", refusal: rejectedToken };
     const end = token.lastIndexOf(".");

@@ -3,7 +3,7 @@ import type { Refusal } from "./errors.ts";
 import type { Identity } from "./identity.ts";
 
 /** Where a visitor asked. */
-export type Way = "sip" | "handshake" | "exchange" | "voxbone" | "authenticate" | "events" | "stats";
+export type Way = "sip" | "handshake" | "exchange" | "voxbone" | "authenticate" | "data-tokens" | "events" | "stats";
 
 /** What was refused to whom, as far as it is known; texts are as they came. */
 export interface RefusedVisit {

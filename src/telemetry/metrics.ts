@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Code } from "../core/errors.ts";
+import { ApplicationMetrics, type ApplicationOutcome, type ApplicationTimes } from "./application-metrics.ts";
 import { MessageCounts, VerdictCounts } from "./counts.ts";
 import { LagWatch } from "./lag.ts";
 import { type MeasuredAudio, type QualityCounts, QualityMetrics } from "./quality-metrics.ts";
@@ -70,6 +71,7 @@ export class Metrics {
   readonly #authDuration: Histogram;
   readonly #quality: QualityMetrics;
   readonly #reports: Counter;
+  readonly #application: ApplicationMetrics;
 
   constructor({ readings, version }: MetricsOptions) {
     this.#told();
@@ -89,6 +91,7 @@ export class Metrics {
     this.#hep(readings.hep);
     this.#records(readings.records);
     this.#quality = new QualityMetrics(this.registry, readings.quality);
+    this.#application = new ApplicationMetrics(this.registry);
     this.#process(version);
   }
 
@@ -110,6 +113,11 @@ export class Metrics {
   /** A credential was proved or refused within so many milliseconds. */
   proved(milliseconds: number): void {
     this.#authDuration.observe(milliseconds / 1000);
+  }
+
+  /** A customer's application was asked, or would have been. */
+  application(outcome: ApplicationOutcome, times?: ApplicationTimes): void {
+    this.#application.note(outcome, times);
   }
 
   /** A report says how audio is heard. */

@@ -8,6 +8,7 @@ import { z } from "zod";
 import { documentedRoutes } from "../../src/api/documented.ts";
 import { schemas } from "../../src/api/schemas.ts";
 import { mint } from "../../src/auth/ephemeral.ts";
+import { Application } from "../helpers/application.ts";
 import {
   acmeApiSecret,
   customerSecret,
@@ -49,6 +50,7 @@ let bare: ManagedGateway;
 /** Where this address has failed too often. */
 let throttled: ManagedGateway;
 let page: RawClient;
+let application: Application;
 let document: Document;
 /** Of alice. */
 let access: string;
@@ -58,7 +60,13 @@ beforeAll(async () => {
   await once(upstream, "listening");
   const upstreamUrl = `ws://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
   diagnostics.subscribe("fastify.initialization", collect);
-  gateway = await startManaged({ upstreamUrl, store: true });
+  application = await Application.start();
+  application.answering = (asked, response) => {
+    const { application_token: token } = asked;
+    if (token === "good") return application.permit(asked, response);
+    return application.say(response, token === "down" ? 500 : 401, { error: "unknown", error_description: "log in" });
+  };
+  gateway = await startManaged({ upstreamUrl, store: true, application });
   diagnostics.unsubscribe("fastify.initialization", collect);
   bare = await startManaged({ exchange: false });
   throttled = await startManaged({ failuresPerMinute: 3 });
@@ -77,6 +85,7 @@ afterAll(async () => {
   await gateway?.close();
   await bare?.close();
   await throttled?.close();
+  await application?.stop();
   upstream?.close();
 });
 
@@ -119,6 +128,7 @@ const voxbone = (changes: Record<string, string> = {}, secret = customerSecret):
   const [expires = "", name = ""] = username.split(/:(.*)/);
   return { query: new URLSearchParams({ username: name, key, expires, ...changes }).toString() };
 };
+const asking = (token: string) => ({ appID: "acme", userID: "alice", application_token: token });
 const evil: Ask = { headers: { origin: "https://evil.example" } };
 const me = (changes: object = {}): string => freshToken("46000000", acmeApiSecret, changes);
 const wrong = "another-secret-altogether";
@@ -274,6 +284,13 @@ const cases: readonly Case[] = [
   ["GET /v1/customers/{id}", 200, "by X-OPENTOK-AUTH", () => ({ ...opentok(me()), path: "/v1/customers/me" })],
   ["GET /healthz", 200, "plainly", () => ({})],
   ["GET /.well-known/jwks.json", 200, "plainly", () => ({})],
+  ["POST /v1/data-tokens", 200, "for whom the application knows", () => json(asking("good"))],
+  ["POST /v1/data-tokens", 400, "for nothing", () => json({})],
+  ["POST /v1/data-tokens", 401, "for nobody's appID", () => json({ ...asking("good"), appID: "nobody" })],
+  ["POST /v1/data-tokens", 403, "for whom it does not know", () => json(asking("guess"))],
+  ["POST /v1/data-tokens", 413, "with 20 KB", () => json(asking("x".repeat(20_000)))],
+  ["POST /v1/data-tokens", 429, "after too many failures", () => again(json(asking("guess")))],
+  ["POST /v1/data-tokens", 503, "where the application is down", () => json(asking("down"))],
   ["POST /v1/exchange", 200, "for a credential", () => json(ours())],
   ["POST /v1/exchange", 200, "for a direct one", () => json({ ...ours(), direct: true })],
   ["POST /v1/exchange", 200, "for a JWT", () => bearer(jwt())],

@@ -3,9 +3,15 @@ import type { AddressInfo } from "node:net";
 import { Writable } from "node:stream";
 import { type Pages, type PublicOptions, publicHttp } from "../../src/api/public.ts";
 import { type Authenticator, AuthenticatorChain, notMine, type Proof } from "../../src/auth/authenticator.ts";
+import { EndedConferences } from "../../src/auth/conferences.ts";
 import { mint } from "../../src/auth/ephemeral.ts";
+import { KeySets } from "../../src/auth/jwks.ts";
 import { OwnKeys } from "../../src/auth/own-keys.ts";
 import { PasswordAuthenticator } from "../../src/auth/password.ts";
+import { PermissionTokens } from "../../src/auth/permission-token.ts";
+import { networksOf } from "../../src/callout/address.ts";
+import { CallOut } from "../../src/callout/call-out.ts";
+import { failures } from "../../src/callout/result.ts";
 import { Customers } from "../../src/core/customers.ts";
 import type { Customer } from "../../src/core/identity.ts";
 import { nobodyCounts } from "../../src/core/verdicts.ts";
@@ -36,6 +42,11 @@ export class StandingClock {
   }
 }
 
+/** One that runs. */
+class WallClock extends StandingClock {
+  override now = (): number => Date.now();
+}
+
 /** Tokens whose proof is given: what a token says is not what is tested here. */
 export type Tokens = Readonly<Record<string, Proof>>;
 
@@ -51,6 +62,12 @@ export interface ExchangeParts {
   readonly tokens?: Tokens;
   readonly clock?: StandingClock;
   readonly reporting?: Partial<PublicOptions["reporting"]>;
+  /** The machine's clock, for what has to do with another program. */
+  readonly wall?: boolean;
+  /** Milliseconds that an application may take, if not as many as elsewhere. */
+  readonly patience?: () => number;
+  /** Where applications may be; default: this machine. */
+  readonly networks?: readonly string[];
   readonly draining?: () => boolean;
   readonly overloaded?: () => boolean;
 }
@@ -88,13 +105,16 @@ export interface PublicServer {
   readonly url: string;
   readonly context: Context & { readonly clock: StandingClock };
   readonly verdicts: [code: string, customer: string | undefined][];
+  /** What became of requests to applications. */
+  readonly applications: string[];
+  readonly conferences: EndedConferences;
   log(): Record<string, unknown>[];
   close(): Promise<void>;
 }
 
 /** The public port's HTTP alone, on a real socket. */
 export async function startPublic(parts: ExchangeParts = {}): Promise<PublicServer> {
-  const context = exchangeContext(parts);
+  const context = parts.wall ? { ...exchangeContext(parts), clock: new WallClock() } : exchangeContext(parts);
   const lines: string[] = [];
   const verdicts: PublicServer["verdicts"] = [];
   const destination = new Writable({
@@ -107,16 +127,30 @@ export async function startPublic(parts: ExchangeParts = {}): Promise<PublicServ
   const log = createLog({ level: "debug", destination });
   const nobodyReads = createLog({ level: "silent", destination: new Writable() });
   const signing = await Signing.open({ port: () => undefined, clock: context.clock, log: nobodyReads });
+  const { networks = ["127.0.0.0/8"], patience } = parts;
+  const callOut = new CallOut({ networks: () => networksOf(networks) });
+  const hurried: Pick<CallOut, "request"> = {
+    request: (url, options) => callOut.request(url, { ...options, timeoutMs: patience?.() ?? options.timeoutMs }),
+  };
+  const keySets = new KeySets({ fetch: () => Promise.resolve(failures.unreachable), clock: context.clock, log });
+  const applications: string[] = [];
+  const conferences = new EndedConferences(context.clock);
   const serve = await publicHttp({
     ...context,
     customers: () => all,
     config: context.settings,
     log,
     signing,
+    applications: {
+      callOut: hurried,
+      permissionTokens: new PermissionTokens(keySets),
+      conferences,
+    },
     metrics: {
       verdict: (code: string, of?: string) => void verdicts.push([code, of]),
       proved: () => undefined,
       reported: () => undefined,
+      application: (outcome: string) => void applications.push(outcome),
     },
     verdicts: nobodyCounts,
     reporting: {
@@ -136,10 +170,13 @@ export async function startPublic(parts: ExchangeParts = {}): Promise<PublicServ
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     context,
     verdicts,
+    applications,
+    conferences,
     log: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
     close: () =>
       new Promise((resolve) => {
         signing.close();
+        callOut.close();
         server.close(() => resolve());
         server.closeAllConnections();
       }),

@@ -3,6 +3,7 @@ import { Writable } from "node:stream";
 import type { Clock } from "../../src/core/clock.ts";
 import { type Running, start } from "../../src/main.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import type { Application } from "./application.ts";
 import { ConfigFolder } from "./config-file.ts";
 
 /** Claims of a management token; what is undefined is left out. */
@@ -73,6 +74,8 @@ export interface ManagedSettings {
   readonly upstreamUrl?: string;
   /** Default true. */
   readonly exchange?: boolean;
+  /** acme's, which permits what it likes. */
+  readonly application?: Application;
 }
 
 export async function startManaged(settings: ManagedSettings = {}): Promise<ManagedGateway> {
@@ -115,6 +118,7 @@ const yaml = ({
   upstreamUrl = "ws://127.0.0.1:1",
   exchange = true,
   store = false,
+  application,
 }: ManagedSettings): string => `\
 gateway:
   listen: "ws://127.0.0.1:0"
@@ -134,6 +138,7 @@ customers:
     keys:
       - { id: hs, alg: HS256, secret: ${jwtSecret} }
 ${exchange ? `      - { id: set, alg: ES256, jwksUri: "${jwksUri}", issuer: acme, audience: postern }` : ""}
+${application ? `      - ${application.keyYaml}\n    permissionUrl: "${application.url}"` : ""}
     apiKeys: [{ id: "46000000", secret: ${secret} }, { id: acme-key, secret: ${acmeApiSecret}-2 }]
     origins: ["https://www.acme.example"]
     callFrom: ["voxrtc@voxbone.com"]

@@ -1,0 +1,24 @@
+/** At once: of one customer, and of all. */
+const [mostOfCustomer, mostInAll] = [32, 128];
+
+/** Requests to services that are open now. */
+export class OpenRequests {
+  readonly #of = new Map<string, number>();
+  #all = 0;
+
+  /** False where there is no room; else leave is called when it is over. */
+  enter(customer: string): boolean {
+    const own = this.#of.get(customer) ?? 0;
+    if (own >= mostOfCustomer || this.#all >= mostInAll) return false;
+    this.#of.set(customer, own + 1);
+    this.#all++;
+    return true;
+  }
+
+  leave(customer: string): void {
+    const own = (this.#of.get(customer) ?? 0) - 1;
+    if (own > 0) this.#of.set(customer, own);
+    else this.#of.delete(customer);
+    this.#all--;
+  }
+}

@@ -13,21 +13,26 @@ export interface Site {
   page(path: string, scripts?: string, headers?: Readonly<Record<string, string>>): void;
   /** As a visitor does it. */
   logIn(page: TestPage, user: string): Promise<void>;
+  readonly server: PageServer;
   close(): Promise<void>;
 }
 
 export const own = "www.acme.example";
 
-export async function openSite(script: "voxbone" | "token", scheme: "http" | "https" = "http"): Promise<Site> {
+export async function openSite(
+  script: "voxbone" | "token" | "phone",
+  scheme: "http" | "https" = "http",
+): Promise<Site> {
   const server = await PageServer.open(scheme);
   const origin = (host = own): string => server.origin(host);
   const secrets = { SIP_SECRET: acmeSecret, JWT_KEY_ID: "j1", JWT_SECRET: jwtSecret };
   const servlet = await startServlet(origin(), secrets);
-  server.pass(servlet.url, "/", "/login", "/token", "/voxrtc_config.js");
+  server.pass(servlet.url, "/", "/login", "/token", "/sip-credential", "/voxrtc_config.js");
   server.script("/jssip.js", await jssipBundle());
   server.script("/own.js", readFileSync(new URL(`./pages/${script}.js`, import.meta.url), "utf8"));
   return {
     origin,
+    server,
     page: (path, scripts = "", headers = {}) =>
       server.html(path, `<script src="/jssip.js"></script>${scripts}<script src="/own.js"></script>`, headers),
     logIn: async ({ page }, user) => {

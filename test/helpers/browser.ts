@@ -72,6 +72,11 @@ export class TestPage {
     });
   }
 
+  /** What the page has told of that name so far. */
+  heard(what: string): Told[] {
+    return this.#told.filter((told) => told.what === what);
+  }
+
   /** An expression in the page's own words: `voxbone.WebRTC.call("+32…")`. */
   async run(expression: string): Promise<void> {
     await this.page.evaluate(`void (${expression})`);

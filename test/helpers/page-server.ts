@@ -11,7 +11,7 @@ import { ConfigFolder } from "./config-file.ts";
 
 const servletMain = fileURLToPath(new URL("../../examples/servlet/servlet.ts", import.meta.url));
 
-type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** A customer's web site on 127.0.0.1: whatever name a browser comes by, the pages are the same. */
 export class PageServer {
@@ -43,6 +43,11 @@ export class PageServer {
 
   html(path: string, body: string, headers: Readonly<Record<string, string>> = {}): void {
     this.#serve(path, "text/html", `<!doctype html><title>acme</title>${body}`, headers);
+  }
+
+  /** Whatever a handler makes of it. */
+  handle(path: string, handler: Handler): void {
+    this.#pages.set(path, handler);
   }
 
   script(path: string, body: string): void {

@@ -1,0 +1,356 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type OpenOptions, startBrowser, type TestBrowser, type TestPage } from "../helpers/browser.ts";
+import { jssipBundle } from "../helpers/jssip-bundle.ts";
+import { credential } from "../helpers/raw-client.ts";
+import { header, reply } from "../helpers/raw-sip.ts";
+import { Scene } from "../helpers/scene.ts";
+import { openSite, own, type Site } from "./site.ts";
+
+const number = "+3225887123";
+/** A customer's page that browsers trust, one of nobody's, and one that is not secure. */
+const [foreign, insecure] = ["www.mallory.example", "plain.acme.example"];
+
+let site: Site;
+let scene: Scene;
+let browser: TestBrowser;
+let jssip: string;
+const pages: TestPage[] = [];
+
+const shipped = (file: string): string =>
+  readFileSync(new URL(`../../src/client/browser/${file}`, import.meta.url), "utf8");
+
+beforeAll(async () => {
+  site = await openSite("phone");
+  jssip = await jssipBundle();
+  site.server.handle("/favicon.ico", (_request, response) => response.writeHead(204).end());
+  site.server.handle("/minted", (_request, response) => response.end(JSON.stringify(credential("alice@acme.example"))));
+  for (const file of ["call.js", "connect.js"]) site.server.script(`/${file}`, shipped(file));
+  const acme = `    origins: ["${site.origin()}", "${site.origin(insecure)}"]\n`;
+  scene = await Scene.open({ trunk: "answer", acme });
+  browser = await startBrowser({ secure: [own, foreign].map((host) => site.origin(host)) });
+});
+
+afterEach(async () => {
+  await Promise.all(pages.splice(0).map((page) => page.close()));
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await scene?.close();
+  await site?.close();
+});
+
+interface Visit extends OpenOptions {
+  readonly host?: string;
+  /** Attributes of the tag beside those that it always has. */
+  readonly tag?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Runs in the page before all else. */
+  readonly before?: string;
+  /** Whether the visitor has logged in; true. */
+  readonly user?: string | undefined;
+}
+
+const strict = (): string =>
+  `default-src 'none'; script-src 'self'; connect-src 'self' ${scene.gateway.gatewayUrl}; base-uri 'none'; form-action 'self'`;
+
+/** A page with one tag and nothing else, under a policy that allows scripts of its own and nothing inline. */
+async function visit({
+  host = own,
+  tag = {},
+  headers,
+  before,
+  user = "alice",
+  ...rest
+}: Visit = {}): Promise<TestPage> {
+  const page = await browser.open(rest);
+  pages.push(page);
+  if (before) await page.page.addInitScript(before);
+  await page.page.addInitScript(`
+    addEventListener("securitypolicyviolation", ({ violatedDirective }) => tell({ what: "violation", violatedDirective }));
+    addEventListener("postern-call", ({ detail }) => tell({ what: detail.state }));`);
+  if (user) await site.logIn(page, user);
+  const integrity = `sha256-${createHash("sha256").update(jssip).digest("base64")}`;
+  const attributes = {
+    ...{ src: "/call.js", "data-number": number, "data-credentials": "/sip-credential" },
+    ...{ "data-server": scene.gateway.gatewayUrl, "data-jssip": "/jssip.js", "data-jssip-integrity": integrity },
+    ...tag,
+  };
+  const written = Object.entries(attributes).map(([name, value]) => ` ${name}="${value}"`);
+  const html = `<body><p>Call us:</p><script${written.join("")}></script></body>`;
+  site.server.html("/button", html, { "content-security-policy": strict(), ...headers });
+  await page.page.goto(`${site.origin(host)}/button`);
+  return page;
+}
+
+const main = ({ page }: TestPage) => page.getByRole("button", { name: /^(Call|Hang up)$/ });
+const status = ({ page }: TestPage) => page.getByRole("status");
+const said = (page: TestPage, sentence: string | RegExp) => status(page).filter({ hasText: sentence }).waitFor();
+
+/** What the page told of its policy. */
+const violations = async (page: TestPage) => {
+  await page.page.evaluate("tell({ what: 'asked' })");
+  await page.told("asked");
+  return page.heard("violation");
+};
+
+/** The page's call at the trunk: its message of that method. */
+function atTrunk(page: TestPage, method: string): Promise<string> {
+  const callId = header(page.sent("INVITE").at(-1) ?? "", "Call-ID");
+  return scene.trunk.waitFor((message) => message.startsWith(`${method} `) && header(message, "Call-ID") === callId);
+}
+
+async function talking(page: TestPage): Promise<void> {
+  await main(page).click();
+  await page.told("talking");
+  await atTrunk(page, "ACK");
+}
+
+async function noCall(page: TestPage, sentence: string | RegExp): Promise<void> {
+  await said(page, sentence);
+  await page.page.getByRole("button", { name: "Call" }).waitFor();
+  expect(page.sent("INVITE")).toEqual([]);
+  expect(page.faults).toEqual([]);
+}
+
+/** Contrast of text and background, by WCAG 2, of the main button and the sentence below it. */
+const contrastsInPage = `(() => {
+  const { shadowRoot } = document.querySelector("span[data-theme]");
+  const light = (colour) => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).map((one) => one / 255).map((one) => (one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  return [[".main", ".main"], ["p", ".box"]].map(([text, ground]) => {
+    const of = (selector) => getComputedStyle(shadowRoot.querySelector(selector));
+    const [low, high] = [light(of(text).color), light(of(ground).backgroundColor)].sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  });
+})()`;
+
+describe("the call button", () => {
+  it("calls from a page under a strict policy, and hangs up; nothing is loaded or connected before the press", async () => {
+    const page = await visit({ tag: { "data-keypad": "" } });
+    await main(page).waitFor();
+    expect(await page.page.evaluate("[typeof JsSIP, performance.getEntriesByType('resource').length]")).toEqual([
+      "undefined",
+      1,
+    ]);
+    await talking(page);
+    expect(await atTrunk(page, "INVITE")).toMatch(/^INVITE sip:\+3225887123@/);
+    await said(page, "Connected.");
+    expect(await page.page.getByRole("timer").textContent()).toMatch(/^\d:\d\d$/);
+    await page.page.getByRole("button", { name: "Keypad" }).click();
+    await page.page.getByRole("group", { name: "Keypad" }).getByRole("button", { name: "5" }).click();
+    expect(await atTrunk(page, "INFO")).toMatch(/^Signal=5/m);
+    await main(page).click();
+    await said(page, "The call has ended.");
+    await atTrunk(page, "BYE");
+    expect(page.statuses("REGISTER")).toEqual([]);
+    expect(page.faults).toEqual([]);
+    expect(page.console).toEqual([]);
+    expect(await violations(page)).toEqual([]);
+    await expect(page.page.evaluate("localStorage.length + sessionStorage.length")).resolves.toBe(0);
+  });
+
+  it("is used by keyboard alone, keeps the focus, and has a role, a name and a state for everything", async () => {
+    const page = await visit({ tag: { "data-keypad": "" } });
+    await page.page.keyboard.press("Tab");
+    await page.page.keyboard.press("Enter");
+    await page.told("talking");
+    expect(await page.page.evaluate("document.activeElement.shadowRoot.activeElement.textContent")).toBe("Hang up");
+    for (const name of ["Mute", "Keypad"]) {
+      await page.page.keyboard.press("Tab");
+      const focused = page.page.getByRole("button", { name });
+      await page.page.keyboard.press("Space");
+      const state = name === "Mute" ? "aria-pressed" : "aria-expanded";
+      await expect.poll(() => focused.getAttribute(state)).toBe("true");
+    }
+    await main(page).focus();
+    await page.page.keyboard.press("Enter");
+    await atTrunk(page, "BYE");
+    expect(page.faults).toEqual([]);
+  });
+
+  it("makes one call of a double click, and keeps it", async () => {
+    const page = await visit();
+    await main(page).dblclick();
+    await page.told("talking");
+    await atTrunk(page, "ACK");
+    await main(page).click();
+    await page.told("ended");
+    expect(new Set(page.sent("INVITE").map((text) => header(text, "Call-ID"))).size).toBe(1);
+  });
+
+  it("is as it was after a reload in a call, which the trunk hears the end of", async () => {
+    const page = await visit();
+    await talking(page);
+    const ended = atTrunk(page, "BYE");
+    await page.page.reload();
+    await ended;
+    await talking(page);
+    expect(page.faults).toEqual([]);
+  });
+
+  it("is readable in every state and theme, and still where motion is not wanted", async () => {
+    const page = await visit({ tag: { "data-theme": "dark", "data-ring": "30", "data-number": "nobody-else" } });
+    await page.page.emulateMedia({ reducedMotion: "reduce" });
+    const contrasts = (): Promise<number[]> => page.page.evaluate(contrastsInPage);
+    expect(Math.min(...(await contrasts()))).toBeGreaterThanOrEqual(4.5);
+    await main(page).click();
+    await page.told("microphone");
+    expect(Math.min(...(await contrasts()))).toBeGreaterThanOrEqual(4.5);
+    const moving = "document.getAnimations().length";
+    expect(await page.page.evaluate(moving)).toBe(0);
+  });
+
+  it("speaks the page's language and wears its colours", async () => {
+    const tag = {
+      "data-lang": "de",
+      "data-label": "Rufen Sie uns an",
+      "data-text-offline": "Kein Netz.",
+      "data-theme": "dark",
+    };
+    const page = await visit({ tag });
+    const button = page.page.getByRole("button", { name: "Rufen Sie uns an" });
+    await button.waitFor();
+    await page.page.context().setOffline(true);
+    await said(page, "Kein Netz.");
+    expect(await button.getAttribute("aria-disabled")).toBe("true");
+    expect(await page.page.evaluate("document.querySelector('span').lang")).toBe("de");
+    await page.page.context().setOffline(false);
+    await expect.poll(() => button.getAttribute("aria-disabled")).toBe("false");
+  });
+});
+
+describe("why it cannot call is said on the page", () => {
+  it("a page that is not secure, before anybody presses", async () => {
+    const page = await visit({ host: insecure });
+    await said(page, "Calls need a secure page (https).");
+    await main(page).click({ force: true });
+    await noCall(page, "Calls need a secure page (https).");
+    expect(page.frames).toEqual([]);
+  });
+
+  it("the microphone is refused", async () => {
+    const page = await visit({ headers: { "permissions-policy": "microphone=()" } });
+    await main(page).click();
+    await noCall(page, /^The microphone is not allowed\./);
+    expect(page.frames).toEqual([]);
+  });
+
+  it.each([
+    { name: "NotFoundError", sentence: /^There is no microphone\./ },
+    { name: "NotReadableError", sentence: /^The microphone cannot be used\./ },
+  ])("the microphone: $name", async ({ name, sentence }) => {
+    const before = `MediaDevices.prototype.getUserMedia = async () => { throw new DOMException("", "${name}") };`;
+    const page = await visit({ before });
+    await main(page).click();
+    await noCall(page, sentence);
+  });
+
+  it.each([
+    { why: "nobody has logged in", tag: {}, user: "", sentence: "The call could not be made: log in first" },
+    {
+      why: "500",
+      path: "/broken",
+      status: 500,
+      body: "oops",
+      sentence: /The site answered 500 and gave no credential\.$/,
+    },
+    {
+      why: "404",
+      path: "/nowhere",
+      status: 404,
+      body: "",
+      sentence: /The site answered 404 and gave no credential\.$/,
+    },
+    {
+      why: "a page",
+      path: "/html",
+      status: 200,
+      body: "<html>Log in",
+      sentence: /gave no credential that can be used: it is no JSON\.$/,
+    },
+    {
+      why: "markup in a sentence",
+      path: "/hostile",
+      status: 403,
+      body: JSON.stringify({ detail: "<img src=x onerror=tell({what:'owned'})>", __proto__: { polluted: 1 } }),
+      sentence: "The call could not be made: <img src=x onerror=tell({what:'owned'})>",
+    },
+  ])("the site gives no credential: $why", async ({ path, status: code, body, user, sentence }) => {
+    if (path) site.server.handle(path, (_request, response) => response.writeHead(code ?? 200).end(body));
+    const page = await visit({ user, tag: path ? { "data-credentials": path } : {} });
+    await main(page).click();
+    await noCall(page, sentence);
+    expect(await page.page.evaluate("document.querySelectorAll('img').length")).toBe(0);
+    expect(await violations(page)).toEqual([]);
+  });
+
+  it("the site takes its time: the visitor may give up, and is told in the end", async () => {
+    site.server.handle("/slow", () => undefined);
+    const page = await visit({ tag: { "data-credentials": "/slow" }, ownClock: true });
+    await main(page).click();
+    await page.told("connecting");
+    await main(page).click();
+    await noCall(page, "The call has ended.");
+    await main(page).click();
+    await page.told("connecting");
+    await page.page.clock.fastForward(21_000);
+    await noCall(page, /could not be reached/);
+  });
+
+  it.each([
+    { why: "JsSIP is not there", tag: { "data-jssip": "/nowhere.js" } },
+    { why: "JsSIP is another than the page's", tag: { "data-jssip-integrity": `sha256-${"A".repeat(43)}=` } },
+  ])("$why", async ({ tag }) => {
+    const page = await visit({ tag });
+    await main(page).click();
+    await noCall(page, "The telephone on this page could not be loaded.");
+  });
+
+  it("there is no server", async () => {
+    const headers = { "content-security-policy": "" };
+    const page = await visit({ tag: { "data-server": "ws://127.0.0.1:9" }, headers });
+    await main(page).click();
+    await noCall(page, "The telephone server could not be reached. Try again later.");
+  });
+
+  it("the page is nobody's: the gateway's sentence", async () => {
+    const page = await visit({ host: foreign, tag: { "data-credentials": "/minted" } });
+    await main(page).click();
+    await said(page, /^The call could not be made: .*origin/i);
+    expect(page.statuses("INVITE").at(-1)).toBe(403);
+    expect(page.faults).toEqual([]);
+  });
+
+  it("the number is not the customer's: the gateway's sentence", async () => {
+    const page = await visit({ tag: { "data-number": "+4930123456" } });
+    await main(page).click();
+    await said(page, /^The call could not be made: .*\+?4930123456|number/i);
+    expect(page.faults).toEqual([]);
+  });
+
+  it("busy, declined, nobody answers", async () => {
+    const bob = await scene.user("bob");
+    const tag = { "data-number": "", "data-to": bob.name, "data-ring": "1" };
+    const page = await visit({ tag: { ...tag, "data-number": bob.name } });
+    for (const [answer, sentence] of [
+      ["486 Busy Here", "The line is busy."],
+      ["603 Decline", "The call was not accepted."],
+    ] as const) {
+      await main(page).click();
+      const invite = await bob.client.take((text) => text.startsWith("INVITE "));
+      bob.client.send(reply(invite, { status: answer, tag: "b" }));
+      await said(page, sentence);
+    }
+    await main(page).click();
+    const invite = await bob.client.take((text) => text.startsWith("INVITE "));
+    bob.client.send(reply(invite, { status: "180 Ringing", tag: "b", contact: bob.contact }));
+    await bob.client.take((text) => text.startsWith("CANCEL "));
+    await said(page, "Nobody answered.");
+    expect(page.faults).toEqual([]);
+  });
+});

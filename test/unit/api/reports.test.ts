@@ -320,6 +320,17 @@ describe("pages", () => {
     const denied = await post("stats", report(), evil);
     expect([...told(denied), denied.headers.get("access-control-allow-origin")]).toEqual([403, "origin-denied", null]);
   });
+
+  it("of another customer do not read what is answered to a proof", async () => {
+    const theirs = "https://www.globex.example";
+    await start({ customers: [acme, customer({ id: "globex", domains: ["globex.example"], origins: [theirs] })] });
+    const ask = async (token: string) => {
+      const answer = await post("stats", report(), { token, headers: { ...json, origin: theirs } });
+      return [...told(answer), answer.headers.get("access-control-allow-origin")];
+    };
+    expect(await ask("full")).toEqual([403, "origin-denied", null]);
+    expect(await ask("unknown")).toEqual([401, "credential-rejected", theirs]);
+  });
 });
 
 describe("too much", () => {

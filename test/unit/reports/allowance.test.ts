@@ -49,6 +49,22 @@ describe("what may be told of a call", () => {
     expect(allowance.size).toBe(1);
   });
 
+  it("is forgotten while others of its customer are told of, and with its customer", () => {
+    const { clock, allowance } = start();
+    for (const [minutes, name, size] of [
+      [0, "c", 1],
+      [5, "d", 2],
+      [5, "d", 1],
+    ] as const) {
+      clock.ms += minutes * 60_000;
+      expect(codeOf(allowance.take(by(), "event", [name]))).toBe("allowed");
+      expect(allowance.size).toBe(size);
+    }
+    clock.ms += 600_000;
+    expect(codeOf(allowance.take(by({ customer: customer({ id: "globex" }) }), "event", ["e"]))).toBe("allowed");
+    expect(allowance.size).toBe(1);
+  });
+
   it("is a batch whole or not at all", () => {
     const { allowance } = start();
     expect(codeOf(allowance.take(by(), "event", times(100, "c")))).toBe("allowed");

@@ -7,6 +7,7 @@ const cwd = fileURLToPath(new URL("..", import.meta.url));
 const parts: Record<string, readonly string[]> = {
   types: ["tsc", "-p", "."],
   "types of browser modules": ["tsc", "-p", "src/client/browser"],
+  "types of the demo's page": ["tsc", "-p", "scripts/demo/page"],
   "lint and format": ["biome", "check", "--error-on-warnings", "."],
   imports: ["vitest", "run", "--reporter=dot", "test/unit/imports.test.ts"],
 };

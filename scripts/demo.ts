@@ -1,54 +1,67 @@
 /**
- * `npm run demo [-- --once]`: starts Kamailio, a trunk and the gateway, places two real calls and draws them; then stays up
- * until Ctrl-C, or with --once ends. Exit 0 only if both calls worked.
+ * `npm run demo [-- --once]`: starts a media relay, a trunk, Kamailio, the gateway and its page, places two real calls and draws
+ * them; then stays up until Ctrl-C, or with --once ends. Exit 0 only if both calls worked.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type CallReport, callTrunk, callUser, visitor } from "./demo/calls.ts";
+import { answerer, type CallReport, callTrunk, callUser } from "./demo/calls.ts";
 import { type Parts, startParts } from "./demo/parts.ts";
+import { Steps } from "./demo/steps.ts";
 
 /** Milliseconds for everything until the calls are over. */
 const deadline = 60_000;
 
-async function demo(parts: Parts): Promise<boolean> {
-  console.log(`Postern listens on ${parts.gatewayUrl}, Kamailio and acme's trunk are behind it.\n`);
-  const inside = show("client to client: alice calls bob", await callUser(parts));
-  const outside = show("client to trunk: alice calls +3225887123, a number of acme's", await callTrunk(parts));
-  return inside && outside;
+async function demo(parts: Parts, steps: Steps): Promise<boolean> {
+  const inside = await steps.step("alice calls bob", () => callUser(parts));
+  const outside = await steps.step("alice calls a number of acme's", () => callTrunk(parts));
+  show("client to client: alice calls bob", inside);
+  show("client to trunk: alice calls +3225887123, a number of acme's", outside);
+  return inside.ok && outside.ok;
 }
 
-function show(title: string, { ok, ladder, figures }: CallReport): boolean {
-  console.log(`${title}\n\n${ladder}\n\n${ok ? "worked" : "FAILED"}: ${figures}\n`);
-  return ok;
-}
+const show = (title: string, { ok, ladder, figures }: CallReport): void =>
+  console.log(`\n${title}\n\n${ladder}\n\n${ok ? "worked" : "FAILED"}: ${figures}`);
 
 /** bob answers whoever calls, until the demo is stopped. */
 async function stayUp(parts: Parts): Promise<void> {
-  const bob = await visitor(parts, "bob");
+  const bob = await answerer(parts);
   const cli = "npm run -s postern --";
   console.log(
     [
+      "",
       `Gateway ${parts.gatewayUrl}, metrics ${parts.adminUrl}/metrics, logs in ${parts.dir}.`,
-      "bob answers for the next hour. In another terminal, call him or a number of acme's (sip:+3225887123@acme.example):",
+      "bob answers whoever calls. From another terminal, call him or a number of acme's (sip:+3225887123@acme.example):",
       "",
       `  ${cli} mint --secret file:${parts.secretFile} --user carol@acme.example |`,
       `  ${cli} client call sip:bob@acme.example --url ${parts.gatewayUrl} --uri sip:carol@acme.example --credentials -`,
       "",
-      "Ctrl-C ends the demo.",
+      "Or call from a page, and see each message on its way. Ctrl-C ends the demo.",
+      "",
+      `  ${parts.pageUrl}`,
     ].join("\n"),
   );
   await stopped;
   await bob.stop();
 }
 
+const stop = new AbortController();
 const stopped = new Promise<"stopped">((resolve) => {
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve("stopped"));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      // Who asks twice does not want to wait: what was started is killed on exit.
+      if (stop.signal.aborted) process.exit(130);
+      stop.abort(new Error("stopped"));
+      resolve("stopped");
+    });
+  }
 });
 
 async function run(once: boolean): Promise<boolean> {
-  const starting = startParts();
+  console.log("Postern's demo, all of it on this machine:\n");
+  const steps = new Steps(console.log, stop.signal);
+  const starting = startParts(steps);
   try {
     const late = sleep(deadline, "late" as const, { ref: false });
-    const worked = await Promise.race([starting.then(demo), late, stopped]);
+    const worked = await Promise.race([starting.then((parts) => demo(parts, steps)), late, stopped]);
     if (worked === "late") console.error(`the demo did not get through within ${deadline / 1000} s`);
     if (worked === true && !once) await stayUp(await starting);
     return worked === true;
@@ -64,7 +77,7 @@ if (words.some((word) => word !== "--once")) {
   process.exit(2);
 }
 const good = await run(words.includes("--once")).catch((fault: unknown) => {
-  console.error(fault instanceof Error ? fault.message : fault);
+  if (!stop.signal.aborted) console.error(fault instanceof Error ? fault.message : fault);
   return false;
 });
 process.exit(good ? 0 : 1);

@@ -35,6 +35,8 @@ export interface KamailioSettings {
   readonly keepLocal?: true;
   /** Shared memory, megabytes; 256 by default, of which it takes what it uses: 100 KB a WebSocket. */
   readonly memory?: number;
+  /** Characters of its log that are kept, the last ones; by default all. */
+  readonly keepLog?: number;
   /** Further lines of local.cfg, for a configuration of its own. */
   readonly lines?: readonly string[];
 }
@@ -115,7 +117,7 @@ export async function startKamailio(settings: KamailioSettings, deadline = 15_00
   const files = ["-f", settings.configuration ?? configuration, "-w", dir, "-Y", dir, "-P", join(dir, "kamailio.pid")];
   const args = [...files, "-DD", "-E", "-m", `${settings.memory ?? 256}`, "-M", "8"];
   const child = spawn("kamailio", args, { cwd: dir, detached: true, stdio: ["ignore", "pipe", "pipe"] });
-  const running = supervise(child);
+  const running = supervise(child, settings.keepLog);
   try {
     await Promise.race([ready(settings, deadline), died(child)]);
   } catch (cause) {
@@ -125,12 +127,12 @@ export async function startKamailio(settings: KamailioSettings, deadline = 15_00
   return running;
 }
 
-function supervise(child: ChildProcess): RunningKamailio {
+function supervise(child: ChildProcess, keepLog = Number.POSITIVE_INFINITY): RunningKamailio {
   let said = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding("utf8");
     stream?.on("data", (text: string) => {
-      said += text;
+      said = (said + text).slice(-keepLog);
     });
   }
   const ended = new Promise<void>((resolve) => {

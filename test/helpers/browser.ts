@@ -128,9 +128,9 @@ export interface TestBrowser {
 const talkative = ["WebRtcHideLocalIpsWithMdns", "MediaRouter", "HttpsUpgrades", "HttpsFirstBalancedModeAutoEnable"];
 
 /**
- * A real Chromium, headless, with a microphone that plays. Every name under .example is 127.0.0.1 and there is no other;
- * any certificate is good; cookies go wherever their attributes let them, as in browsers that do not guard against
- * third parties. secure: http origins that get the microphone as if they were https.
+ * A real Chromium, headless, with a microphone that plays. Every name under .example is 127.0.0.1; of others
+ * there is localhost alone; any certificate is good; cookies go wherever their attributes let them, as in browsers that do
+ * not guard against third parties. secure: http origins that get the microphone as if they were https.
  */
 export async function startBrowser({
   secure = [],
@@ -147,7 +147,7 @@ export async function startBrowser({
       "--no-proxy-server",
       `--disable-features=${talkative.join(",")}`,
       "--ignore-certificate-errors",
-      "--host-resolver-rules=MAP *.example 127.0.0.1,MAP * ~NOTFOUND,EXCLUDE 127.0.0.1",
+      "--host-resolver-rules=MAP *.example 127.0.0.1,MAP * ~NOTFOUND,EXCLUDE 127.0.0.1,EXCLUDE localhost",
       `--unsafely-treat-insecure-origin-as-secure=${secure.join(",")}`,
       "--use-fake-ui-for-media-stream",
       "--use-fake-device-for-media-stream",

@@ -1,6 +1,6 @@
 import { Writable } from "node:stream";
 import type { Clock } from "../../src/core/clock.ts";
-import { type Running, start } from "../../src/main.ts";
+import { type Running, type StartOptions, start } from "../../src/main.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { ConfigFolder } from "./config-file.ts";
 
@@ -28,6 +28,7 @@ export interface GatewaySettings {
   /** Default k1, and k2 with another acmeSecret. */
   readonly acmeSecretId?: string;
   readonly clock?: Clock;
+  readonly pages?: NonNullable<StartOptions["pages"]>;
   /** YAML lines put at the end of the file. */
   readonly more?: string;
 }
@@ -57,7 +58,8 @@ export async function startGateway(settings: GatewaySettings): Promise<TestGatew
     },
   });
   const log = createLog({ level: "debug", destination });
-  const running = await start(config, settings.clock ? { log, clock: settings.clock } : { log });
+  const { clock, pages } = settings;
+  const running = await start(config, { log, ...(clock && { clock }), ...(pages && { pages }) });
   return {
     ...running,
     folder: folder.path,

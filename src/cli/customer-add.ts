@@ -2,6 +2,7 @@ import { actOf } from "./act.ts";
 import { readItemFile } from "./item-file.ts";
 import { failure, print, say, usage } from "./outcome.ts";
 import { askFor, changeAt, isRemote, type PlaceOptions } from "./place.ts";
+import { urlOf } from "./url-source.ts";
 import { deskOf, notChanged, withStore } from "./with-store.ts";
 
 export interface AddOptions extends PlaceOptions {
@@ -13,6 +14,7 @@ export interface AddOptions extends PlaceOptions {
   readonly trunk?: string;
   readonly callerId?: string;
   readonly maxTtl?: number;
+  readonly permissionUrl?: string;
 }
 
 /** `postern customer add`. */
@@ -41,6 +43,7 @@ function given({
   trunk,
   callerId,
   maxTtl,
+  permissionUrl,
 }: AddOptions): Readonly<Record<string, unknown>> {
   return {
     ...(domain && { domains: domain }),
@@ -50,6 +53,7 @@ function given({
     ...(trunk !== undefined && { trunk }),
     ...(callerId !== undefined && { callerId }),
     ...(maxTtl !== undefined && { maxTtl }),
+    ...(permissionUrl !== undefined && { permissionUrl: urlOf("--permission-url", permissionUrl) }),
   };
 }
 

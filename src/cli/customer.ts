@@ -10,6 +10,7 @@ import { another, callsThen, wholeNumber } from "./options.ts";
 import { print, say } from "./outcome.ts";
 import { askFor, inPlace, isRemote, type PlaceOptions, pathOf } from "./place.ts";
 import { resumeOne, suspendOne } from "./revoke.ts";
+import { secretSources } from "./secret-source.ts";
 import { deskOf, noStore, notChanged, withStore } from "./with-store.ts";
 
 export function registerCustomer(program: Command): void {
@@ -66,6 +67,7 @@ const withItem = (command: Command): Command =>
     .option("--trunk <uri>", "where calls to its numbers go")
     .option("--caller-id <number>", "what its calls show to a trunk")
     .option("--max-ttl <seconds>", "longest life of a credential", wholeNumber)
+    .option("--permission-url <url>", `its application, asked what visitors may do; with a query by ${secretSources}`)
     .option("--json", "print {ok, faults} where it is refused, no words on stderr");
 
 function registerStates(command: Make): void {

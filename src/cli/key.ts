@@ -3,7 +3,8 @@ import { example } from "./examples.ts";
 import { readItemFile, readText } from "./item-file.ts";
 import { print, say, usage } from "./outcome.ts";
 import { changeAt, encoded, inPlace, type PlaceOptions, readAt } from "./place.ts";
-import { readSecret, secretSources } from "./secret-source.ts";
+import { secretSources } from "./secret-source.ts";
+import { secretOf, urlOf } from "./url-source.ts";
 
 interface AddOptions extends PlaceOptions {
   readonly id: string;
@@ -80,14 +81,7 @@ async function materialOf({ jwk, pem, secret, jwksUri }: AddOptions): Promise<ob
   if (jwk !== undefined) return { jwk: await readItemFile(jwk) };
   if (pem !== undefined) return { pem: readText(pem) };
   if (secret !== undefined) return { secret: secretOf("--secret", secret) };
-  if (/^(?:env:|file:|-$)/.test(jwksUri!)) return { jwksUri: secretOf("--jwks-uri", jwksUri!) };
-  if (jwksUri!.includes("?")) return usage(`--jwks-uri with a query may hold a token: give it by ${secretSources}`);
-  return { jwksUri };
-}
-
-function secretOf(option: string, source: string): string {
-  const read = readSecret(option, source, process.env);
-  return read.kind === "fault" ? usage(read.sentence) : read.secret;
+  return { jwksUri: urlOf("--jwks-uri", jwksUri!) };
 }
 
 async function list(customer: string, options: PlaceOptions): Promise<void> {

@@ -52,6 +52,8 @@ interface Share {
   at: number;
 }
 
+type Spend = readonly [bucket: Bucket, count: number, rate: Rate];
+
 const allowed: Allowed = { kind: "allowed" };
 const refused = (refusal: Refusal, retryAfter: number): Allowed => ({ kind: "refused", refusal, retryAfter });
 const tooFast = refuse("rate-limited", "too many reports: send fewer, in batches, and these again later");
@@ -84,25 +86,28 @@ export class Allowance {
     const now = this.#clock.now();
     this.#forget(now);
     const rates = ratesOf(reporter);
-    const [share, counts] = [this.#share(reporter, rates, now), countsOf(names)];
+    const share = this.#share(reporter, rates, now);
     this.#forgetCalls(share, now);
-    const fresh = [...counts.keys()].filter((name) => !share.calls.has(name)).length;
-    if (fresh > 0 && (share.calls.size + fresh > mostCalls(reporter) || this.#calls + fresh > this.#most))
-      return refused(tooManyCalls, 60);
-    const calls = [...counts].map(([name, count]) => ({ name, count, call: share.calls.get(name) ?? newCall(now) }));
-    if (calls.some(({ call, count }) => call.taken[kind] + count > ofCall[kind].inAll))
+    const calls = [...countsOf(names)].map(([name, count]) => ({ name, count, call: share.calls.get(name) }));
+    const fresh = calls.filter(({ call }) => !call).length;
+    if (fresh > 0 && this.#hasNoRoom(fresh, share, reporter)) return refused(tooManyCalls, 60);
+    if (calls.some(({ call, count }) => (call?.taken[kind] ?? 0) + count > ofCall[kind].inAll))
       return refused(enoughOfCall, idle / 1000);
-    const from = this.#from(share, reporter, rates, now);
-    const spends = [
-      { bucket: share.buckets[kind], count: names.length, rate: rates.all[kind] },
-      { bucket: from[kind], count: names.length, rate: rates.address[kind] },
-      ...calls.map(({ call, count }) => ({ bucket: call.buckets[kind], count, rate: ofCall[kind] })),
+    const known = calls.map(({ name, count, call }) => ({ name, count, call: call ?? newCall(now) }));
+    const spends: readonly Spend[] = [
+      [share.buckets[kind], names.length, rates.all[kind]],
+      [this.#from(share, reporter, rates, now)[kind], names.length, rates.address[kind]],
+      ...known.map(({ call, count }): Spend => [call.buckets[kind], count, ofCall[kind]]),
     ];
-    const wait = Math.max(...spends.map(({ bucket, count, rate }) => bucket.wait(count, rate, now)));
+    const wait = Math.max(...spends.map(([bucket, count, rate]) => bucket.wait(count, rate, now)));
     if (wait > 0) return refused(tooFast, Math.min(60, Math.ceil(wait / 1000)));
-    for (const { bucket, count, rate } of spends) bucket.take(count, rate, now);
-    for (const { name, count, call } of calls) this.#keep(share, name, call, kind, count, now);
+    for (const [bucket, count, rate] of spends) bucket.take(count, rate, now);
+    for (const { name, count, call } of known) this.#keep(share, name, call, kind, count, now);
     return allowed;
+  }
+
+  #hasNoRoom(fresh: number, { calls }: Share, reporter: Reporter): boolean {
+    return calls.size + fresh > mostCalls(reporter) || this.#calls + fresh > this.#most;
   }
 
   #keep({ calls }: Share, name: string, call: Call, kind: Kind, count: number, now: number): void {

@@ -46,6 +46,23 @@ interface Told {
   readonly who: { readonly user: string; readonly domain: string } | undefined;
 }
 
+/** How events and statistics differ. */
+interface Way<One> {
+  readonly kind: Kind;
+  readonly read: (body: JsonObject, reading: Reading) => readonly One[];
+  readonly permission: (one: One) => Permission | undefined;
+  readonly hand: (one: One, from: From) => Taken;
+}
+
+/** Who tells, and of when. */
+interface From {
+  readonly customer: string;
+  readonly user: string;
+  readonly domain: string;
+  readonly at: number;
+  readonly unproved?: true;
+}
+
 const notObject = denied(refuse("message-malformed", "the body is no JSON object"));
 const full = refuse("limit-reached", "there is no room for more reports of this conference: send no more of it soon");
 
@@ -58,46 +75,56 @@ export class Intake {
   }
 
   events(asked: Asked): Promise<Outcome> {
-    const permission = ({ event }: ToldEvent): Permission | undefined => permissionFor(event);
-    return this.#take("event", asked, readEvents, permission, (told, from) => {
-      const taken = this.#event(told, from);
-      if (told.event === "conferenceEnded") this.#parts.end(from.customer, told.conference);
-      return taken;
+    return this.#take(asked, {
+      kind: "event",
+      read: readEvents,
+      permission: ({ event }) => permissionFor(event),
+      hand: (told, from) => {
+        const taken = this.#event(told, from);
+        if (told.event === "conferenceEnded") this.#parts.end(from.customer, told.conference);
+        return taken;
+      },
     });
   }
 
   stats(asked: Asked): Promise<Outcome> {
-    return this.#take("stats", asked, readStats, statsPermission, (told, from) => this.#stats(told, from));
+    const hand = (told: ToldStats, from: From): Taken => this.#stats(told, from);
+    return this.#take(asked, { kind: "stats", read: readStats, permission: statsPermission, hand });
   }
 
   /** All of a batch or nothing. */
-  async #take<One extends ToldEvent | ToldStats>(
-    kind: Kind,
-    asked: Asked,
-    read: (body: JsonObject, reading: Reading) => readonly One[],
-    permission: (one: One) => Permission | undefined,
-    hand: (one: One, from: From) => Taken,
-  ): Promise<Outcome> {
+  async #take<One extends ToldEvent | ToldStats>(asked: Asked, way: Way<One>): Promise<Outcome> {
     const { body, caller, origin, authorization, holder } = asked;
     if (!isJsonObject(body)) return notObject;
     const shown = readShown(authorization, body, holder);
     if (shown.kind === "refused") return shown;
     const known = await reporterOf(shown, caller, origin, this.#parts.reporters);
     if (known.kind === "refused") return known;
-    const { reporter } = known;
     const reading = new Reading();
-    const all = read(body, reading);
-    if (reading.faults.length > 0) return refusedFor(reporter, malformed, reading.faults);
-    const told = all.map((one) => ({ one, who: whoOf(one, reporter) }));
-    const refusals = told.flatMap(({ one, who }) => {
-      const refusal = this.#refusal({ ...one, permission: permission(one), who }, reporter);
+    const all = way.read(body, reading);
+    if (reading.faults.length > 0) return refusedFor(known.reporter, malformed, reading.faults);
+    return this.#judged(all, way, known.reporter) ?? this.#handed(all, way, known.reporter);
+  }
+
+  #judged<One extends ToldEvent | ToldStats>(
+    all: readonly One[],
+    { kind, permission }: Way<One>,
+    reporter: Reporter,
+  ): Outcome | undefined {
+    const refusals = all.flatMap((one) => {
+      const refusal = this.#refusal({ ...one, permission: permission(one), who: whoOf(one, reporter) }, reporter);
       return refusal ? [{ refusal, path: one.path }] : [];
     });
     const [first] = refusals;
     if (first) return refusedFor(reporter, first.refusal, faultsOf(refusals));
     const allowed = this.#parts.allowance.take(reporter, kind, all.map(nameOf));
-    if (allowed.kind === "refused") return { ...refusedFor(reporter, allowed.refusal), retryAfter: allowed.retryAfter };
-    const taken = told.map(({ one, who }) => hand(one, this.#from(one, who, reporter)));
+    return allowed.kind === "allowed"
+      ? undefined
+      : { ...refusedFor(reporter, allowed.refusal), retryAfter: allowed.retryAfter };
+  }
+
+  #handed<One extends ToldEvent | ToldStats>(all: readonly One[], { hand }: Way<One>, reporter: Reporter): Outcome {
+    const taken = all.map((one) => hand(one, this.#from(one, whoOf(one, reporter), reporter)));
     if (taken.includes("full")) return { ...refusedFor(reporter, full), retryAfter: 60 };
     return { kind: "taken", count: taken.length, reporter };
   }
@@ -132,14 +159,6 @@ export class Intake {
     const taken = figures.map((one) => this.#parts.reports.stats({ ...from, ...of, figures: one }));
     return taken.includes("full") ? "full" : "taken";
   }
-}
-
-interface From {
-  readonly customer: string;
-  readonly user: string;
-  readonly domain: string;
-  readonly at: number;
-  readonly unproved?: true;
 }
 
 const malformed = refuse("message-malformed", "the body is not what is taken here: errors says where");

@@ -6,7 +6,7 @@ import type { Settings } from "./settings.ts";
 /** What everybody may who is not in the file: to call, and to report on the call. */
 const usual = ["CreateConference", "SubmitConferenceEvent", "SubmitConferenceStats"];
 
-/** Seconds that what we say here shall hold: below our maxTtl at the gateway, an hour, for clocks differ. */
+/** Seconds that what we say here shall hold; the gateway makes no more than an hour of it. */
 const life = 3000;
 
 // --- shown in docs/three-party.md

@@ -1,8 +1,8 @@
 /**
  * An example of an application service in the three-party flow (docs/three-party.md): `node service.ts`, Node 24 and
- * nothing installed. Environment: GATEWAY_URL (its HTTP), GATEWAY_ISSUER (its publicUrl), CUSTOMER; KEY_ID with
- * PRIVATE_KEY_FILE (P-256, whose public half the gateway has); PERMISSIONS_FILE; HOST, PORT (127.0.0.1, 3001);
- * SITE_ORIGIN where a proxy gives the site another address.
+ * nothing installed. Environment: GATEWAY_URL (its HTTP), GATEWAY_ISSUER (its publicUrl), CUSTOMER, SIP_DOMAIN;
+ * KEY_ID with PRIVATE_KEY_FILE (P-256, whose public half the gateway has); PERMISSIONS_FILE; HOST, PORT (127.0.0.1,
+ * 3001); SITE_ORIGIN where a proxy gives the site another address.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -67,7 +67,7 @@ async function getPermissionToken(site: Site, request: IncomingMessage): Promise
   if (typeof asked === "string") return refused(401, "invalid_message", asked);
   const name = site.tokens.name(asked.applicationToken);
   if (name === undefined) return refused(401, "invalid_application_token", "log in again");
-  if (asked.userID.split("@", 1)[0] !== name)
+  if (asked.userID !== name && asked.userID !== `${name}@${site.settings.domain}`)
     return refused(403, "access_denied", "you are logged in as somebody else");
   const permissions = permissionsOf(name, site.settings);
   return json(200, { permission_token: permissionToken(asked, permissions, site.settings) });

@@ -8,6 +8,8 @@ export interface Settings {
   readonly gateway: string;
   /** Our id at the gateway: `aud` of its messages. */
   readonly customer: string;
+  /** Of our users. */
+  readonly domain: string;
   readonly key: { readonly id: string; readonly private: KeyObject };
   /** JSON: user → list of permissions; read at each message, as a database would be. */
   readonly permissionsFile: string | undefined;
@@ -21,12 +23,13 @@ const toy = "the toy login believes everybody, so put your site's own in its pla
 
 /** From the environment; throws an Error that names what is missing or wrong, and holds nothing of its value. */
 export function settings(env: NodeJS.ProcessEnv): Settings {
-  const { HOST = "127.0.0.1", CUSTOMER = "acme", PERMISSIONS_FILE, SITE_ORIGIN } = env;
+  const { HOST = "127.0.0.1", CUSTOMER = "acme", SIP_DOMAIN = "acme.example", PERMISSIONS_FILE, SITE_ORIGIN } = env;
   if (!/^(127\.[0-9.]+|::1)$/.test(HOST)) throw new Error(`HOST is not loopback: ${toy}`);
   return {
     issuer: need(env, "GATEWAY_ISSUER"),
     gateway: new URL(need(env, "GATEWAY_URL")).origin,
     customer: CUSTOMER,
+    domain: SIP_DOMAIN,
     key: { id: need(env, "KEY_ID"), private: privateKey(need(env, "PRIVATE_KEY_FILE")) },
     permissionsFile: PERMISSIONS_FILE,
     host: HOST,

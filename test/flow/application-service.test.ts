@@ -110,11 +110,11 @@ describe("the example application service", () => {
   );
 
   it("says no to another's userID, and to a token that it never gave, in words for the page", async () => {
-    const other = await asked({ userID: "bob" });
-    expect([other.status, other.body]).toEqual([
-      403,
-      { error: "access_denied", error_description: "you are logged in as somebody else" },
-    ]);
+    const error = { error: "access_denied", error_description: "you are logged in as somebody else" };
+    for (const userID of ["bob", "bob@acme.example", "alice@globex.example", "alice@", "Alice"]) {
+      const { status, body } = await asked({ userID });
+      expect([status, body]).toEqual([403, error]);
+    }
     for (const wrong of ["", "x", `${applicationToken}x`, applicationToken.replace(/^\d/, "9")]) {
       expect((await asked({ application_token: wrong })).body.error).toBe("invalid_application_token");
     }

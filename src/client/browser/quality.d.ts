@@ -47,6 +47,8 @@ export interface Options {
   readonly userID: string;
   /** Runs the whole process from its first step; called again when a token has ended or is refused. */
   readonly dataToken: () => Promise<DataToken>;
+  /** A token that the page has already. */
+  readonly first?: DataToken;
   /** Seconds between two looks at getStats; default 10. */
   readonly every?: number;
   readonly onProblem?: (problem: Problem) => void;

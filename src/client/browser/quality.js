@@ -5,9 +5,9 @@
  */
 
 /** Of getStats: no address, no device. */
-const types = /^((remote-)?(in|out)bound-rtp|candidate-pair|(local|remote)-candidate|media-source|codec)$/;
+const types = /bound-rtp|candidate|media-source|codec/;
 const members =
-  /^(.*Id|id|type|kind|ssrc|nominated|state|mimeType|candidateType|audioLevel|fractionLost|jitter.*|.*oundTripTime|packets.*|bytes.*|concealedSamples|total.*)$/;
+  /^(id|.*Id|type|kind|ssrc|nominated|state|mimeType|candidateType|audioLevel|fractionLost|concealedSamples|.*oundTripTime|(jitter|packets|bytes|total).*)$/;
 
 const statistics = "SubmitConferenceStats";
 const permissions = { conferenceStarted: "CreateConference", conferenceEnded: "TerminateConference" };
@@ -27,7 +27,7 @@ async function post(url, body, token) {
   if (response.ok) return answer;
   const { status, headers } = response;
   const retryAfter = Number(headers.get("Retry-After")) || 0;
-  const sentence = String(answer.detail ?? `the gateway answers ${status}`).slice(0, 300);
+  const sentence = String(answer.error_description ?? answer.detail ?? `the gateway answers ${status}`).slice(0, 300);
   throw Object.assign(new Error(sentence), { status, code: answer.code, retryAfter });
 }
 
@@ -38,19 +38,19 @@ export const dataTokens =
     post(`${gateway}/v1/data-tokens`, { appID, userID, application_token: await applicationToken() });
 
 /** @type {typeof Q.quality} */
-export function quality({ gateway, userID, dataToken, every = 10, onProblem = () => {} }) {
+export function quality({ gateway, userID, dataToken, first, every = 10, onProblem = () => {} }) {
   /** And their conferenceID. @type {Map<Q.Session, string>} */
   const calls = new Map();
   const missing = new Set();
   /** What waits, and what of it is on its way. @type {Q.Item[][]} */
   let [queue = [], sent = []] = [];
-  let token = "";
-  let tokenEnd = 0;
   let pauseEnd = 0;
   let failures = 0;
   let busy = false;
   let closed = false;
   const now = () => performance.now();
+  let { data_token: token, expires_in } = first ?? { data_token: "", expires_in: 0 };
+  let tokenEnd = now() + expires_in * 900;
 
   /** @type {(permission: string, body: object) => void} */
   function put(permission, body) {
@@ -82,14 +82,14 @@ export function quality({ gateway, userID, dataToken, every = 10, onProblem = ()
   async function send() {
     try {
       if (!token || now() > tokenEnd) {
-        const given = await dataToken();
-        token = given.data_token;
-        tokenEnd = now() + given.expires_in * 900;
+        ({ data_token: token, expires_in } = await dataToken());
+        tokenEnd = now() + expires_in * 900;
       }
       sent = batch();
       if (sent[0]) await post(...request(sent), token);
       queue = queue.filter((item) => !sent.includes(item));
       failures = 0;
+      if (queue[0]) await send();
     } catch (problem) {
       judge(problem);
     }
@@ -116,7 +116,9 @@ export function quality({ gateway, userID, dataToken, every = 10, onProblem = ()
   }
 
   const timer = setInterval(async () => {
-    const isDue = queue.some(({ permission, at }) => permission !== statistics || now() - at > every * 2000);
+    const isDue = queue.some(
+      ({ permission, at }) => !calls.size || permission !== statistics || now() - at > every * 2000,
+    );
     if (!isDue || busy || closed || now() < pauseEnd) return;
     busy = true;
     await send();
@@ -165,7 +167,7 @@ export function quality({ gateway, userID, dataToken, every = 10, onProblem = ()
           .filter(({ type, nominated }) => types.test(type) && nominated !== false)
           .map((one) => Object.fromEntries(Object.entries(one).filter(([name]) => members.test(name))));
         if (!calls.has(session)) return;
-        put(statistics, { conferenceID: calls.get(session), stats });
+        if (stats[0]) put(statistics, { conferenceID: calls.get(session), stats });
         setTimeout(sample, pace * 1000, connection, Math.min(every, 2 * pace));
       };
       const ended = () => leave(session);

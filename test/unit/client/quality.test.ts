@@ -149,6 +149,23 @@ describe("quality.js", () => {
     expect(asked.every(({ token }) => token === "Bearer token-1")).toBe(true);
   });
 
+  it("shows the token that the page has already, as long as that is good", async () => {
+    answer = ({ token }) => (token === "Bearer first" ? refused(401, "credential-expired") : taken());
+    await inCall({ first: { data_token: "first", expires_in: 3600 } });
+    expect(asked.map(({ token }) => token).slice(0, 2)).toEqual(["Bearer first", "Bearer token-1"]);
+    expect(processes).toBe(1);
+  });
+
+  it("sends the statistics of a call that is over, though nothing else may be told of it", async () => {
+    answer = ({ path }) => (path === "/v1/events" ? refused(403, "permission-missing") : taken());
+    const { call } = await inCall();
+    const before = reports();
+    await seconds(3);
+    call.emit("ended");
+    await seconds(2);
+    expect(reports()).toBeGreaterThan(before);
+  });
+
   it("sends no cookies, and requests that outlive the page", async () => {
     await inCall();
     expect(asked[0]?.init).toMatchObject({ credentials: "omit", keepalive: true, method: "POST" });
@@ -174,7 +191,7 @@ describe("quality.js", () => {
   it("tells who called that the conference started, under the Call-ID, each permission in a request of its own", async () => {
     const { call } = await inCall();
     expect(told()).toEqual(["conferenceStarted", "userJoined"]);
-    expect(asked.map(({ body }) => body.events?.length)).toEqual([1, 1]);
+    expect(asked.map(({ body }) => body.events?.length).slice(0, 2)).toEqual([1, 1]);
     expect(asked[0]?.body.events?.[0]).toMatchObject({ conferenceID: "call-1", userID: "alice@acme.example" });
     call.emit("ended");
     await seconds(2);
@@ -250,6 +267,14 @@ describe("the statistics", () => {
       { type: "candidate-pair", id: "p", nominated: true, currentRoundTripTime: 0.01 },
       { type: "local-candidate", id: "l", candidateType: "host" },
     ]);
+  });
+
+  it("are not sent where there is nothing yet", async () => {
+    const call = new Jssip();
+    call.connection.getStats = async () => new Map();
+    await inCall({}, call);
+    await seconds(60);
+    expect(reports()).toBe(0);
   });
 
   it("end with the call", async () => {
@@ -350,7 +375,7 @@ describe("a data_token that is refused", () => {
     await inCall();
     expect(processes).toBe(2);
     expect(asked.filter(({ token }) => token === "Bearer token-1")).toHaveLength(1);
-    expect(asked.filter(({ token }) => token === "Bearer token-2").flatMap(({ body }) => body.events)).toHaveLength(2);
+    expect(told()).toEqual(["conferenceStarted", "conferenceStarted", "userJoined"]);
   });
 
   it("is followed by it once a token, later and later", async () => {
@@ -447,6 +472,13 @@ describe("the end of the page", () => {
 });
 
 describe("dataTokens()", () => {
+  it("gives the application's own words where it refused", async () => {
+    const words = { error: "access_denied", error_description: "log in again" };
+    answer = () => Response.json({ code: "application-denied", detail: "refused", ...words }, { status: 403 });
+    const given = dataTokens({ gateway, appID: "acme", userID: "alice", applicationToken: async () => "a" });
+    await expect(given()).rejects.toThrow(/^log in again$/);
+  });
+
   it("runs the first two steps and gives what the gateway answers", async () => {
     answer = () => Response.json({ data_token: "t", expires_in: 60, token_type: "bearer", permissions: ["*"] });
     const given = dataTokens({

@@ -92,7 +92,9 @@ export async function startKamailio(options: KamailioOptions): Promise<Kamailio>
     proxyProtocol: options.haproxy ?? true,
     ...(options.report === false ? {} : { report }),
     ...(options.configuration ? { configuration: options.configuration } : {}),
-    ...(options.defines ? { defines: options.defines } : {}),
+    // A trunk in a test counts what it gets: OPTIONS are for those that ask for them.
+    ...(options.configuration ? {} : { defines: { TRUNK_PING_SECONDS: 3_600 } }),
+    ...(options.defines ? { defines: { TRUNK_PING_SECONDS: 3_600, ...options.defines } } : {}),
     ...(options.lines ? { lines: options.lines } : {}),
     ...(options.keepLocal ? { keepLocal: true } : {}),
     ...(options.memory ? { memory: options.memory } : {}),

@@ -230,6 +230,15 @@ describe("customers that change", () => {
     expect(customers.change([], ["acme", "globex"]).mostSecrets).toBe(1);
   });
 
+  it("looks at so many whose trunks write a number alike", () => {
+    const alike = Array.from({ length: 30 }, (_, at) =>
+      customer({ id: `c${at}`, inbound: { [`+${100 + at}20700`]: "desk" }, trunkFormat: { [`+${100 + at}`]: "0" } }),
+    );
+    const found = new Customers(alike).recipientsOf("020700");
+    expect(found).toHaveLength(16);
+    expect(found[0]?.customer.id).toBe("c0");
+  });
+
   it("cost what is changed, not how many there are", () => {
     const many = Array.from({ length: 100_000 }, (_, at) => customer({ id: `c${at}`, domains: [`c${at}.example`] }));
     let customers = new Customers(many);

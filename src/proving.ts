@@ -35,6 +35,8 @@ export interface Proving {
   readonly state: State;
   /** At the public port. */
   readonly failures: Failures;
+  /** Of who tells of conferences: it keeps nobody from calling. */
+  readonly reportersFailures: Failures;
   /** Of who manages, at the private port. */
   readonly managersFailures: Failures;
   /** Who calls. */
@@ -87,6 +89,7 @@ export function composeProving(parts: ProvingParts): Proving {
     state,
     callOut,
     failures: new Failures(state, clock, "public"),
+    reportersFailures: new Failures(state, clock, "reports"),
     managersFailures: new Failures(state, clock, "private"),
     callers: new AuthenticatorChain([digest, issued, access, tokens], clock),
     reporters: new AuthenticatorChain([access], clock),

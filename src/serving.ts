@@ -66,6 +66,7 @@ export const composeServing = (parts: ServingParts, sources: Sources): PublicOpt
 
 const reportingOf = ({ proving, parties, sessions, records }: ServingParts): PublicOptions["reporting"] => ({
   chain: proving.reporters,
+  failures: proving.reportersFailures,
   conferences: parties,
   reports: records.reports,
   end: (customer, conferenceID) => {

@@ -64,6 +64,7 @@ export interface PublicOptions {
 export interface Reporting {
   /** Whose word is taken: of those who have a token of ours. */
   readonly chain: AuthenticatorChain;
+  readonly failures: FailureCounts;
   readonly conferences: Conferences;
   readonly reports: Reports;
   /** A conference is over because somebody who may says so. */
@@ -116,8 +117,8 @@ const keySet = (reply: FastifyReply, keys: KeySet): FastifyReply =>
 
 /** While calls may finish, what is told of them is taken. */
 function intakeOf({ clock, customers, reporting }: PublicOptions, context: Context): Intake {
-  const { chain, ...sinks } = reporting;
-  const admission = { ...context, chain, draining: () => false };
+  const { chain, failures, ...sinks } = reporting;
+  const admission = { ...context, chain, failures, draining: () => false };
   const reporters = { admission, customers, throttle: new Throttle(clock) };
   return new Intake({ clock, reporters, allowance: new Allowance(clock), ...sinks });
 }

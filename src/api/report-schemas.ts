@@ -9,7 +9,10 @@ const ago = z.int().min(0).max(3_600_000).describe("milliseconds between what is
 /** Where no Authorization is sent. */
 const shown = {
   data_token: z.string().describe("in the place of Authorization").optional(),
-  appID: z.string().describe("in the place of a token, where the customer has originReports").optional(),
+  appID: z
+    .union([z.string(), z.int()])
+    .describe("in the place of a token, where the customer has originReports")
+    .optional(),
 };
 
 const event = z.strictObject({

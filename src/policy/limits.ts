@@ -47,15 +47,16 @@ interface Count {
 /**
  * Failed proofs of an address under whom it claims to be, counted in what all gateways share; a challenge is no failure.
  * So many within a minute ban until that minute, which the first of them opened, is over; ten times as many under any
- * names do so too. port: what strangers do at the public one keeps nobody out of the private one.
+ * names do so too. port: what strangers do at the public one keeps nobody out of the private
+ * one, and pages that tell of calls under a token of yesterday are not kept from calling.
  */
 export class Failures {
   readonly #state: State;
   readonly #clock: Clock;
-  readonly #port: "public" | "private";
+  readonly #port: "public" | "reports" | "private";
   readonly #turns = new Turns(mostAtOnce, mostWaiting);
 
-  constructor(state: State, clock: Clock, port: "public" | "private") {
+  constructor(state: State, clock: Clock, port: "public" | "reports" | "private") {
     this.#state = state;
     this.#clock = clock;
     this.#port = port;

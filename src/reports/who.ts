@@ -24,7 +24,10 @@ export function readShown(authorization: string | undefined, body: JsonObject, h
   const ways = [authorization, inBody, appID].filter((way) => way !== undefined);
   if (ways.length === 0) return nothingShown;
   if (ways.length > 1) return malformed("send one of Authorization, data_token and appID, for two may differ");
-  if (appID !== undefined) return typeof appID === "string" ? { kind: "origin", appID } : malformed("appID is no text");
+  if (appID !== undefined) {
+    const isId = typeof appID === "string" || Number.isInteger(appID);
+    return isId ? { kind: "origin", appID: String(appID) } : malformed("appID is no text and no whole number");
+  }
   const token = authorization === undefined ? inBody : /^bearer +([^\s]+)$/i.exec(authorization)?.[1];
   if (typeof token === "string") return { kind: "token", token, domain: undefined, holder };
   return malformed(authorization === undefined ? "data_token is no text" : "Authorization is not Bearer and a token");

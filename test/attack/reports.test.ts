@@ -199,6 +199,23 @@ describe("an origin alone", () => {
   });
 });
 
+describe("wrong tokens in number", () => {
+  it("are refused unproved after a while, and keep nobody from calling", async () => {
+    const gateway = await scene.another({ acme, more: withExchange, gateway: "  limits: { failuresPerMinute: 5 }" });
+    const carol = { address: "carol@acme.example" };
+    const wrong = accessToken(gateway, carol.address, { keys: gatewayKeys({ exchange: "another-exchange-secret" }) });
+    const right = accessToken(gateway, carol.address);
+    const told = event(carol, "nobody-s");
+    expect(await tell(gateway, "events", told, { token: right })).toEqual(taken);
+    for (let at = 0; at < 5; at++)
+      expect(await tell(gateway, "events", told, { token: wrong })).toEqual([401, "credential-rejected"]);
+    for (const token of [wrong, right])
+      expect(await tell(gateway, "stats", stats(carol, "nobody-s"), { token })).toEqual([429, "rate-limited"]);
+    const user = await scene.user("alice", "acme.example", gateway);
+    user.client.close();
+  });
+});
+
 describe("a flood of events", () => {
   it("is refused above what a call and a customer may have, and others go on", async () => {
     const [mallory, alice] = [await scene.stranger("mallory"), await scene.stranger("alice")];

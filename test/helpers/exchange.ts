@@ -155,6 +155,7 @@ export async function startPublic(parts: ExchangeParts = {}): Promise<PublicServ
     verdicts: nobodyCounts,
     reporting: {
       chain: context.chain,
+      failures: context.failures,
       conferences: { ownersOf: () => undefined },
       reports: { event: () => "taken", stats: () => "taken" },
       end: () => undefined,

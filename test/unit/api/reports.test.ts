@@ -259,6 +259,14 @@ describe("what is told by a page's origin alone", () => {
     expect(server.stats).toMatchObject([{ user: "alice", unproved: true }]);
   });
 
+  it("may name the customer by a number, and by nothing else", async () => {
+    await start({ customers: [{ ...open, id: "12345" }] });
+    const answers = await Promise.all(
+      [12345, "12345", 1.5, [], null].map((appID) => post("events", { appID, ...event() }, ask)),
+    );
+    expect(answers.map(({ status }) => status)).toEqual([202, 202, 400, 400, 400]);
+  });
+
   it("never ends a conference, nor is anybody else's", async () => {
     const part = { user: "bob", domain: "acme.example", call: "1", stands: true };
     await start({ customers: [open], conferences: (_customer, id) => (id === "bobs" ? [part] : undefined) });

@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { createSocket } from "node:dgram";
+import { fileURLToPath } from "node:url";
+
+const configuration = fileURLToPath(new URL("../deploy/rtpengine/rtpengine.conf", import.meta.url));
 
 /** What a private rtpengine is started with. */
 export interface RtpengineSettings {
@@ -27,20 +30,12 @@ export interface RunningRtpengine {
 }
 
 /**
- * Starts rtpengine in the foreground, without its kernel module and whatever /etc/rtpengine says, and waits until it answers on
+ * Starts rtpengine in the foreground with the settings that we ship, whatever /etc/rtpengine says, and waits until it answers on
  * its control port. Throws with its log after deadline ms.
  */
 export async function startRtpengine(settings: RtpengineSettings, deadline = 15_000): Promise<RunningRtpengine> {
   const { host, ngPort, ports, options = [] } = settings;
-  const own = [
-    "--config-file=none",
-    "--foreground",
-    "--log-stderr",
-    "--log-level=5",
-    "--table=-1",
-    "--delete-delay=0",
-    "--num-threads=2",
-  ];
+  const own = [`--config-file=${configuration}`, "--foreground", "--log-stderr", "--num-threads=2"];
   const where = [
     `--interface=${host}`,
     `--listen-ng=${host}:${ngPort}`,

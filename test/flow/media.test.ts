@@ -63,7 +63,10 @@ afterAll(async () => {
 });
 
 /** Plays 440 Hz, listens for the trunk's 1000. */
-async function visitor(user: string, more: { domain?: string; secret?: string; hears?: number } = {}): Promise<Agent> {
+async function visitor(
+  user: string,
+  more: { domain?: string; secret?: string; hears?: number; url?: string } = {},
+): Promise<Agent> {
   const { agent, registered } = await jssipClient({
     ...{ url: gateway.gatewayUrl, user, secret: acmeSecret, hears: 1000 },
     ...more,
@@ -271,6 +274,34 @@ describe("a call between two pages", () => {
   });
 });
 
+describe("a call between two pages where MEDIA_BETWEEN_LEGS is defined", () => {
+  it("has its sound through rtpengine, encrypted on both sides, and they see no address of each other", async () => {
+    const wsPort = await freePort();
+    const other = await startGateway({ upstreamUrls: [`ws://127.0.0.1:${wsPort}`] });
+    const defines = { RTPENGINE: rtpengine.url, MEDIA_BETWEEN_LEGS: true } as const;
+    const relaying = await startKamailio({ chainSecret, wsPort, defines });
+    const [alice, desk] = await Promise.all(
+      ["alice", "desk"].map((user) => visitor(user, { hears: 440, url: other.gatewayUrl })),
+    );
+    const rings = incoming(desk!);
+    const out = alice!.call("sip:desk@acme.example");
+    const call = await rings;
+    call.answer();
+    await heard(call, desk!);
+    await heard(out, alice!);
+    expect(await rtpengineCalls(rtpengine.url)).toHaveLength(1);
+    const [sent, got] = [alice!, desk!].map(({ ladder }) => candidates(ladder.map(({ message }) => message)));
+    expect(got).not.toEqual([]);
+    for (const one of got!) expect(sent).not.toContain(one);
+    out.hangUp();
+    await out.ended;
+    await untilForgotten();
+    await Promise.all(agents.splice(0).map((agent) => agent.stop()));
+    await other.close();
+    await relaying.stop();
+  });
+});
+
 describe("rtpengine that is not there", () => {
   const refusedWith = async (alice: Agent): Promise<Outcome> => alice.call("sip:+3225887123@acme.example").accepted;
 
@@ -315,6 +346,14 @@ describe("rtpengine that is not there", () => {
     throw new Error("no call was taken again");
   }
 });
+
+/** Addresses and ports in the latest INVITE. */
+const candidates = (messages: readonly string[]): string[] =>
+  [
+    ...(messages.findLast((message) => message.startsWith("INVITE ")) ?? "").matchAll(
+      /^a=candidate:.* (\S+ \d+) typ /gm,
+    ),
+  ].map(([, at = ""]) => at);
 
 const opusAlone = (sdp: string): string =>
   sdp.replace(/^(m=audio \d+ \S+) .*$/m, "$1 111").replace(/^a=(rtpmap|fmtp|rtcp-fb):(?!111 ).*\r\n/gm, "");

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { CallRecord } from "../../src/core/calls.ts";
 import { ApplicationService, keyId } from "../helpers/application-service.ts";
 import { startBrowser, type TestBrowser, type TestPage } from "../helpers/browser.ts";
-import { jssipBundle } from "../helpers/jssip-bundle.ts";
+import { jssipBundle, sipjsBundle } from "../helpers/jssip-bundle.ts";
 import { freshToken, operatorSecret } from "../helpers/management.ts";
 import { PageServer } from "../helpers/page-server.ts";
 import { freePort } from "../helpers/ports.ts";
@@ -49,9 +49,12 @@ exchange: { secret: the-exchange-secret-of-tests, callbackNetworks: ["127.0.0.0/
   scene = await Scene.open({ listen: issuer, acme, admin, more });
   server.pass(service.url, "/", "/login", "/app-token");
   server.script("/jssip.js", await jssipBundle());
+  server.script("/sip.js", await sipjsBundle());
   server.script("/quality.js", source("../../src/client/browser/quality.js"));
   server.script("/own.js", source("./pages/three-party.js"));
   server.html("/call", '<script src="/jssip.js"></script><script type="module" src="/own.js"></script>');
+  server.script("/own-sipjs.js", source("./pages/three-party-sipjs.js"));
+  server.html("/sipjs", '<script type="module" src="/own-sipjs.js"></script>');
   browser = await startBrowser({ secure: [origin] });
 });
 
@@ -81,7 +84,7 @@ class Visit {
     page.page.on("requestfinished", (request) => void this.#note(request));
   }
 
-  static async open(user: string, permissions: readonly string[], loggedInAs = user): Promise<Visit> {
+  static async open(user: string, permissions: readonly string[], { path = "/call", loggedInAs = user } = {}) {
     service.permit(user, permissions);
     const settings = { gateway: http(), server: scene.gateway.gatewayUrl, user };
     const page = await browser.open({ settings });
@@ -91,7 +94,7 @@ class Visit {
     await page.page.click("button");
     await page.page.getByText(`Hello ${loggedInAs}`).waitFor();
     const visit = new Visit(page, user);
-    await page.page.goto(`${server.origin(own)}/call`);
+    await page.page.goto(server.origin(own) + path);
     return visit;
   }
 
@@ -113,9 +116,9 @@ class Visit {
 
 /** Two pages, of which the second is called by the first. */
 async function call(caller: Visit, callee: Visit): Promise<string> {
-  for (const { page } of [caller, callee]) await page.told("registered");
+  for (const { page } of [caller, callee]) await page.told("ready");
   await caller.page.run(`phone.call("${callee.user}")`);
-  for (const { page } of [caller, callee]) await page.told("accepted");
+  await callee.page.told("accepted");
   return header(caller.page.sent("INVITE").at(-1) ?? "", "Call-ID") ?? "none";
 }
 
@@ -181,7 +184,7 @@ describe("a call on data_tokens", () => {
     expect(await carol.page.told("failed")).toMatchObject({ status: 403, code: "permission-missing" });
     const callId = header(carol.page.sent("INVITE").at(-1) ?? "", "Call-ID") ?? "none";
     expect(await scene.arrived(callId)).toEqual([]);
-    const mallory = await Visit.open("ivan", all, "mallory");
+    const mallory = await Visit.open("ivan", all, { loggedInAs: "mallory" });
     const { sentence } = await mallory.page.told("sentence");
     expect(sentence).toContain("you are logged in as somebody else");
     expect(mallory.page.frames).toEqual([]);
@@ -223,10 +226,12 @@ describe("a call on data_tokens", () => {
     await frank.sent((one) => events(one) && eventsIn([one]).includes("conferenceEnded"));
   });
 
-  it("is left by who closes the page, in the page's last words", async () => {
-    const [heidi, judy] = [await Visit.open("heidi", all), await Visit.open("judy", all)];
+  it("is told of by a page with SIP.js too, to its last words when the page is closed", async () => {
+    const [heidi, judy] = [await Visit.open("heidi", all, { path: "/sipjs" }), await Visit.open("judy", all)];
     const callId = await call(heidi, judy);
-    await heidi.sent(events);
+    const started = await heidi.sent((one) => events(one) && eventsIn([one]).includes("conferenceStarted"));
+    expect(started[0]?.body).toMatchObject({ events: [{ conferenceID: callId, userID: "heidi@acme.example" }] });
+    await heidi.sent(statistics);
     await heidi.page.page.goto("about:blank");
     await expect
       .poll(async () => JSON.stringify(await toldOf(callId)), { interval: 200 })

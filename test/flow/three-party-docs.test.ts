@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { permissions } from "../../src/core/identity.ts";
 import { ApplicationService } from "../helpers/application-service.ts";
@@ -151,10 +152,29 @@ describe("docs/three-party.md", () => {
     for (const name of permissions) expect(page).toContain(`| \`${name}\` |`);
   });
 
-  it("shows the page that runs in a browser, as it runs", () => {
-    const source = readFileSync(join(root, "test/browser/pages/three-party.js"), "utf8");
+  it.each([
+    ["page", "three-party.js"],
+    ["sipjs", "three-party-sipjs.js"],
+  ])("shows the %s that runs in a browser, as it runs", (name, file) => {
+    const source = readFileSync(join(root, "test/browser/pages", file), "utf8");
     const shown = /^\/\/ --- shown in docs\/three-party\.md\n([\s\S]*?)^\/\/ --- end$/m.exec(source)?.[1] ?? "none";
-    expect(blocksIn(page, "js page")).toEqual([`${shown.trim()}\n`]);
+    expect(blocksIn(page, `js ${name}`)).toEqual([`${shown.trim()}\n`]);
+  });
+
+  it("sets up a customer of the store by its commands", () => {
+    const lines = blocksIn(page, "sh").find((one) => one.includes("postern key add")) ?? "none";
+    folder.write("postern.yaml", least);
+    const cli = `node ${join(root, "src/cli/main.ts")}`;
+    const script = `postern customer add acme --domain acme.example\n${lines}postern customer show acme\n`;
+    const { PATH = "", HOME = "" } = process.env;
+    const said = execFileSync("sh", ["-eu", "-c", script.replaceAll("postern ", `${cli} `)], {
+      ...{ cwd: folder.path, env: { PATH, HOME }, stdio: "pipe", encoding: "utf8" },
+    });
+    const shown = JSON.parse(said.slice(said.lastIndexOf("\n{\n"))) as object;
+    expect(shown).toMatchObject({
+      permissionUrl: "https://www.acme.example/permissions",
+      keys: [{ id: "permissions", alg: "ES256", pem: expect.stringContaining("BEGIN PUBLIC KEY") }],
+    });
   });
 
   it("links to what is there", () => {
@@ -187,6 +207,13 @@ describe("the application service in docs/three-party.md", () => {
     const response = await fetch(`${http()}/v1/data-tokens`, { method: "POST", headers, body });
     return { status: response.status, ...((await response.json()) as Record<string, unknown>) };
   };
+
+  it("is tried by curl as it stands there", () => {
+    const curl = blocksIn(page, "sh").find((one) => one.startsWith("curl")) ?? "false";
+    const here = curl.replace("https://sip.acme.example:8443", http());
+    const run = promisify(execFile)("sh", ["-eu", "-c", here], { encoding: "utf8" });
+    return expect(run.then(({ stdout }) => JSON.parse(stdout))).resolves.toMatchObject({ token_type: "bearer" });
+  });
 
   it("works as it stands there", async () => {
     expect(await authenticate("alice", "what the page was given")).toMatchObject({

@@ -43,7 +43,7 @@ function show({ message }) {
 
 const media = { mediaConstraints: { audio: true, video: false } };
 ua.on("connected", () => tell({ what: "connected" }));
-ua.on("registered", () => tell({ what: "registered" }));
+ua.on("registered", () => tell({ what: "ready" }));
 ua.on("registrationFailed", ({ response }) => tell({ what: "refused", ...reply(response) }));
 ua.on("newRTCSession", ({ session, originator }) => {
   globalThis.session = session;

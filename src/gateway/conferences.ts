@@ -32,10 +32,10 @@ export class CallConferences implements Conferences {
   }
 
   /** tag: of who calls; narrowed: the credential is good for this conference alone. */
-  begun({ id, callId, customer, user = "", domain = "" }: CallRecord, tag: string, narrowed: boolean): void {
+  begun(record: CallRecord, tag: string, narrowed: boolean): void {
+    const { id, callId, customer, user = "", domain = "" } = record;
     const known = this.#standing.get(callId) ?? this.#over.get(callId) ?? { tag, parts: new Map() };
-    const isIn = [...known.parts.values()].some((part) => part.user === user && part.domain === domain);
-    if ((known.tag !== tag && !isIn) || known.parts.size >= mostParts) return;
+    if (!isOf(known, record, tag) || known.parts.size >= mostParts) return;
     known.parts.set(id, { customer, user, domain, call: id, stands: true, narrowed });
     this.#over.delete(callId);
     this.#standing.set(callId, known);
@@ -58,4 +58,10 @@ export class CallConferences implements Conferences {
     const known = this.#standing.get(conferenceID) ?? this.#over.get(conferenceID);
     return known && [...known.parts.values()].filter((part) => part.customer === customer);
   }
+}
+
+/** Who calls is in it first, then those who are called; who is in it may call again. */
+function isOf({ tag: first, parts }: Known, { user, domain, direction }: CallRecord, tag: string): boolean {
+  if (parts.size === 0 || (direction === "in" && tag === first)) return true;
+  return [...parts.values()].some((part) => part.user === user && part.domain === domain);
 }

@@ -82,7 +82,7 @@ describe("a second call under the Call-ID and From tag of one that rings", () =>
     bob.client.send(reply(invite, { status: "486 Busy Here", tag: "busy" }));
     expect(status(await final)).toBe(486);
     await answered(second, ids.callId, "BYE");
-    await expect.poll(() => endedAtTrunk(ids.callId)).toBe(true);
+    await expect.poll(() => endedAtTrunk(ids.callId), { timeout: 10_000 }).toBe(true);
   });
 
   it("twin: so does a call that shares nothing", async () => {
@@ -90,6 +90,6 @@ describe("a second call under the Call-ID and From tag of one that rings", () =>
     const ids = identifiers();
     await toTrunk(alice, ids, 50);
     await answered(alice, ids.callId, "BYE");
-    await expect.poll(() => endedAtTrunk(ids.callId)).toBe(true);
+    await expect.poll(() => endedAtTrunk(ids.callId), { timeout: 10_000 }).toBe(true);
   });
 });

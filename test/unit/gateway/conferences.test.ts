@@ -39,6 +39,7 @@ describe("who is in a call", () => {
     conferences.begun(record("3", eve), "other", false);
     conferences.begun(record("4", { user: "mallory" }), "other", false);
     conferences.ended(record("4"));
+    conferences.begun(record("4b", { user: "mallory" }), "t", false);
     expect([usersIn(conferences), usersIn(conferences, "globex")]).toEqual([["alice true", "bob true"], []]);
     for (const one of [record("1"), record("2", bob)]) conferences.ended(one);
     conferences.begun(record("5", { user: "mallory" }), "other", false);
@@ -61,7 +62,7 @@ describe("who is in a call", () => {
 
   it("are sixty-four of a call at most", () => {
     const conferences = call();
-    for (let at = 0; at < 100; at++) conferences.begun(record(`f${at}`, { user: `u${at}` }), "t", false);
+    for (let at = 0; at < 100; at++) conferences.begun(record(`f${at}`, { ...bob, user: `u${at}` }), "t", false);
     expect(usersIn(conferences)).toHaveLength(64);
   });
 });

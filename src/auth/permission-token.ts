@@ -65,9 +65,9 @@ export class PermissionTokens {
   async #search(jws: Jws, { keyId }: Claims, customer: Customer): Promise<Candidate | undefined> {
     if (!isAlgorithm(jws.alg)) return undefined;
     const name = { alg: jws.alg, kid: jws.kid, keyId };
+    const { generation } = this.#keySets;
     const found = await this.#try(jws, customer, name);
     if (found) return found;
-    const { generation } = this.#keySets;
     const uris = customer.keys.flatMap(({ alg, source }) =>
       alg === name.alg && source.kind === "remote" ? [source.uri] : [],
     );

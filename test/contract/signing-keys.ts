@@ -43,6 +43,8 @@ export function describeSigningKeys(name: string, make: () => Promise<SigningKey
       expect(await ports.signingKeys.all()).toEqual([next, old]);
       expect(await ports.signingKeys.change({ known: [old.kid, next.kid], forget: [next.kid] }, act)).toBe(true);
       expect(await ports.signingKeys.all()).toEqual([old]);
+      expect(await ports.signingKeys.change({ known: [old.kid, next.kid], forget: [old.kid] }, act)).toBe(false);
+      expect(await ports.signingKeys.all()).toEqual([old]);
     });
 
     it("are made by whoever is first: the other is told, and nothing is changed", async () => {

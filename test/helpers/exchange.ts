@@ -10,7 +10,7 @@ import { OwnKeys } from "../../src/auth/own-keys.ts";
 import { PasswordAuthenticator } from "../../src/auth/password.ts";
 import { PermissionTokens } from "../../src/auth/permission-token.ts";
 import { networksOf } from "../../src/callout/address.ts";
-import { CallOut } from "../../src/callout/call-out.ts";
+import { CallOut, type CallOutOptions } from "../../src/callout/call-out.ts";
 import { failures } from "../../src/callout/result.ts";
 import { Customers } from "../../src/core/customers.ts";
 import type { Customer } from "../../src/core/identity.ts";
@@ -66,6 +66,8 @@ export interface ExchangeParts {
   readonly wall?: boolean;
   /** Milliseconds that an application may take, if not as many as elsewhere. */
   readonly patience?: () => number;
+  /** Told of each request to an application. */
+  readonly sent?: (options: CallOutOptions) => void;
   /** Where applications may be; default: this machine. */
   readonly networks?: readonly string[];
   readonly draining?: () => boolean;
@@ -130,7 +132,10 @@ export async function startPublic(parts: ExchangeParts = {}): Promise<PublicServ
   const { networks = ["127.0.0.0/8"], patience } = parts;
   const callOut = new CallOut({ networks: () => networksOf(networks) });
   const hurried: Pick<CallOut, "request"> = {
-    request: (url, options) => callOut.request(url, { ...options, timeoutMs: patience?.() ?? options.timeoutMs }),
+    request: (url, options) => {
+      parts.sent?.(options);
+      return callOut.request(url, { ...options, timeoutMs: patience?.() ?? options.timeoutMs });
+    },
   };
   const keySets = new KeySets({ fetch: () => Promise.resolve(failures.unreachable), clock: context.clock, log });
   const applications: string[] = [];

@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { compactVerify, createLocalJWKSet, type JSONWebKeySet } from "jose";
 import { afterEach, describe, expect, it, onTestFinished } from "vitest";
+import type { CallOutOptions } from "../../../src/callout/call-out.ts";
 import type { Customer } from "../../../src/core/identity.ts";
 import { Application, type Asked, type AskedFor, askDataToken } from "../../helpers/application.ts";
 import { customer } from "../../helpers/customers.ts";
@@ -300,5 +301,16 @@ describe("who was let in, and is", () => {
     expect(await told(ask())).toEqual([403, "application-denied"]);
     application.answering = (asked, response) => application.permit(asked, response, { conferenceID: "next" });
     expect((await ask()).status).toBe(200);
+  });
+});
+
+describe("the request to an application", () => {
+  it("is a POST of JSON, without redirects, that may take 5 s and be answered by 16 KiB", async () => {
+    const limits: CallOutOptions[] = [];
+    const { server, ask } = await open({}, { sent: (options) => void limits.push(options) });
+    expect((await ask()).status).toBe(200);
+    expect(limits).toMatchObject([{ method: "POST", timeoutMs: 5_000, maxBytes: 16_384, redirects: 0 }]);
+    expect(limits[0]?.headers).toMatchObject({ "content-type": "application/json", "user-agent": "Postern" });
+    expect(server.applications).toEqual(["granted"]);
   });
 });

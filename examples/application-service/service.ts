@@ -60,7 +60,7 @@ function fetchAppToken({ login, origin, tokens }: Site, request: IncomingMessage
 
 /** Step 3: whether it is the gateway who asks, then whether we know the visitor, then what the visitor may. */
 async function getPermissionToken(site: Site, request: IncomingMessage): Promise<Answer> {
-  const message = await readBody(request, 16_384);
+  const message = await readBody(request, 32_768);
   const token = message === undefined ? undefined : messageIn(message);
   if (token === undefined) return refused(400, "invalid_request", 'send {"getPermissionToken":"<JWS>"}');
   const asked = await readRequest(token, site.expected);

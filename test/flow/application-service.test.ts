@@ -1,7 +1,8 @@
-import { createPublicKey } from "node:crypto";
+import { createPublicKey, sign } from "node:crypto";
 import { once } from "node:events";
 import { decodeProtectedHeader, jwtVerify } from "jose";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { ApplicationTokens } from "../../examples/application-service/application-tokens.ts";
 import { ApplicationService, keyId, spawnService } from "../helpers/application-service.ts";
 import { ConfigFolder } from "../helpers/config-file.ts";
 import { KeySetServer } from "../helpers/key-set.ts";
@@ -92,6 +93,25 @@ describe("the example application service", () => {
     expect([status, body.error]).toEqual([401, "invalid_message"]);
   });
 
+  it("refuses a message whose header names another algorithm, though the signature is right", async () => {
+    const parts = [{ ...header, alg: "HS256" }, claims()].map((part) => JSON.stringify(part));
+    const text = parts.map((part) => Buffer.from(part).toString("base64url")).join(".");
+    const key = { key: gatewayKey.private, dsaEncoding: "ieee-p1363" } as const;
+    const getPermissionToken = `${text}.${sign("sha256", Buffer.from(text), key).toString("base64url")}`;
+    expect((await ask({ getPermissionToken })).body.error).toBe("invalid_message");
+  });
+
+  it("knows its own tokens for five minutes", () => {
+    vi.useFakeTimers({ now: 0, toFake: ["Date"] });
+    const tokens = new ApplicationTokens();
+    const token = tokens.give("alice");
+    vi.setSystemTime(300_000);
+    expect([tokens.name(token), new ApplicationTokens().name(token)]).toEqual(["alice", undefined]);
+    vi.setSystemTime(300_001);
+    expect(tokens.name(token)).toBeUndefined();
+    vi.useRealTimers();
+  });
+
   it("refuses a message that nobody signed", async () => {
     const signed = await signToken(header, claims(), gatewayKey.private);
     const [, payload] = signed.split(".");
@@ -102,7 +122,7 @@ describe("the example application service", () => {
     expect((await ask({ getPermissionToken: signed })).status).toBe(200);
   });
 
-  it.each(["", "[]", "null", '"x"', "{", '{"getPermissionToken":7}', `{"x":"${"x".repeat(20_000)}"}`])(
+  it.each(["", "[]", "null", '"x"', "{", '{"getPermissionToken":7}', `{"getPermissionToken":"${"x".repeat(40_000)}"}`])(
     "refuses what is no message: %#",
     async (body) => {
       expect((await ask(body)).status).toBe(400);

@@ -26,6 +26,8 @@ let answer: (one: Asked) => Response | Promise<Response>;
 let beacons: { readonly url: string; readonly body: Body }[];
 let page: Record<string, () => void>;
 let problems: Problem[];
+/** Requests that told nothing. */
+let empty = 0;
 /** How often the whole process was run, and what comes of it. */
 let processes: number;
 let process: () => Promise<{ data_token: string; expires_in: number }>;
@@ -44,6 +46,7 @@ beforeEach(() => {
     const { Authorization } = init.headers as Record<string, string>;
     const one = { path: url.replace(gateway, ""), token: Authorization, body: JSON.parse(String(init.body)), init };
     asked.push(one);
+    if ([one.body.events, one.body.reports].some((list) => list?.length === 0)) empty++;
     return answer(one);
   });
   vi.stubGlobal("navigator", {
@@ -56,6 +59,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
+  expect(empty).toBe(0);
   for (const one of open.splice(0)) one.close();
   vi.unstubAllGlobals();
   vi.useRealTimers();
@@ -178,6 +182,15 @@ describe("quality.js", () => {
     expect(told()).toEqual(["conferenceStarted", "userJoined"]);
   });
 
+  it("tells nothing of a call that has no media", async () => {
+    const call = new Jssip();
+    Object.defineProperty(call, "connection", { value: undefined });
+    begin().watch(call.session);
+    call.emit("accepted");
+    await seconds(30);
+    expect(asked).toEqual([]);
+  });
+
   it("tells nothing before the call is answered, and nothing of one that never is", async () => {
     const made = begin();
     const call = new Jssip();
@@ -189,7 +202,12 @@ describe("quality.js", () => {
   });
 
   it("tells who called that the conference started, under the Call-ID, each permission in a request of its own", async () => {
-    const { call } = await inCall();
+    const made = begin();
+    const call = new Jssip();
+    made.watch(call.session);
+    call.emit("accepted");
+    call.emit("accepted");
+    await seconds(1);
     expect(told()).toEqual(["conferenceStarted", "userJoined"]);
     expect(asked.map(({ body }) => body.events?.length).slice(0, 2)).toEqual([1, 1]);
     expect(asked[0]?.body.events?.[0]).toMatchObject({ conferenceID: "call-1", userID: "alice@acme.example" });

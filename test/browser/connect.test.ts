@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { SignJWT } from "jose";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { startBrowser, type TestBrowser, type TestPage } from "../helpers/browser.ts";
 import type { TestGateway } from "../helpers/gateway.ts";
@@ -10,7 +11,7 @@ import { credential } from "../helpers/raw-client.ts";
 import { header } from "../helpers/raw-sip.ts";
 import { Scene } from "../helpers/scene.ts";
 import { temporaryDir } from "../helpers/temporary.ts";
-import { openSite, own, type Site } from "./site.ts";
+import { jwtSecret, openSite, own, type Site } from "./site.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const docs = readFileSync(join(root, "docs/browser.md"), "utf8");
@@ -34,7 +35,7 @@ beforeAll(async () => {
   for (const file of ["call.js", "connect.js"]) {
     site.server.script(`/${file}`, readFileSync(join(root, "src/client/browser", file), "utf8"));
   }
-  const acme = `    origins: ["${site.origin()}"]\n`;
+  const acme = `    origins: ["${site.origin()}"]\n    keys: [{ id: j1, alg: HS256, secret: ${jwtSecret} }]\n`;
   scene = await Scene.open({ trunk: "answer", acme });
   second = await scene.another({ acme });
   browser = await startBrowser({ secure: [site.origin(own)] });
@@ -111,6 +112,32 @@ describe("connect() in a page", () => {
     await page.told("registered");
     expect(page.faults).toEqual([]);
   });
+
+  it.each([
+    { close: 4401, what: "disconnected", code: "credential-expired", ttl: -10, secret: jwtSecret, asked: 2 },
+    { close: 4403, what: "closed", code: "credential-rejected", ttl: 200, secret: `another-${jwtSecret}`, asked: 1 },
+  ])(
+    "is told of a socket closed with $close, and asks for a credential $asked times",
+    async ({ what, code, ttl, secret, asked }) => {
+      const requests: string[] = [];
+      const token = await new SignJWT({ iss: "acme", sub: "alice@acme.example" })
+        .setProtectedHeader({ alg: "HS256", kid: "j1" })
+        .setExpirationTime(Math.floor(Date.now() / 1000) + ttl)
+        .sign(new TextEncoder().encode(secret));
+      site.server.handle("/counted", (_request, response) => {
+        requests.push("one");
+        response.end(JSON.stringify(credential("alice@acme.example")));
+      });
+      const page = await connecting({
+        credentials: "/counted",
+        servers: `${scene.gateway.gatewayUrl}/?access_token=${token}`,
+      });
+      expect(await page.told(what)).toMatchObject({ code, sentence: expect.stringMatching(/\w{3}/) });
+      await expect.poll(() => requests.length).toBeGreaterThanOrEqual(asked);
+      if (what === "closed") expect(requests).toHaveLength(1);
+      expect(page.faults).toEqual([]);
+    },
+  );
 
   it("is told what the gateway refuses", async () => {
     const page = await connecting({ register: false });

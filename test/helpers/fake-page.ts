@@ -36,8 +36,10 @@ export class FakeSocket {
     this.onclose?.({ code, reason });
   }
 
+  /** As a browser's: that it is closed is told later. */
   close(): void {
     this.readyState = 3;
+    queueMicrotask(() => this.onclose?.({ code: 1005, reason: "" }));
   }
 
   /** A response to the last request. */

@@ -81,9 +81,10 @@
   /** @param {string} name */
   const given = (name) => script.getAttribute(`data-${name}`) ?? undefined;
 
-  /** In the page's words, else ours, else the gateway's. @type {(code: string, sentence?: string) => string} */
-  const words = (code, sentence) =>
-    given(`text-${code}`) ?? texts.get(code) ?? (sentence ? `${words("failed")} ${sentence}` : code);
+  /** In the page's words or ours. @param {string} code */
+  const known = (code) => given(`text-${code}`) ?? texts.get(code);
+  /** The same, or why the call failed in somebody else's. @type {(code: string, sentence?: string) => string} */
+  const words = (code, sentence) => (code !== "failed" && known(code)) || `${known("failed")} ${sentence || code}`;
 
   class CannotCall extends Error {
     constructor(code = "", sentence = "") {

@@ -383,8 +383,8 @@ class Phone extends EventTarget {
     const fault = thrown instanceof Fault ? thrown : new Fault("misconfigured", thrown);
     clearTimeout(this.#timer);
     this.#end.abort(fault);
-    this.ua?.stop();
     this.#tell("closed", told(fault));
+    this.ua?.stop();
   }
 }
 

@@ -144,6 +144,7 @@ describe("docs/three-party.md", () => {
   });
 
   it("has a config that loads", () => {
+    folder.write("exchange.secret", "exchange-secret-of-the-test");
     const customers = blocksIn(page, "yaml").join("");
     expect(folder.faults(`${least}${customers}`)).toEqual([]);
   });

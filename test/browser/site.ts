@@ -20,7 +20,7 @@ export interface Site {
 export const own = "www.acme.example";
 
 export async function openSite(
-  script: "voxbone" | "token" | "phone",
+  script: "voxbone" | "token" | "phone" | "audio",
   scheme: "http" | "https" = "http",
 ): Promise<Site> {
   const server = await PageServer.open(scheme);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { sealTrunkAuth } from "../../src/gateway/outward.ts";
 import { ConfigFolder } from "../helpers/config-file.ts";
 import { startGateway, type TestGateway } from "../helpers/gateway.ts";
 import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
@@ -13,7 +14,9 @@ import { freePort } from "../helpers/ports.ts";
 import { credential, RawClient, status, unique } from "../helpers/raw-client.ts";
 import { header, headers, isReply, reply, request } from "../helpers/raw-sip.ts";
 import { startCaller } from "../helpers/trunk.ts";
+import { proves } from "../helpers/trunk-digest.ts";
 import { openUdpSink } from "../helpers/udp-sink.ts";
+import { withHeaders } from "../helpers/upstream-client.ts";
 
 const directory = fileURLToPath(new URL("../../kamailio/", import.meta.url));
 const chainSecret = "0123456789abcdef0123456789abcdef";
@@ -31,7 +34,8 @@ beforeAll(async () => {
     trunk: "sip:127.0.0.14:5060;transport=tcp",
     acme: '    inbound: { "+3225887000": reception }\n',
   });
-  const defines = { POSTERN_ADMIN: gateway.adminUrl, EDGE: `sip:127.0.0.1:${edgePort}`, TRUNK_PATIENCE: 1_500 };
+  const watch = { TRUNK_PATIENCE: 1_500, TRUNK_PING_SECONDS: 1 };
+  const defines = { POSTERN_ADMIN: gateway.adminUrl, EDGE: `sip:127.0.0.1:${edgePort}`, ...watch };
   core = await startKamailio({ chainSecret, wsPort, udpPort, defines });
   edge = await startKamailio({
     chainSecret,
@@ -112,6 +116,47 @@ describe("a trunk on TCP, through the second instance", () => {
     const answer = await overTcp(inviteOf(callId, ["X-Postern-Source: 127.0.0.14"]), "127.0.0.15");
     expect(answer).toMatch(/^SIP\/2\.0 403 /);
     expect(core.log()).toContain("call from 127.0.0.15 to +3225887000 refused");
+  });
+});
+
+describe("a trunk on TCP that asks who calls", () => {
+  it("is told through the second instance, and watched by OPTIONS; what is silent there is passed over", async () => {
+    const got: string[] = [];
+    let answers = true;
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => {
+      sockets.push(socket);
+      socket.on("data", (data) => {
+        const text = data.toString("latin1");
+        got.push(text);
+        const ask = { status: "401 Unauthorized", extra: ['WWW-Authenticate: Digest realm="r", nonce="n"'] };
+        const asks = text.startsWith("INVITE ") && header(text, "Authorization") === undefined;
+        const parts = asks ? ask : { status: text.startsWith("INVITE ") ? "486 Busy Here" : "200 OK" };
+        if (answers && !text.startsWith("ACK ")) socket.write(reply(text, { tag: "t", ...parts }));
+      });
+    }).listen(0, "127.0.0.14");
+    await once(server, "listening");
+    const trunk = `sip:127.0.0.14:${(server.address() as AddressInfo).port};transport=tcp`;
+    const alice = await legs.open("alice", port++);
+    const call = callOf("alice", "+1900", { trunk, caller });
+    const auth = { username: "acme-trunk", password: "its-password" };
+    const sealed = sealTrunkAuth(auth, chainSecret, header(call.invite, "X-Postern-Token") ?? "");
+    alice.send(withHeaders(call.invite, { "X-Postern-Trunk-Auth": sealed }));
+    await alice.waitFor((message) => isReply(message, 486, "INVITE"));
+    const [told = ""] = got.filter((text) => header(text, "Authorization") !== undefined);
+    expect(proves(header(told, "Authorization") ?? "", "INVITE", auth.password)).toMatchObject({ realm: "r" });
+    expect(header(told, "CSeq")).toBe("2 INVITE");
+    await expect.poll(() => got.filter((text) => text.startsWith("OPTIONS ")).length).toBeGreaterThan(1);
+    answers = false;
+    const down = `trunk ${trunk} is down: it does not answer OPTIONS any more`;
+    await expect.poll(() => core.log(), { timeout: 20_000 }).toContain(down);
+    const second = await legs.trunk("answer");
+    const another = callOf("alice", "+1900", { trunk, trunk2: second.uri, caller });
+    alice.send(another.invite);
+    await alice.waitFor((message) => isReply(message, 200, "INVITE"));
+    expect(got.filter((text) => header(text, "Call-ID") === another.callId)).toEqual([]);
+    for (const socket of sockets) socket.destroy();
+    server.close();
   });
 });
 

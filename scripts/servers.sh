@@ -1,16 +1,16 @@
 #!/bin/sh
 # servers.sh [tests]: installs from the Debian or Ubuntu archive, where they are absent, Kamailio with its modules, rtpengine, SIPp and openssl; for
-# tests also promtool (of Prometheus), coturn, PostgreSQL, Chromium, and what examples that they run need: PHP, Go, Python, curl, jq.
+# tests also promtool (of Prometheus), coturn, baresip, PostgreSQL, Chromium, and what examples that they run need: PHP, Go, Python, curl, jq.
 set -eu
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/snap/bin
 packages="kamailio kamailio-websocket-modules kamailio-autheph-modules kamailio-tls-modules kamailio-outbound-modules
   kamailio-sqlite-modules kamailio-json-modules kamailio-utils-modules rtpengine-daemon sip-tester openssl"
 programs="sipp openssl kamailio rtpengine"
 if [ "${1:-}" = tests ]; then
-  packages="$packages prometheus coturn postgresql php-cli golang-go python3 curl jq"
+  packages="$packages prometheus coturn baresip-core postgresql php-cli golang-go python3 curl jq"
   # Ubuntu has Chromium under its older name alone.
   if grep -qs '^ID=ubuntu' /etc/os-release; then packages="$packages chromium-browser"; else packages="$packages chromium"; fi
-  programs="$programs promtool turnserver pg_ctlcluster chromium php go python3 curl jq"
+  programs="$programs promtool turnserver baresip pg_ctlcluster chromium php go python3 curl jq"
 fi
 modules="websocket auth_ephemeral tls outbound db_sqlite json utils rtpengine"
 

@@ -126,14 +126,18 @@ describe("a trunk on TCP that asks who calls", () => {
     const sockets: Socket[] = [];
     const server = createServer((socket) => {
       sockets.push(socket);
+      // Several may come in one piece.
+      const each = (data: Buffer): string[] => data.toString("latin1").split(/(?=^[A-Z]+ sip:.* SIP\/2\.0\r$)/m);
       socket.on("data", (data) => {
-        const text = data.toString("latin1");
+        for (const text of each(data)) hears(text, socket);
+      });
+      const hears = (text: string, from: Socket): void => {
         got.push(text);
         const ask = { status: "401 Unauthorized", extra: ['WWW-Authenticate: Digest realm="r", nonce="n"'] };
         const asks = text.startsWith("INVITE ") && header(text, "Authorization") === undefined;
         const parts = asks ? ask : { status: text.startsWith("INVITE ") ? "486 Busy Here" : "200 OK" };
-        if (answers && !text.startsWith("ACK ")) socket.write(reply(text, { tag: "t", ...parts }));
-      });
+        if (answers && !text.startsWith("ACK ")) from.write(reply(text, { tag: "t", ...parts }));
+      };
     }).listen(0, "127.0.0.14");
     await once(server, "listening");
     const trunk = `sip:127.0.0.14:${(server.address() as AddressInfo).port};transport=tcp`;

@@ -133,6 +133,7 @@ describe("servers.sh", () => {
 
   it.each([
     ["turnserver", /coturn/],
+    ["baresip", /baresip-core/],
     ["pg_ctlcluster", /postgresql/],
     ["chromium", /chromium/],
     ["php", /php-cli/],
@@ -148,6 +149,7 @@ describe("servers.sh", () => {
       "openssl",
       "promtool",
       "turnserver",
+      "baresip",
       "pg_ctlcluster",
       "chromium",
       "php",

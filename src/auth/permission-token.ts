@@ -28,6 +28,8 @@ export type ReadPermission =
 
 const unfit = (sentence: string): ReadPermission => ({ kind: "unfit", sentence });
 
+/** Milliseconds that key sets may take where a visitor waits. */
+const setPatience = 1_000;
 /** Seconds that iat and nbf may be ahead, beside the customer's clockSkew. */
 const ahead = 5;
 
@@ -71,7 +73,7 @@ export class PermissionTokens {
     const uris = customer.keys.flatMap(({ alg, source }) =>
       alg === name.alg && source.kind === "remote" ? [source.uri] : [],
     );
-    await Promise.all(uris.map((uri) => this.#keySets.consult(uri)));
+    await inTime(Promise.all(uris.map((uri) => this.#keySets.consult(uri))));
     return this.#keySets.generation === generation ? undefined : this.#try(jws, customer, name);
   }
 
@@ -81,6 +83,14 @@ export class PermissionTokens {
     }
     return undefined;
   }
+}
+
+/** Whatever it comes to, or after the time that a visitor waits for key sets; who comes later finds what came then. */
+async function inTime(work: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, setPatience);
+  await Promise.race([work, promise]);
+  clearTimeout(timer);
 }
 
 const unsigned =

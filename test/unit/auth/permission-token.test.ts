@@ -13,7 +13,7 @@ const secret = "a-shared-secret-of-32-bytes-long";
 
 class Bench {
   at = now * 1000;
-  set: readonly unknown[] = [];
+  set: readonly unknown[] | "hangs" = [];
   fetched = 0;
   readonly tokens: PermissionTokens;
   readonly customer: Customer;
@@ -24,6 +24,7 @@ class Bench {
     const sets = new KeySets({
       fetch: async (): Promise<Fetched> => {
         this.fetched++;
+        if (this.set === "hangs") return new Promise(() => undefined);
         return { kind: "answer", status: 200, body: Buffer.from(JSON.stringify({ keys: this.set })) };
       },
       clock: { now: () => this.at },
@@ -91,6 +92,15 @@ describe("a permission_token", () => {
     const fetched = bench.fetched;
     expect(await bench.verdict(await sign(signer("ES256"), iss, { kid: "none" }))).toMatch(/signed by no key/);
     expect(bench.fetched).toBe(fetched);
+  });
+
+  it("waits a second for a set that hangs, and no longer", async () => {
+    const bench = new Bench([verificationKey("ES256", { kind: "remote", uri }, { issuer: "https://id.acme.example" })]);
+    bench.set = "hangs";
+    const began = performance.now();
+    expect(await bench.verdict(await sign(signer("ES256"), {}, { kid: "any" }))).toMatch(/signed by no key/);
+    expect(performance.now() - began).toBeGreaterThan(900);
+    expect(bench.fetched).toBe(1);
   });
 
   it("says what it permits, without saying it twice, until its end and what its clock may be wrong", async () => {

@@ -112,7 +112,7 @@ describe("the button", () => {
       .poll(async () => (await rows(first)).find((row) => /Kamailio to trunk: ACK/.test(row)), patience)
       .toBeDefined();
     // A press so soon after the first would be taken for a double click.
-    await page.getByText("0:01").waitFor(patience);
+    await page.getByText(/^0:(?!00)\d\d$/).waitFor(patience);
     await picture(page, "demo-button");
     await page.getByRole("button", { name: "Hang up" }).click();
     await page.getByText("The call has ended.").waitFor(patience);
@@ -241,7 +241,8 @@ describe("what is exported", () => {
 
   it("begins anew where the ladder was cleared", async () => {
     await second.page.getByRole("button", { name: "Clear" }).click();
-    await expect.poll(() => rows(second), patience).toEqual([]);
+    // What is on its way yet may still come; what was there is gone.
+    await expect.poll(async () => (await rows(second)).filter((row) => row.includes("INVITE")), patience).toEqual([]);
     expect((await rows(first)).length).toBeGreaterThan(40);
   });
 });

@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 
-/** Milliseconds: whoever invents a kid makes us fetch no more often than this. */
-const pause = 10_000;
+/** Milliseconds that a set is good for; and whoever invents a kid makes us fetch no more often than this. */
+const [good, pause] = [300_000, 10_000];
 
 /**
  * The gateway's public keys, by `kid`. They change: a `kid` that is not among those remembered has them fetched again.
@@ -18,7 +18,8 @@ export class GatewayKeys {
 
   /** Undefined: the gateway has none of that name. Rejects where its keys cannot be had. */
   async byId(kid: string): Promise<KeyObject | undefined> {
-    if (!this.#keys.has(kid) && performance.now() - this.#fetched >= pause) await this.#fetch();
+    const age = performance.now() - this.#fetched;
+    if (age >= (this.#keys.has(kid) ? good : pause)) await this.#fetch();
     return this.#keys.get(kid);
   }
 

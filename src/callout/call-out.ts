@@ -16,7 +16,8 @@ export interface CallOutParts {
 export interface CallOutOptions {
   readonly method: "GET" | "POST";
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Buffer;
+  /** A function: what may be sent but once, made anew for each attempt. */
+  readonly body?: string | Buffer | (() => string);
   /** Over all of it: name, connection, redirects, the whole answer. */
   readonly timeoutMs: number;
   readonly maxBytes: number;

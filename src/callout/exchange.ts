@@ -8,7 +8,7 @@ import { hostOf, type Target } from "./target.ts";
 export interface Sending {
   readonly method: "GET" | "POST";
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Buffer | undefined;
+  readonly body: string | Buffer | (() => string) | undefined;
   readonly maxBytes: number;
   /** The end of all patience: nothing here goes on after it. */
   readonly signal: AbortSignal;
@@ -26,9 +26,10 @@ const again = async (attempted: ReturnType<typeof attempt>): Promise<Answer | Fa
 };
 
 async function attempt(target: Target, sending: Sending, agents: Agents): Promise<Answer | Failed | "stale"> {
+  const body = typeof sending.body === "function" ? sending.body() : sending.body;
   const request = open(target, sending, agents);
   try {
-    const response = await responseOf(request, sending.body);
+    const response = await responseOf(request, body);
     const answer = await read(response, sending.maxBytes);
     if (answer.kind === "failed") request.destroy();
     return answer;

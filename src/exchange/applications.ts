@@ -86,8 +86,13 @@ export class Applications {
 
   async #askService(asked: DataTokenAsked, customer: Customer, began: number): Promise<Settled> {
     const { metrics } = this.#parts;
-    const [issuer, nonce] = [this.#parts.context.settings().publicUrl, randomUUID()];
-    const body = this.#question(asked, customer, issuer, nonce);
+    const issuer = this.#parts.context.settings().publicUrl;
+    let nonce = "";
+    // Anew where a kept connection broke: a service takes each question once.
+    const body = (): string => {
+      nonce = randomUUID();
+      return this.#question(asked, customer, issuer, nonce);
+    };
     const sent = performance.now();
     const said = readService(await this.#send(customer.permissionUrl ?? "", body));
     const service = performance.now() - sent;
@@ -106,7 +111,7 @@ export class Applications {
     return JSON.stringify({ getPermissionToken: this.#parts.sign("getPermissionToken+jwt", claims) });
   }
 
-  #send(url: string, body: string) {
+  #send(url: string, body: () => string) {
     const headers = { "content-type": "application/json", accept: "application/json", "user-agent": "Postern" };
     const limits = { timeoutMs: patience, maxBytes: maxAnswer, redirects: 0 };
     return this.#parts.callOut.request(url, { method: "POST", headers, body, ...limits });

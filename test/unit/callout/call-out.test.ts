@@ -99,6 +99,20 @@ describe("a call-out", () => {
     expect(sockets.size).toBe(2);
   });
 
+  it("makes what may be sent but once anew, where it asks again", async () => {
+    const got: string[] = [];
+    const server = await serve(async (request, response) => {
+      got.push(await bodyOf(request));
+      if (got.length === 2) request.socket.resetAndDestroy();
+      else response.end("ok");
+    });
+    const out = callOut();
+    let made = 0;
+    const once: CallOutOptions = { ...get, method: "POST", body: () => `question ${++made}` };
+    for (const _ of [1, 2]) expect(await out.request(server.url("127.0.0.1"), once)).toMatchObject({ status: 200 });
+    expect(got).toEqual(["question 1", "question 2", "question 3"]);
+  });
+
   it("goes to the next address of a name where one does not answer", async () => {
     const server = await serve(say("ok"), undefined, "127.0.0.3");
     const names = { "acme.example": () => ["127.0.0.2", "127.0.0.3"] };

@@ -84,6 +84,17 @@ describe("POST /v1/data-tokens", () => {
     expect(JSON.stringify(server.log())).not.toMatch(/the-token-of-alice|eyJ/);
   });
 
+  it("asks anew, not the same question again, where a kept connection broke", async () => {
+    const { application, ask } = await open();
+    await ask();
+    application.answering = async (asked, response) => {
+      if (application.asked.length === 2) response.socket?.resetAndDestroy();
+      else await application.permit(asked, response);
+    };
+    expect((await ask()).status).toBe(200);
+    expect(new Set(application.asked.map(({ jti }) => jti)).size).toBe(3);
+  });
+
   it("lives no longer than the permission_token, the customer's maxTtl, and an hour", async () => {
     const { application, ask } = await open({ maxTtl: 86_400 });
     const lives = async (seconds: number): Promise<number> => {

@@ -19,6 +19,9 @@ RUN npm ci --omit=dev --include=optional --ignore-scripts --no-audit --no-fund -
 COPY LICENSE ./
 COPY src ./src
 COPY kamailio/local.cfg.example ./kamailio/
+# A trunk to try calls with, of docker-compose.yml's profile demo.
+COPY scripts/echo-trunk.ts ./scripts/
+COPY scripts/trunk ./scripts/trunk
 COPY deploy/docker/make-secrets.sh deploy/docker/entrypoint.sh ./deploy/
 RUN chmod 755 src/cli/main.ts deploy/*.sh \
  && chmod -R u=rwX,go=rX /out

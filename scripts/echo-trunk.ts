@@ -1,4 +1,5 @@
 /** `node scripts/echo-trunk.ts [--host 127.0.0.1] [--port 5060] [--media 20000]`: a trunk to try calls with, until it is stopped. */
+import { lookup } from "node:dns/promises";
 import { parseArgs } from "node:util";
 import { startEchoTrunk } from "./trunk/echo.ts";
 
@@ -9,8 +10,10 @@ const { values } = parseArgs({
     media: { type: "string", default: "0" },
   },
 });
+// Its SDP names an address.
+const { address } = await lookup(values.host, { family: values.host.includes(":") ? 6 : 4 });
 const trunk = await startEchoTrunk({
-  host: values.host,
+  host: address,
   port: Number(values.port),
   media: Number(values.media),
   onMessage: (message) => console.log(`${message.split("\r\n\r\n", 1)[0]?.replaceAll("\r\n", "\n")}\n`),

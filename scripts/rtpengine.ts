@@ -7,8 +7,10 @@ const configuration = fileURLToPath(new URL("../deploy/rtpengine/rtpengine.conf"
 
 /** What a private rtpengine is started with. */
 export interface RtpengineSettings {
-  /** Where media goes in and out; with the control port, all that it binds. */
+  /** Where it takes commands, and media goes in and out unless interfaces say otherwise. */
   readonly host: string;
+  /** name/address of each. */
+  readonly interfaces?: readonly string[];
   /** Of the control protocol, on host: for Kamailio alone. */
   readonly ngPort: number;
   /** First and last port of media, inclusive; a call takes up to eight. */
@@ -34,10 +36,10 @@ export interface RunningRtpengine {
  * its control port. Throws with its log after deadline ms.
  */
 export async function startRtpengine(settings: RtpengineSettings, deadline = 15_000): Promise<RunningRtpengine> {
-  const { host, ngPort, ports, options = [] } = settings;
+  const { host, ngPort, ports, interfaces, options = [] } = settings;
   const own = [`--config-file=${configuration}`, "--foreground", "--log-stderr", "--num-threads=2"];
   const where = [
-    `--interface=${host}`,
+    ...(interfaces ?? [host]).map((one) => `--interface=${one}`),
     `--listen-ng=${host}:${ngPort}`,
     `--port-min=${ports[0]}`,
     `--port-max=${ports[1]}`,

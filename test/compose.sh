@@ -50,7 +50,7 @@ tear_down() {
   if [ -S "${socket:-/nowhere}" ] || [ $own_daemon = no ]; then
     [ $status = 0 ] || run_compose logs --tail=60 >&2 || true
     run_compose down -v --remove-orphans -t 3 >"$work/down.log" 2>&1 || say "compose down failed: $(tail -n 3 "$work/down.log")"
-    for image in postern postern-kamailio postern-trunk; do docker image rm -f "$image:$name" >/dev/null 2>&1 || true; done
+    for image in postern postern-kamailio postern-rtpengine; do docker image rm -f "$image:$name" >/dev/null 2>&1 || true; done
     [ -z "$made_base" ] || docker image rm -f "$made_base" >/dev/null 2>&1 || true
   fi
   if [ -n "$daemon" ]; then
@@ -147,19 +147,21 @@ say "ok: a credential under a foreign secret is refused"
 
 client register --credentials "$credential" >"$work/register.json" || { cat "$work/register.json" >&2; fail "client register"; }
 say "ok: a client registers through the published port"
-client call +3225887123 --duration 1 --credentials "$credential" >"$work/call.json" || { cat "$work/call.json" >&2; fail "client call"; }
+client call +3225887123 --duration 4 --credentials "$credential" >"$work/call.json" || { cat "$work/call.json" >&2; fail "client call"; }
 grep -q '"status":200' "$work/call.json" || fail "the call was not answered by 200"
+grep -q '"tone":[1-9][0-9]' "$work/call.json" || { cat "$work/call.json" >&2; fail "the tone did not come back from the echo trunk"; }
 trunk_log >"$work/trunk.log"
 grep -q '^INVITE sip:+3225887123@' "$work/trunk.log" || fail "the trunk saw no INVITE to the number"
 grep -q '^From: <sip:+3225887000@' "$work/trunk.log" || fail "the trunk saw another caller"
 grep -q '^BYE ' "$work/trunk.log" || fail "the trunk saw no BYE"
-say "ok: a call to a number reaches the trunk under the caller id, and ends"
+say "ok: a call to a number reaches the trunk under the caller id, is heard there and back, and ends"
 
 published() { docker inspect --format '{{range $port, $on := .NetworkSettings.Ports}}{{if $on}}{{$port}}@{{(index $on 0).HostIp}} {{end}}{{end}}' "$(container "$1")"; }
 expect "the gateway publishes its port on loopback" "$(published postern)" "8088/tcp@127.0.0.1 "
 expect "Kamailio publishes nothing" "$(published kamailio)" ""
 expect "the trunk publishes nothing" "$(published trunk)" ""
-for service in postern kamailio trunk; do
+case $(published rtpengine) in *" 22222"* | 22222*) fail "rtpengine publishes its control port" ;; *udp@127.0.0.1*) say "ok: rtpengine publishes media on loopback" ;; *) fail "rtpengine publishes no media" ;; esac
+for service in postern kamailio rtpengine trunk; do
   run_compose exec -T "$service" cat /proc/1/status | tr -d '\r' >"$work/status"
   expect "$service has a read-only root" "$(inspect "$service" '{{.HostConfig.ReadonlyRootfs}}')" true
   expect "$service runs without any capability" "$(sed -n 's/^CapBnd:[[:space:]]*//p; s/^CapEff:[[:space:]]*//p' "$work/status" | sort -u)" 0000000000000000
@@ -170,8 +172,8 @@ done
 run_compose exec -T postern cat /run/secrets/chain/secret /run/secrets/customers/acme >"$work/secrets"
 expect "there are two secrets" "$(sort -u "$work/secrets" | wc -l | tr -d ' ')" 2
 {
-  for service in secrets postern kamailio trunk; do docker inspect "$(container "$service")"; done
-  for image in postern postern-kamailio postern-trunk; do docker history --no-trunc "$image:$name"; done
+  for service in secrets postern kamailio rtpengine trunk; do docker inspect "$(container "$service")"; done
+  for image in postern postern-kamailio postern-rtpengine; do docker history --no-trunc "$image:$name"; done
   run_compose logs --no-color
 } >"$work/visible.log" 2>&1
 if grep -qFf "$work/secrets" "$work/visible.log"; then fail "a secret shows in inspect, history or logs"; fi

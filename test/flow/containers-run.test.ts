@@ -16,8 +16,9 @@ import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { rtpengineCalls } from "../../scripts/rtpengine.ts";
 import { postern } from "../helpers/cli.ts";
-import { freePort } from "../helpers/ports.ts";
+import { freePort, freePorts } from "../helpers/ports.ts";
 import { temporaryDir } from "../helpers/temporary.ts";
 import { grant, openUpstream } from "../helpers/upstream-client.ts";
 
@@ -130,6 +131,7 @@ describe("Kamailio's entrypoint", () => {
       const env = kamailioRoot("good", `${secret}\n`);
       const port = await freePort();
       Object.assign(env, { LISTEN_WS: `localhost:${port}`, LISTEN_SIP: `127.0.0.1:${await freePort()}` });
+      Object.assign(env, { RTPENGINE: "localhost:22222" });
       const child = start("sh", [join(env.folder, "bin/entrypoint.sh")], { env, ...unprivileged });
       const said = listen(child);
       const healthy = (): boolean =>
@@ -146,6 +148,9 @@ describe("Kamailio's entrypoint", () => {
         status: 403,
       });
 
+      expect(readFileSync(join(env.folder, "run/local.cfg"), "utf8")).toContain(
+        '#!define RTPENGINE "udp:127.0.0.1:22222"\n#!define MEDIA_NETWORKS\n',
+      );
       expect(statSync(join(env.folder, "run/local.cfg")).mode & 0o777).toBe(0o600);
       if (isRoot) expect(readFileSync(`/proc/${child.pid}/status`, "latin1")).toMatch(/^Uid:\s+65534\s+65534\s/m);
       for (const file of ["cmdline", "environ"]) {
@@ -188,6 +193,41 @@ describe("Kamailio's entrypoint", () => {
     expect(stderr).toMatch(sentence);
     expect(stderr).not.toMatch(/a secret/);
     expect(existsSync(join(env.folder, "run/local.cfg"))).toBe(false);
+  });
+});
+
+describe("rtpengine's entrypoint", () => {
+  const script = join(root, "deploy/docker/rtpengine/entrypoint.sh");
+  const env = {
+    PATH: process.env.PATH,
+    RTPENGINE_CONFIG: join(root, "deploy/rtpengine/rtpengine.conf"),
+    MEDIA: "127.0.0.2",
+  };
+
+  it("starts rtpengine, which takes commands there, and names to pages the address that they know", async () => {
+    const port = await freePort();
+    const first = await freePorts(8);
+    const more = {
+      CONTROL: `localhost:${port}`,
+      MEDIA_PORTS: `${first}-${first + 7}`,
+      ADVERTISE_MEDIA: "198.51.100.7",
+    };
+    start("sh", [script], { env: { ...env, ...more } });
+    await expect
+      .poll(() => rtpengineCalls(`udp:127.0.0.1:${port}`).catch(() => undefined), { timeout: 15_000 })
+      .toEqual([]);
+  });
+
+  it.each([
+    ["a name that is not known", { CONTROL: "nobody.invalid:22222" }, /is not known here/],
+    ["no port", { CONTROL: "127.0.0.1" }, /CONTROL takes host:port/],
+    ["ports that are none", { MEDIA_PORTS: "30000" }, /MEDIA_PORTS takes/],
+    ["an address that is none", { ADVERTISE_MEDIA: "h!i" }, /ADVERTISE_MEDIA takes/],
+  ])("refuses %s in one sentence, and starts nothing", (_, more, sentence) => {
+    const given = { env: { ...env, CONTROL: "127.0.0.1:1", ...more }, encoding: "utf8", timeout: 10_000 } as const;
+    const { status, stderr } = spawnSync("sh", [script], given);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(sentence);
   });
 });
 

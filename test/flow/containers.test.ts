@@ -42,9 +42,13 @@ const service = (name: string): Service => {
 };
 
 describe("docker-compose.yml", () => {
-  it("publishes the gateway's port alone, on loopback unless told otherwise", () => {
+  it("publishes the gateway's port and those of sound alone, on loopback unless told otherwise", () => {
     const published = services.flatMap(([name, { ports = [] }]) => ports.map((port) => [name, port]));
-    expect(published).toEqual([["postern", "${POSTERN_PUBLISH:-127.0.0.1:8088}:8088"]]);
+    expect(published).toEqual([
+      ["postern", "${POSTERN_PUBLISH:-127.0.0.1:8088}:8088"],
+      ["rtpengine", "${RTPENGINE_PUBLISH:-127.0.0.1}:30000-30039:30000-30039/udp"],
+    ]);
+    expect(read("deploy/docker/rtpengine/entrypoint.sh")).toContain("${MEDIA_PORTS:-30000-30039}");
     expect(services.map(([, { network_mode }]) => network_mode)).not.toContain("host");
   });
 
@@ -62,6 +66,12 @@ describe("docker-compose.yml", () => {
     const inside = services.filter(([, one]) => networksOf(one).includes("upstream")).map(([name]) => name);
     expect(inside.sort()).toEqual(["kamailio", "postern"]);
     expect(networksOf(service("postern"))).not.toContain("trunks");
+  });
+
+  it("keeps rtpengine's control port on a network without a way out, for Kamailio alone", () => {
+    expect(compose.networks.control?.internal).toBe(true);
+    const inside = services.filter(([, one]) => networksOf(one).includes("control")).map(([name]) => name);
+    expect(inside.sort()).toEqual(["kamailio", "rtpengine"]);
   });
 
   it("has the trunk in the profile demo, and nothing else in a profile", () => {

@@ -12,6 +12,7 @@ import { SoundingCaller } from "../helpers/sounding-caller.ts";
 import { type Ear, type SoundingTrunk, startSoundingTrunk } from "../helpers/sounding-trunk.ts";
 
 const initechSecret = "the-secret-of-initech-in-tests";
+const networks = ["pages/127.0.0.1", "trunks/127.0.0.2"];
 let rtpengine: Awaited<ReturnType<typeof startRtpengine>>;
 let kamailio: Kamailio;
 let gateway: TestGateway;
@@ -21,6 +22,17 @@ let trunk: SoundingTrunk;
 let early: SoundingTrunk;
 let pickUp = Promise.withResolvers<void>();
 const agents: Agent[] = [];
+
+/** seconds: how long its calls may last. */
+const initechIs = (seconds = 600): string => `\
+  - id: initech
+    domains: [initech.example]
+    secrets: [{ id: k1, secret: ${initechSecret} }]
+    numbers: ["+4420*"]
+    trunk: ${early.uri}
+    trunk2: ${trunk.uri}
+    limits: { callSeconds: ${seconds} }
+`;
 const callers: SoundingCaller[] = [];
 
 beforeAll(async () => {
@@ -33,18 +45,15 @@ beforeAll(async () => {
     upstreamUrls: [`ws://127.0.0.1:${wsPort}`],
     trunk: trunk.uri,
     acme: '    inbound: { "+3225887001": reception }\n',
-    more: `\
-  - id: initech
-    domains: [initech.example]
-    secrets: [{ id: k1, secret: ${initechSecret} }]
-    numbers: ["+4420*"]
-    trunk: ${early.uri}
-    trunk2: ${trunk.uri}
-    limits: { callSeconds: 1 }
-`,
+    more: initechIs(),
   });
-  rtpengine = await startRtpengine();
-  const defines = { RTPENGINE: rtpengine.url, MEDIA_RETRY: 1, POSTERN_ADMIN: gateway.adminUrl };
+  rtpengine = await startRtpengine(undefined, networks);
+  const defines = {
+    RTPENGINE: rtpengine.url,
+    MEDIA_RETRY: 1,
+    MEDIA_NETWORKS: true,
+    POSTERN_ADMIN: gateway.adminUrl,
+  } as const;
   kamailio = await startKamailio({ chainSecret, wsPort, defines });
 });
 
@@ -117,6 +126,13 @@ describe("a call from a page to a trunk", () => {
     expect(offer).toMatch(/^m=audio \d+ RTP\/AVP 0 8 \d+\r$/m);
     expect(offer).toMatch(/^a=rtpmap:\d+ telephone-event\/8000\r$/m);
     expect(offer).not.toMatch(/^a=(ice|candidate|fingerprint|setup|crypto|rtcp-mux)|opus/m);
+    expect(offer).toMatch(/^c=IN IP4 127\.0\.0\.2\r$/m);
+    expect(
+      candidates(
+        alice.ladder.map(({ message }) => message),
+        "SIP/2.0 200 ",
+      ).join(),
+    ).toMatch(/^127\.0\.0\.1 \d+$/);
     expect(await rtpengineCalls(rtpengine.url)).toHaveLength(1);
     call.hangUp();
     await call.ended;
@@ -198,10 +214,12 @@ describe("a call from a page to a trunk", () => {
     await untilForgotten();
     pickUp = Promise.withResolvers();
     pickUp.resolve();
+    gateway.change({ more: initechIs(1) });
     const long = alice.call("sip:+44205550123@initech.example");
     expect(await long.accepted).toMatchObject({ ok: true });
     await long.ended;
     await untilForgotten();
+    gateway.change({ more: initechIs() });
   });
 });
 
@@ -318,7 +336,7 @@ describe("rtpengine that is not there", () => {
       expect(rang).toBe(false);
       expect(trunk.messages()).toHaveLength(before);
       expect(await gateway.metric('postern_upstream_refused_total{for="media"}')).toBe(counted + 2);
-      if (how === "killed") rtpengine = await startRtpengine(rtpengine);
+      if (how === "killed") rtpengine = await startRtpengine(rtpengine, networks);
       else process.kill(rtpengine.pid, "SIGCONT");
       await back(alice);
     },
@@ -336,10 +354,10 @@ describe("rtpengine that is not there", () => {
   }
 });
 
-/** Addresses and ports in the latest INVITE. */
-const candidates = (messages: readonly string[]): string[] =>
+/** Addresses and ports in the latest message of that kind. */
+const candidates = (messages: readonly string[], kind = "INVITE "): string[] =>
   [
-    ...(messages.findLast((message) => message.startsWith("INVITE ")) ?? "").matchAll(
+    ...(messages.findLast((message) => message.startsWith(kind) && message.includes("m=audio")) ?? "").matchAll(
       /^a=candidate:.* (\S+ \d+) typ /gm,
     ),
   ].map(([, at = ""]) => at);

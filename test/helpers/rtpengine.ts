@@ -6,14 +6,14 @@ const span = 96;
 
 /**
  * A real rtpengine in user space, on loopback and ports of its own; its `url` is Kamailio's RTPENGINE. With that of an earlier
- * one it listens where that did.
+ * one it listens where that did. interfaces: name/address of each; both names of MEDIA_NETWORKS, or none.
  */
 export async function startRtpengine(
   earlier?: RunningRtpengine,
-  options: readonly string[] = [],
+  interfaces?: readonly string[],
 ): Promise<RunningRtpengine> {
   const host = "127.0.0.1";
   const ngPort = earlier ? Number(earlier.url.split(":").at(-1)) : await freePort(host);
   const first = await freePorts(span, host);
-  return start({ host, ngPort, ports: [first, first + span - 1], options });
+  return start({ host, ngPort, ports: [first, first + span - 1], ...(interfaces && { interfaces }) });
 }

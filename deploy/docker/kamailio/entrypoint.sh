@@ -7,6 +7,7 @@
 #   LISTEN_SIP        host:port for trunks, UDP
 #   ADVERTISE_SIP     host:port by which trunks reach LISTEN_SIP, behind NAT
 #   POSTERN_ADMIN     http://host:port of the gateway's admin.listen, which knows whose number a call from a trunk is for
+#   RTPENGINE         host:port where rtpengine takes commands; it has an interface for pages and one for trunks (docs/media.md)
 #   SHARED_MEMORY     megabytes: 128 and another 35 for every 1,000 legs
 set -eu
 umask 077
@@ -62,6 +63,9 @@ fi
 admin=${POSTERN_ADMIN:-}
 case $admin in *[!][A-Za-z0-9.:/-]*) fail "POSTERN_ADMIN takes http://host:port" ;; esac
 
+relay=
+if [ -n "${RTPENGINE:-}" ]; then relay=$(address "$RTPENGINE" RTPENGINE); fi
+
 cd "$run"
 rm -f local.cfg
 {
@@ -71,6 +75,7 @@ rm -f local.cfg
   printf '#!define DATABASE "sqlite:///%s"\n' "$data/kamailio.sqlite"
   printf 'listen=tcp:%s\nlisten=udp:%s%s\n' "$ws" "$sip" "$advertise"
   [ -z "$admin" ] || printf '#!define POSTERN_ADMIN "%s"\n' "$admin"
+  [ -z "$relay" ] || printf '#!define RTPENGINE "udp:%s"\n#!define MEDIA_NETWORKS\n' "$relay"
   printf 'children=%s\ntcp_children=%s\n' "${CHILDREN:-4}" "${CHILDREN:-4}"
 } >local.cfg
 unset new former

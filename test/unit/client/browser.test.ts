@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 
@@ -11,7 +11,20 @@ const most: Readonly<Record<string, number>> = {
   "quality.js": 3 * 1024,
 };
 
+const root = new URL("../../../", import.meta.url);
+type Target = string | { readonly types: string; readonly default: string };
+const { exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8")) as {
+  exports: Record<string, Target>;
+};
+
 describe("what pages load", () => {
+  it("is what the package offers by name, with types", () => {
+    const targets = Object.values(exports).flatMap((one) => (typeof one === "string" ? one : [one.types, one.default]));
+    expect(targets.filter((file) => !existsSync(new URL(file, root)))).toEqual([]);
+    for (const name of ["browser", "quality"]) expect(exports[`./${name}`]).toHaveProperty("types");
+    expect(import.meta.resolve("postern/browser")).toBe(new URL("connect.js", folder).href);
+  });
+
   it.each(Object.entries(most))("%s is at most %d bytes", (file, bytes) => {
     expect(gzipSync(readFileSync(new URL(file, folder)), { level: 9 }).length).toBeLessThanOrEqual(bytes);
   });

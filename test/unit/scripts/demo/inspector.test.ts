@@ -1,6 +1,8 @@
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { makeSecrets, readConfig } from "../../../../scripts/demo/acme.ts";
 import { Inspector } from "../../../../scripts/demo/inspector.ts";
@@ -107,6 +109,17 @@ describe("the servlets that the page shows", () => {
     for (const { code, language } of shown) {
       expect(code.length, language).toBeGreaterThan(200);
       expect(code, language).toMatch(/^\S/);
+    }
+  });
+
+  it.each(["Node", "Shell"])("are run by the command that stands below, and good: %s", async (language) => {
+    const { command } = shown.find((one) => one.language === language)!;
+    const cwd = fileURLToPath(new URL("../../../../", import.meta.url));
+    const { username, password, token } = JSON.parse(execFileSync("sh", ["-c", command], { cwd, encoding: "utf8" }));
+    const one = inspector();
+    for (const given of [{ username, password }, { token }]) {
+      const judged = { accepted: true, customer: "acme", user: "alice@acme.example" };
+      expect(await one.inspect(given)).toMatchObject({ kind: "judged", judged });
     }
   });
 

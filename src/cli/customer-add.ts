@@ -2,6 +2,7 @@ import { actOf } from "./act.ts";
 import { readItemFile } from "./item-file.ts";
 import { failure, print, say, usage } from "./outcome.ts";
 import { askFor, changeAt, isRemote, type PlaceOptions } from "./place.ts";
+import { readSecret } from "./secret-source.ts";
 import { urlOf } from "./url-source.ts";
 import { deskOf, notChanged, withStore } from "./with-store.ts";
 
@@ -12,6 +13,9 @@ export interface AddOptions extends PlaceOptions {
   readonly number?: readonly string[];
   readonly dial?: readonly string[];
   readonly trunk?: string;
+  readonly trunkUser?: string;
+  /** Where it comes from. */
+  readonly trunkPassword?: string;
   readonly callerId?: string;
   readonly maxTtl?: number;
   readonly permissionUrl?: string;
@@ -41,6 +45,8 @@ function given({
   number,
   dial,
   trunk,
+  trunkUser,
+  trunkPassword,
   callerId,
   maxTtl,
   permissionUrl,
@@ -51,10 +57,19 @@ function given({
     ...(number && { numbers: number }),
     ...(dial && { dial }),
     ...(trunk !== undefined && { trunk }),
+    ...trunkAuth(trunkUser, trunkPassword),
     ...(callerId !== undefined && { callerId }),
     ...(maxTtl !== undefined && { maxTtl }),
     ...(permissionUrl !== undefined && { permissionUrl: urlOf("--permission-url", permissionUrl) }),
   };
+}
+
+/** A change says one of both, and leaves the other as it is. */
+function trunkAuth(username: string | undefined, source: string | undefined): Readonly<Record<string, unknown>> {
+  if (username === undefined && source === undefined) return {};
+  const read = source === undefined ? undefined : readSecret("--trunk-password", source, process.env);
+  if (read?.kind === "fault") return usage(read.sentence);
+  return { trunkAuth: { ...(username !== undefined && { username }), ...(read && { password: read.secret }) } };
 }
 
 async function addStored(

@@ -55,6 +55,7 @@ function registerAdd(command: Make): void {
       .action((id: string, options: AddOptions) => changeOne(id, options)),
     "customer change globex --trunk sip:pbx2.globex.example --max-ttl 600",
     "customer change globex --file limits.json",
+    "customer change globex --trunk-user globex-trunk --trunk-password env:TRUNK_PASSWORD",
   );
 }
 
@@ -65,6 +66,8 @@ const withItem = (command: Command): Command =>
     .option("--number <pattern>", "a number it owns; again for more", another)
     .option("--dial <pattern>", "a further number its pages may call; again for more", another)
     .option("--trunk <uri>", "where calls to its numbers go")
+    .option("--trunk-user <name>", "what its trunk knows it by, where that challenges")
+    .option("--trunk-password <source>", `the password of that: ${secretSources}`)
     .option("--caller-id <number>", "what its calls show to a trunk")
     .option("--max-ttl <seconds>", "longest life of a credential", wholeNumber)
     .option("--permission-url <url>", `its application, asked what visitors may do; with a query by ${secretSources}`)

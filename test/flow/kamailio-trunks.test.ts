@@ -1,7 +1,12 @@
+import { execFile } from "node:child_process";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
 import { callOf, cancelOf, chainSecret, Legs, withinCall } from "../helpers/legs.ts";
 import { header, headers, isReply, reply } from "../helpers/raw-sip.ts";
+import { temporaryDir } from "../helpers/temporary.ts";
 import { openUdpSink, type UdpSink } from "../helpers/udp-sink.ts";
 import { type UpstreamClient, withHeaders } from "../helpers/upstream-client.ts";
 
@@ -10,6 +15,8 @@ let kamailio: Kamailio;
 let alice: UpstreamClient;
 let port = 55_500;
 let trunks: UdpSink[] = [];
+const dir = temporaryDir("trunks");
+const socket = join(dir, "rpc.sock");
 const legs = new Legs(() => kamailio);
 const caller = "+3225887000";
 const [patience, progress] = [800, 1_500];
@@ -18,7 +25,7 @@ beforeAll(async () => {
   const seconds = { TRUNK_PING_SECONDS: 1, TRUNK_PENALTY: 30 };
   kamailio = await startKamailio({
     chainSecret,
-    defines: { TRUNK_PATIENCE: patience, TRUNK_PROGRESS: progress, ...seconds },
+    defines: { RPC_SOCKET: socket, TRUNK_PATIENCE: patience, TRUNK_PROGRESS: progress, ...seconds },
   });
 });
 beforeEach(async () => {
@@ -28,7 +35,10 @@ afterEach(async () => {
   await legs.close();
   await Promise.all(trunks.splice(0).map((trunk) => trunk.close()));
 });
-afterAll(() => kamailio.stop());
+afterAll(async () => {
+  await kamailio?.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
 
 const place = ({ host, port: at }: UdpSink): string => `${host}:${at}`;
 const isInvite = (text: string): boolean => text.startsWith("INVITE ");
@@ -88,7 +98,11 @@ describe("several trunks", () => {
     expect(header(invite, "From")).toBe(`<sip:${caller}@${last.host}>;tag=caller`);
     answers(last, invite, "200 OK");
     await alice.waitFor((text) => isReply(text, 200, "INVITE"));
-    expect(kamailio.log()).toContain(`trunk sip:${place(silent)} is down: it kept silent to a call`);
+    await expect.poll(() => kamailio.log()).toContain(`trunk sip:${place(silent)} is down: it kept silent to a call`);
+    // As docs/trunks.md tells operators to look.
+    const command = ["-s", `unix:${socket}`, "htable.dump", "down"];
+    const { stdout } = await promisify(execFile)("kamcmd", command);
+    expect(stdout).toMatch(new RegExp(`name: sip:${place(silent)}\\s+value: silent to a call`));
   });
 
   it("that all fail are a 503 within their seconds, which says when to come again", async () => {

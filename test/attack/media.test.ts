@@ -216,6 +216,19 @@ describe("an offer of a page", () => {
     expect(status(answered)).toBe(415);
   });
 
+  it("with a victim's address among its candidates has nobody knock there", async () => {
+    const victim = await openUdpSink("127.0.0.66");
+    closers.push(() => victim.close());
+    const alice = await raw("alice");
+    const body = `${good}a=candidate:1 1 udp 2130706431 ${victim.host} ${victim.port} typ host\r\n`;
+    const parts = alice.parts("INVITE", "sip:+3225887123@acme.example", { body });
+    const ok = await alice.client.prove(parts, alice.given);
+    expect(status(ok), ok).toBe(200);
+    await sleep(500);
+    expect(victim.received()).toEqual([]);
+    expect(status(await alice.client.ask({ ...parts, ...inside(ok), method: "BYE", cseq: 8, body: "" }))).toBe(200);
+  });
+
   it("twin: a good one rings, one within the call that is not is 488, and the call goes on", async () => {
     const alice = await raw("alice");
     const parts = alice.parts("INVITE", "sip:+3225887123@acme.example", { body: good });

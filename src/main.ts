@@ -101,6 +101,7 @@ export async function start(config: Config, { log, clock = systemClock, pages }:
   );
   live.gatewayUrl = gateway.url;
   keeping.start();
+  signing.start();
   stored.follow((change) => takeUp(change, live, gateway, log));
   health.start();
   overload.start();

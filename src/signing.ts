@@ -38,9 +38,13 @@ export class Signing {
   static async open(parts: SigningParts): Promise<Signing> {
     const signing = new Signing(parts);
     await signing.look();
-    if (!signing.#kept) parts.log.info("signing keys are of this process alone");
-    signing.#timer = setInterval(() => void signing.look(), lookEvery).unref();
     return signing;
+  }
+
+  /** Looks now and then from now on, until close. */
+  start(): void {
+    if (!this.#kept) this.#parts.log.info("signing keys are of this process alone");
+    this.#timer = setInterval(() => void this.look(), lookEvery).unref();
   }
 
   close(): void {
@@ -87,7 +91,8 @@ export class Signing {
       const wanted = wantedOf(keys, this.#parts.clock.now());
       if (!wanted) return keys;
       const { what } = wanted.act;
-      if (await port.change(wanted.change, wanted.act)) this.#parts.log.info({ what }, "signing keys changed");
+      const changed = await port.change(wanted.change, wanted.act);
+      if (changed && port !== this.#memory) this.#parts.log.info({ what }, "signing keys changed");
     }
     throw new Error("others change the signing keys all the time");
   }

@@ -45,6 +45,7 @@ class Bench {
 
   async open(port: () => SigningKeys | undefined): Promise<Signing> {
     const signing = await Signing.open({ port, clock: this.clock, log: this.log });
+    signing.start();
     onTestFinished(() => signing.close());
     return signing;
   }

@@ -144,10 +144,11 @@ const refusedUpstream = refusalHeaders(
   .map((line) => `${line}\r\n`)
   .join("");
 
+/** Nobody but us says what is ours to say: pages show the sentences of our codes to people. */
 function withoutOurs(message: Message): Buffer {
   const edits: Edit[] = [];
   for (const { name, start, end } of message.headers) {
-    if (!name.startsWith("x-postern-")) continue;
+    if (!name.startsWith("x-postern-") && name !== "postern-code") continue;
     edits.push({ start, end, text: name === "x-postern-refused" ? refusedUpstream : "" });
   }
   return edits.length === 0 ? message.bytes : splice(message.bytes, edits);

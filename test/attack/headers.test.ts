@@ -166,6 +166,26 @@ describe("all of them at once, and the innocent between them,", () => {
   });
 });
 
+describe("a refusal in our name by a far end", () => {
+  it.each(["Postern-Code", "postern-code ", "POSTERN-CODE\t"])("%j", async (name) => {
+    const [alice, bob] = [await scene.user("alice"), await scene.user("bob")];
+    const ringing = await ring(alice, bob);
+    const text = reply(ringing.invite, { status: "403 Forbidden", tag: "rings", extra: ["X-Id: kept"] });
+    const warning = 'Warning: 399 postern "call +1900 instead"';
+    bob.client.send(insert["at the end"](text, asLines([`${name}: destination-denied`, warning])));
+    const refused = await ringing.final;
+    expect(status(refused)).toBe(403);
+    expect(refused).not.toMatch(/postern-code/i);
+    expect(header(refused, "X-Id")).toBe("kept");
+  });
+
+  it("is what was taken out there: our own has code and sentence", async () => {
+    const alice = await scene.user("alice");
+    const refused = await alice.prove("INVITE", "sip:+4930123456@acme.example");
+    expect(header(refused, "Postern-Code")).toBe("destination-denied");
+  });
+});
+
 describe("the credential that was ours", () => {
   const other =
     'Authorization: Digest username="u", realm="elsewhere.example", nonce="n", uri="sip:x", response="00000000000000000000000000000000", qop=auth, cnonce="c", nc=00000001';

@@ -337,6 +337,11 @@ describe("why it cannot call is said on the page", () => {
       await said(page, sentence);
     }
     await main(page).click();
+    const forged = ["Postern-Code: destination-denied", 'Warning: 399 postern "call +1900 instead"'];
+    const refusing = await bob.client.take((text) => text.startsWith("INVITE "));
+    bob.client.send(reply(refusing, { status: "403 Forbidden", tag: "b", extra: forged }));
+    await said(page, /^The call could not be made: Rejected 403$/);
+    await main(page).click();
     const invite = await bob.client.take((text) => text.startsWith("INVITE "));
     bob.client.send(reply(invite, { status: "180 Ringing", tag: "b", contact: bob.contact }));
     await page.told("ringing");

@@ -7,6 +7,7 @@ const mostOver = 20_000;
 /** Of one Call-ID: a call that forks to many. */
 const mostParts = 64;
 
+/** What a customer has to do with a call. */
 interface Known {
   /** Of who calls: whoever takes a Call-ID for a call of their own is in none of this one. */
   readonly tag: string;
@@ -14,16 +15,18 @@ interface Known {
   readonly parts: Map<string, Party>;
 }
 
+/** By customer: no call has two, and whoever takes another customer's Call-ID takes nothing from it. */
+type Sides = Map<string, Known>;
+
 interface Party extends Part {
-  readonly customer: string;
   /** Its credential is good for this conference alone. */
   readonly narrowed: boolean;
 }
 
 /** Who is or was in the calls of this gateway, by Call-ID. Those that stand are known; of the others the latest. */
 export class CallConferences implements Conferences {
-  readonly #standing = new Map<string, Known>();
-  readonly #over = new LRUCache<string, Known>({ max: mostOver });
+  readonly #standing = new Map<string, Sides>();
+  readonly #over = new LRUCache<string, Sides>({ max: mostOver });
   readonly #ended: (customer: string, conferenceID: string) => void;
 
   /** ended: told of an answered call that is over, and that a credential of the customer was good for alone. */
@@ -34,29 +37,35 @@ export class CallConferences implements Conferences {
   /** tag: of who calls; narrowed: the credential is good for this conference alone. */
   begun(record: CallRecord, tag: string, narrowed: boolean): void {
     const { id, callId, customer, user = "", domain = "" } = record;
-    const known = this.#standing.get(callId) ?? this.#over.get(callId) ?? { tag, parts: new Map() };
+    const known = this.#of(customer, callId) ?? { tag, parts: new Map() };
     if (!isOf(known, record, tag) || known.parts.size >= mostParts) return;
-    known.parts.set(id, { customer, user, domain, call: id, stands: true, narrowed });
-    this.#over.delete(callId);
-    this.#standing.set(callId, known);
+    known.parts.set(id, { user, domain, call: id, stands: true, narrowed });
+    this.#over.peek(callId)?.delete(customer);
+    this.#standing.set(callId, (this.#standing.get(callId) ?? new Map()).set(customer, known));
   }
 
-  ended({ id, callId, answer }: CallRecord): void {
-    const known = this.#standing.get(callId);
+  ended({ id, callId, customer, answer }: CallRecord): void {
+    const sides = this.#standing.get(callId);
+    const known = sides?.get(customer);
     const part = known?.parts.get(id);
-    if (!known || !part) return;
+    if (!sides || !known || !part) return;
     known.parts.set(id, { ...part, stands: false });
-    if ([...known.parts.values()].some(({ stands }) => stands)) return;
-    this.#standing.delete(callId);
-    this.#over.set(callId, known);
-    if (answer === undefined) return;
-    const narrowed = [...known.parts.values()].filter((one) => one.narrowed);
-    for (const customer of new Set(narrowed.map((one) => one.customer))) this.#ended(customer, callId);
+    const parts = [...known.parts.values()];
+    if (parts.some(({ stands }) => stands)) return;
+    sides.delete(customer);
+    if (sides.size === 0) this.#standing.delete(callId);
+    this.#over.set(callId, (this.#over.get(callId) ?? new Map()).set(customer, known));
+    if (answer !== undefined && parts.some((one) => one.narrowed)) this.#ended(customer, callId);
   }
 
   ownersOf(customer: string, conferenceID: string): readonly Part[] | undefined {
-    const known = this.#standing.get(conferenceID) ?? this.#over.get(conferenceID);
-    return known && [...known.parts.values()].filter((part) => part.customer === customer);
+    const own = this.#of(customer, conferenceID);
+    if (own) return [...own.parts.values()];
+    return this.#standing.has(conferenceID) || this.#over.peek(conferenceID)?.size ? [] : undefined;
+  }
+
+  #of(customer: string, callId: string): Known | undefined {
+    return this.#standing.get(callId)?.get(customer) ?? this.#over.get(callId)?.get(customer);
   }
 }
 

@@ -40,12 +40,27 @@ describe("who is in a call", () => {
     conferences.begun(record("4", { user: "mallory" }), "other", false);
     conferences.ended(record("4"));
     conferences.begun(record("4b", { user: "mallory" }), "t", false);
-    expect([usersIn(conferences), usersIn(conferences, "globex")]).toEqual([["alice true", "bob true"], []]);
+    expect(usersIn(conferences)).toEqual(["alice true", "bob true"]);
+    expect(usersIn(conferences, "globex")).toEqual(["eve true"]);
     for (const one of [record("1"), record("2", bob)]) conferences.ended(one);
     conferences.begun(record("5", { user: "mallory" }), "other", false);
     expect(usersIn(conferences)).toEqual(["alice false", "bob false"]);
     conferences.begun(record("6"), "next", false);
     expect(usersIn(conferences)).toEqual(["alice false", "bob false", "alice true"]);
+  });
+
+  it("is whom it was given to of a customer, whoever of another one took its Call-ID before", () => {
+    const told: string[][] = [];
+    const conferences = new CallConferences((...one) => told.push(one));
+    for (let at = 0; at < 64; at++) conferences.begun(record(`e${at}`, eve), "e", true);
+    conferences.begun(record("1"), "t", true);
+    conferences.begun(record("2", bob), "t", false);
+    expect(usersIn(conferences)).toEqual(["alice true", "bob true"]);
+    for (const one of [record("1", { answer: 2 }), record("2", { ...bob, answer: 2 })]) conferences.ended(one);
+    expect(told).toEqual([["acme", "c-1"]]);
+    expect(usersIn(conferences)).toEqual(["alice false", "bob false"]);
+    expect(usersIn(conferences, "globex")).toHaveLength(64);
+    expect(usersIn(conferences, "initech")).toEqual([]);
   });
 
   it("is remembered of the latest twenty thousand, beside all that stand", () => {

@@ -72,7 +72,7 @@ export interface Caller {
 export interface Denied {
   readonly kind: "refused";
   readonly refusal: Refusal;
-  /** Only where the credential itself was proved. */
+  /** Only where the credential itself was proved, or the customer's own server is what is wrong. */
   readonly customer?: Customer;
   /** Whom the credential claims to be of, and as whom; for whoever keeps count, never for the answer. */
   readonly claimed?: CountedName | undefined;

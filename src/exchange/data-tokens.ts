@@ -72,9 +72,9 @@ export class DataTokens {
       case "denied":
         return counted(refusedBy(settled.status, settled.words), settled.words);
       case "unfit":
-        return denied(unfit(settled.sentence));
+        return denied(unfit(settled.sentence), customer);
       case "unavailable":
-        return later(unavailable(settled.sentence), 5);
+        return { ...later(unavailable(settled.sentence), 5), customer };
       case "refused":
         return settled;
     }

@@ -229,6 +229,7 @@ describe("an application that answers", () => {
     const refused = await refusal(askDataToken(server.url));
     expect(refused.detail).toMatch(detail);
     expect(acme.asked.length).toBe(1);
+    expect(server.verdicts).toEqual([[refused.code, "acme"]]);
     expect(refused).toMatchObject({ status, code: status === 403 ? "application-denied" : "upstream-unavailable" });
     expect(refused.detail).not.toMatch(/eyJ|the words of a fault|127\.0\.0\.1/);
     [acme.answering, hurry.ms] = [honest, 5_000];

@@ -179,6 +179,7 @@ describe("POST /v1/data-tokens", () => {
     expect([error?.length, error_description?.length]).toEqual([100, 500]);
     expect(JSON.stringify(server.log())).not.toMatch(/not_logged_in|log in first/);
     expect(server.applications).toEqual(["denied", "denied"]);
+    expect(server.verdicts).toEqual(Array(2).fill(["application-denied", undefined]));
   });
 
   it.each(["", "no JSON", '{"error":5}', '{"error":"a","error":"b"}'])(

@@ -34,7 +34,10 @@ export function registerSigningKey(program: Command): void {
         `publish another key, which signs after ${intervals.ahead / 60_000} minutes; the old one stays published for ${intervals.after / 60_000} more`,
       )
       .option(...configOption)
-      .option("--now", "it signs at once: for a key that somebody else may have; services that have not seen it refuse")
+      .option(
+        "--now",
+        "it signs at once and is the only one: for a key that somebody else may have; services that have not seen it refuse",
+      )
       .option("--json", "no words on stderr")
       .action(rotate),
     "signing-key rotate",

@@ -36,7 +36,7 @@ export type Rotated =
 export interface RotateOptions {
   /** Milliseconds since the epoch. */
   readonly now: number;
-  /** Without being published first: for a key that somebody else may have. */
+  /** Without being published first, and in the place of all others: for a key that somebody else may have. */
   readonly atOnce: boolean;
   readonly act: (what: string) => Act;
 }
@@ -46,12 +46,12 @@ export async function rotateKeys(port: SigningKeys, { now, atOnce, act }: Rotate
   const keys = await port.all();
   const next = nextOf(keys, now);
   if (next && !atOnce) return refused(`a new key signs from ${iso(next.signs)} on already`);
-  if (publishedOf(keys, now).length >= mostKeys)
+  if (!atOnce && publishedOf(keys, now).length >= mostKeys)
     return refused(`${mostKeys} keys are published: wait until the oldest is forgotten`);
   const add = makeSigningKey(now, atOnce || keys.length === 0 ? now : now + intervals.ahead);
-  // What has been announced and not used yet would sign after the one that is to sign now.
-  const forget = atOnce && next ? [next.kid] : [];
-  const change = { known: keys.map(({ kid }) => kid), add, forget };
+  const known = keys.map(({ kid }) => kid);
+  // As long as it is published, whoever has it signs in the gateway's name.
+  const change = { known, add, forget: atOnce ? known : [] };
   const changed = await port.change(change, act(`signing-key.rotate ${add.kid}`));
   return changed
     ? { kind: "rotated", kid: add.kid, signs: iso(add.signs) }

@@ -216,11 +216,12 @@ describe("an offer of a page", () => {
     expect(status(answered)).toBe(415);
   });
 
-  it("with a victim's address among its candidates has nobody knock there", async () => {
+  it("with a victim's address as its own and among its candidates has nobody knock there", async () => {
     const victim = await openUdpSink("127.0.0.66");
     closers.push(() => victim.close());
     const alice = await raw("alice");
-    const body = `${good}a=candidate:1 1 udp 2130706431 ${victim.host} ${victim.port} typ host\r\n`;
+    const its = good.replace("audio 9 ", `audio ${victim.port} `).replace("IP4 0.0.0.0", `IP4 ${victim.host}`);
+    const body = `${its}a=candidate:1 1 udp 2130706431 ${victim.host} ${victim.port} typ host\r\n`;
     const parts = alice.parts("INVITE", "sip:+3225887123@acme.example", { body });
     const ok = await alice.client.prove(parts, alice.given);
     expect(status(ok), ok).toBe(200);

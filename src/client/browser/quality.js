@@ -65,10 +65,12 @@ export function quality({ gateway, userID, dataToken, first, every = 10, onProbl
     if (conferenceID && event) put(Object(permissions)[event] ?? usual, { conferenceID, event, detail });
   }
 
-  /** What one request may hold, which is taken or refused as a whole. */
+  /** What one request may hold: a browser sends 64 KB. */
   function batch() {
     queue = queue.filter(({ at }) => now() - at < 3_500_000);
-    return queue.filter(({ permission }) => permission === queue[0]?.permission).slice(0, 10);
+    return queue
+      .filter(({ permission }) => permission === queue[0]?.permission)
+      .filter((_, at, all) => !at || (at < 10 && JSON.stringify(all.slice(0, at + 1)).length < 6e4));
   }
 
   /** @type {(items: Q.Item[]) => [string, object]} */

@@ -336,6 +336,19 @@ describe("when the gateway is out of reach", () => {
     expect([Math.max(...sizes), told().length]).toEqual([10, 52]);
   });
 
+  it("sends no more at once than a browser lets outlive its page, and the gateway reads", async () => {
+    const { call } = await inCall();
+    const large = { ...stats[0], transportId: "t".repeat(9_000) };
+    call.connection.getStats = async () => new Map([["i", large]]);
+    answer = () => Promise.reject(new TypeError("offline"));
+    await seconds(120);
+    [asked, answer] = [[], taken];
+    await seconds(61 * 1.5);
+    expect(reports()).toBeGreaterThan(10);
+    expect(Math.max(...asked.map(({ init }) => String(init.body).length))).toBeLessThan(65_536);
+    expect(Math.max(...asked.map(({ body }) => body.reports?.length ?? 0))).toBeGreaterThan(1);
+  });
+
   it("forgets what is older than the gateway would take", async () => {
     answer = () => Promise.reject(new TypeError("Failed to fetch"));
     const { call } = await inCall();

@@ -229,7 +229,7 @@ describe("what is permitted and taken back", () => {
     ["its jti", (_, jti) => `${application.yaml}\n    revoked: [{ jti: ${jti}, ${until} }]`],
     ["its customer", () => `${application.yaml}\n    suspended: end`],
     ["the key that it was given under", () => application.yaml.replace(/keys: .*\n/, "keys: []\n")],
-  ])("revocation is at once, of an open connection too: %s", async (_, changed) => {
+  ])("revocation is at once, of an open connection too: %s", async (taken, changed) => {
     const name = someone("alice");
     const token = await dataToken(name, { permissions: ["*"] });
     const client = await scene.connect({ path: `/?access_token=${token}` });
@@ -238,6 +238,10 @@ describe("what is permitted and taken back", () => {
     const header_ = visitorOf(user, [bearer(token)]);
     for (const one of [handshake, header_]) expect(status(await one.ask("OPTIONS", "sip:acme.example"))).toBe(200);
     scene.gateway.change({ acme: changed(name, String(decodeJwt(token).jti)) });
+    // What is gone from the config file must be proved anew; what is taken back closes.
+    if (taken === "the key that it was given under")
+      expect(status(await handshake.ask("OPTIONS", "sip:acme.example"))).toBe(407);
+    else expect((await handshake.user.client.closed).code).toBe(4403);
     const callId = `late-${unique()}`;
     const late = visitorOf(new User(await scene.connect(), user.address, nothing), [bearer(token)]);
     const refused = await late.ask("OPTIONS", "sip:acme.example", { callId });

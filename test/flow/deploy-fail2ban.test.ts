@@ -168,10 +168,11 @@ describe.skipIf(version.status === unavailable)(`the fail2ban filter on a gatewa
       ["credential-rejected", { path: "/v1/exchange", json: wrong("alice@acme.example") }],
       ["credential-rejected", { path: "/v1/exchange", json: wrong("alice@acme.example") }],
       ["rate-limited", { path: "/v1/exchange", json: credential("alice@acme.example") }],
+      ["credential-rejected", { path: "/v1/data-tokens", json: { appID: "x", userID: "a", application_token: "b" } }],
     ];
     for (const [code, ask] of asked) expect((await http("127.0.0.17", ask)).code).toBe(code);
     expect(await times("127.0.0.17")).toBe(asked.length);
-    for (const way of ["exchange", "voxbone", "authenticate"]) {
+    for (const way of ["exchange", "voxbone", "authenticate", "data-tokens"]) {
       expect(gateway.log()).toContain(`"address":"127.0.0.17","way":"${way}"`);
     }
   });

@@ -11,6 +11,7 @@ import { credential, RawClient, status, unique } from "../helpers/raw-client.ts"
 import { header, isReply, reply } from "../helpers/raw-sip.ts";
 import { startRtpengine } from "../helpers/rtpengine.ts";
 import { User } from "../helpers/scene.ts";
+import { webrtcOffer as good } from "../helpers/sdp-offer.ts";
 import { SoundingCaller } from "../helpers/sounding-caller.ts";
 import { type SoundingTrunk, startSoundingTrunk, tone } from "../helpers/sounding-trunk.ts";
 import { openUdpSink } from "../helpers/udp-sink.ts";
@@ -159,20 +160,6 @@ describe("another who knows Call-ID and tag of a call", () => {
   });
 });
 
-const good = `${[
-  "v=0",
-  "o=- 1 1 IN IP4 127.0.0.1",
-  "s=-",
-  "t=0 0",
-  "m=audio 9 UDP/TLS/RTP/SAVPF 111 0",
-  "c=IN IP4 0.0.0.0",
-  "a=rtpmap:111 opus/48000/2",
-  "a=ice-ufrag:abcd",
-  "a=ice-pwd:abcdabcdabcdabcdabcdabcd",
-  `a=fingerprint:sha-256 ${Array.from({ length: 32 }, () => "AB").join(":")}`,
-  "a=setup:actpass",
-  "a=rtcp-mux",
-].join("\r\n")}\r\n`;
 const plain = (host: string, port: number): string =>
   `v=0\r\no=- 1 1 IN IP4 ${host}\r\ns=-\r\nc=IN IP4 ${host}\r\nt=0 0\r\nm=audio ${port} RTP/AVP 0\r\n`;
 

@@ -7,7 +7,11 @@ import { jssipClient, untilHeard } from "../helpers/clients.ts";
 import { acmeSecret, chainSecret, startGateway, type TestGateway } from "../helpers/gateway.ts";
 import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
 import { freePort } from "../helpers/ports.ts";
+import { credential, RawClient, status } from "../helpers/raw-client.ts";
+import { header, isReply, recordRoutes, tagOf, uriOf } from "../helpers/raw-sip.ts";
 import { startRtpengine } from "../helpers/rtpengine.ts";
+import { User } from "../helpers/scene.ts";
+import { webrtcOffer } from "../helpers/sdp-offer.ts";
 import { SoundingCaller } from "../helpers/sounding-caller.ts";
 import { type Ear, type SoundingTrunk, startSoundingTrunk } from "../helpers/sounding-trunk.ts";
 
@@ -186,6 +190,24 @@ describe("a call from a page to a trunk", () => {
     await call.accepted;
     await early.ears.at(-1)!.hears(440);
     await heard(call, alice);
+  });
+
+  it("may offer anew in a PRACK: the trunk gets plain RTP there too", async () => {
+    const client = await RawClient.connect(gateway.gatewayUrl);
+    const address = "carol@initech.example";
+    const carol = new User(client, address, credential(address, { secret: initechSecret }));
+    const parts = carol.parts("INVITE", "sip:+44205550123@initech.example", { body: webrtcOffer });
+    const final = carol.client.prove(parts, carol.given);
+    const progress = await client.take((message) => isReply(message, 183, "INVITE"));
+    const within = { toTag: tagOf(header(progress, "To")), routes: recordRoutes(progress).reverse() };
+    const prack = { ...parts, ...within, method: "PRACK", uri: uriOf(header(progress, "Contact")), cseq: 7 };
+    expect(status(await client.ask({ ...prack, extra: ["RAck: 1 2 INVITE"] }))).toBe(200);
+    const got = await early.waitFor((message) => message.startsWith("PRACK "));
+    expect(got).toMatch(/^m=audio \d+ RTP\/AVP /m);
+    expect(got).not.toMatch(/^a=(fingerprint|ice)/m);
+    pickUp.reject(new Error("486 Busy Here"));
+    expect(status(await final)).toBe(486);
+    client.close();
   });
 
   it("goes to the second trunk with sound when the first, which has played already, is unavailable", async () => {

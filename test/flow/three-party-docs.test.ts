@@ -189,18 +189,26 @@ describe("docs/three-party.md", () => {
 });
 
 describe("the application service in docs/three-party.md", () => {
-  let child: ChildProcess;
+  const children: ChildProcess[] = [];
 
-  beforeAll(async () => {
+  /** Its URL. keys: where it looks for the gateway's. */
+  async function start(keys: string, stderr: "inherit" | "ignore"): Promise<string> {
     const port = await freePort();
     const [source = ""] = blocksIn(page, "js service");
-    const here = source.replace("https://sip.acme.example:8443", http()).replace("3001", String(port));
-    folder.write("service.mjs", here);
-    child = spawn(process.execPath, ["service.mjs"], { cwd: folder.path, stdio: "inherit" });
-    front.target = `http://127.0.0.1:${port}`;
-    await vi.waitFor(() => fetch(front.target), { timeout: 15_000 });
+    const here = source.replace("https://sip.acme.example:8443", keys).replace("3001", String(port));
+    folder.write(`service-${port}.mjs`, here);
+    const stdio = ["ignore", "inherit", stderr] as const;
+    children.push(spawn(process.execPath, [`service-${port}.mjs`], { cwd: folder.path, stdio: [...stdio] }));
+    await vi.waitFor(() => fetch(`http://127.0.0.1:${port}`), { timeout: 15_000 });
+    return `http://127.0.0.1:${port}`;
+  }
+
+  beforeAll(async () => {
+    front.target = await start(http(), "inherit");
   });
-  afterAll(() => child?.kill("SIGTERM"));
+  afterAll(() => {
+    for (const child of children) child.kill("SIGTERM");
+  });
 
   const authenticate = async (userID: string, application_token: string) => {
     const body = JSON.stringify({ appID: "acme", userID, application_token });
@@ -236,5 +244,28 @@ describe("the application service in docs/three-party.md", () => {
     expect((await post(asked)).status).toBe(401);
     expect((await post(asked.replace(/.{4}"}$/, 'AAAA"}'))).status).toBe(401);
     expect((await post("{}")).status).toBe(400);
+  });
+
+  it("sends nobody away for good because it cannot have the gateway's keys", async () => {
+    const url = await start("http://127.0.0.1:9", "ignore");
+    const { asked: body } = front.exchanges.at(-1)!;
+    expect((await fetch(`${url}/permissions`, { method: "POST", body })).status).toBe(503);
+  });
+
+  it("asks for the gateway's keys no more often because strangers invent names of keys", async () => {
+    let fetched = 0;
+    const keys = createServer((_request, response) => {
+      fetched++;
+      response.end('{"keys":[]}');
+    }).listen(0, "127.0.0.1");
+    await once(keys, "listening");
+    const url = await start(`http://127.0.0.1:${(keys.address() as AddressInfo).port}`, "ignore");
+    const header = Buffer.from('{"alg":"ES256","typ":"getPermissionToken+jwt","kid":"invented"}').toString("base64url");
+    const body = JSON.stringify({ getPermissionToken: `${header}.e30.AAAA` });
+    const post = async () => (await fetch(`${url}/permissions`, { method: "POST", body })).status;
+    expect(await Promise.all(Array.from({ length: 20 }, post))).toEqual(Array.from({ length: 20 }, () => 401));
+    expect(fetched).toBe(1);
+    keys.close();
+    keys.closeAllConnections();
   });
 });

@@ -93,17 +93,18 @@
     }
   }
 
-  /** Why this page cannot call at all, or not now. */
+  /** Why this page cannot call at all. */
   function obstacle() {
     if (!isSecureContext) return "insecure";
-    if (!navigator.mediaDevices || !globalThis.RTCPeerConnection) return "unsupported";
-    return navigator.onLine ? undefined : "offline";
+    return navigator.mediaDevices && globalThis.RTCPeerConnection ? undefined : "unsupported";
   }
 
   const microphone = () =>
     navigator.mediaDevices.getUserMedia({ audio: true }).catch((fault) => {
       throw new CannotCall(microphones[fault.name] ?? "microphone-busy");
     });
+
+  const notLoaded = () => new CannotCall(navigator.onLine ? "library-missing" : "offline");
 
   /** JsSIP: the page's own, or loaded now. @returns {Promise<import("./connect.js").ConnectOptions["jssip"]>} */
   const library = () =>
@@ -112,7 +113,7 @@
       if (loaded()) return resolve(loaded());
       const tag = document.createElement("script");
       tag.onload = () => (loaded() ? resolve(loaded()) : tag.onerror?.("empty"));
-      tag.onerror = () => reject(new CannotCall("library-missing"));
+      tag.onerror = () => reject(notLoaded());
       tag.nonce = script.nonce;
       const integrity = given("jssip-integrity");
       if (integrity) Object.assign(tag, { crossOrigin: "anonymous", integrity });
@@ -120,10 +121,12 @@
       document.head.append(tag);
     });
 
-  /** @returns {Promise<typeof import("./connect.js")>} */
+  let failures = 0;
+  /** Browsers remember a module that could not be loaded, by its URL. @returns {Promise<typeof import("./connect.js")>} */
   const helper = () =>
-    import(new URL("connect.js", script.src).href).catch(() => {
-      throw new CannotCall("library-missing");
+    import(new URL(`connect.js${failures ? `?${failures}` : ""}`, script.src).href).catch(() => {
+      failures++;
+      throw notLoaded();
     });
 
   /** One call, from the press to its end. Everything it began ends with it. */
@@ -285,12 +288,13 @@
       addEventListener("offline", () => this.#look());
     }
 
-    /** What stands in the way is said before anybody presses. */
+    /** What stands in the way is said before anybody presses. Without network a server on this very machine may answer. */
     #look() {
       if (this.#attempt) return;
       const cannot = obstacle();
-      this.#main.ariaDisabled = cannot ? "true" : "false";
-      this.#status.textContent = cannot ? words(cannot) : "";
+      const said = cannot ?? (navigator.onLine ? undefined : "offline");
+      this.#main.ariaDisabled = `${cannot !== undefined}`;
+      this.#status.textContent = said ? words(said) : "";
     }
 
     /** The second half of a double click is not meant. @param {number} times */

@@ -51,7 +51,7 @@ interface Way<One> {
   readonly kind: Kind;
   readonly read: (body: JsonObject, reading: Reading) => readonly One[];
   readonly permission: (one: One) => Permission | undefined;
-  readonly hand: (one: One, from: From) => Taken;
+  readonly hand: (one: One, from: From, reporter: Reporter) => Taken;
 }
 
 /** Who tells, and of when. */
@@ -79,9 +79,10 @@ export class Intake {
       kind: "event",
       read: readEvents,
       permission: ({ event }) => permissionFor(event),
-      hand: (told, from) => {
+      hand: (told, from, reporter) => {
         const taken = this.#event(told, from);
-        if (told.event === "conferenceEnded") this.#parts.end(from.customer, told.conference);
+        const isOver = told.event === "conferenceEnded" && this.#knows(told.conference, reporter);
+        if (isOver) this.#parts.end(from.customer, told.conference);
         return taken;
       },
     });
@@ -124,7 +125,7 @@ export class Intake {
   }
 
   #handed<One extends ToldEvent | ToldStats>(all: readonly One[], { hand }: Way<One>, reporter: Reporter): Outcome {
-    const taken = all.map((one) => hand(one, this.#from(one, whoOf(one, reporter), reporter)));
+    const taken = all.map((one) => hand(one, this.#from(one, whoOf(one, reporter), reporter), reporter));
     if (taken.includes("full")) return { ...refusedFor(reporter, full), retryAfter: 60 };
     return { kind: "taken", count: taken.length, reporter };
   }
@@ -142,6 +143,12 @@ export class Intake {
     // The application has named it: it is the customer's own, whoever is in it.
     const isOwn = parts?.some((part) => only !== undefined || (part.user === who?.user && part.domain === who.domain));
     return parts === undefined || isOwn ? undefined : othersCall;
+  }
+
+  /** What nobody is in yet, or elsewhere, is not ended by somebody who made its name up. */
+  #knows(conference: string, { customer, proved }: Reporter): boolean {
+    const isNamed = proved?.narrowing.conference === conference;
+    return isNamed || this.#parts.conferences.ownersOf(customer.id, conference) !== undefined;
   }
 
   #from({ ago }: ToldEvent | ToldStats, who: Told["who"], { customer, proved }: Reporter): From {

@@ -80,6 +80,18 @@ describe("somebody else's call", () => {
     for (const { client } of [mallory, carol]) client.close();
   });
 
+  it("is not ended before it begins, so that its token is good no more", async () => {
+    const [alice, mallory] = [await scene.stranger("alice"), await scene.stranger("mallory")];
+    const room = `room-${unique()}`;
+    const token = tokenOf(alice, { permissions: ["*"], conference: room });
+    const end = event(mallory, room, "conferenceEnded");
+    expect(await tell(scene.gateway, "events", end, { token: tokenOf(mallory) })).toEqual(taken);
+    expect(await tell(scene.gateway, "events", event(alice, room), { token })).toEqual(taken);
+    expect(await tell(scene.gateway, "events", event(alice, room, "conferenceEnded"), { token })).toEqual(taken);
+    expect(await tell(scene.gateway, "events", event(alice, room), { token })).toEqual([401, "credential-expired"]);
+    for (const { client } of [alice, mallory]) client.close();
+  });
+
   it("stays another customer's where a token names it as its own conference", async () => {
     const [alice, bob] = [await scene.user("alice"), await scene.user("bob")];
     const eve = await scene.user("eve", "globex.example");

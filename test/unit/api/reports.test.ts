@@ -75,6 +75,7 @@ const event = (name = "userJoined", more: object = {}) => ({
   userID: "alice",
   ...more,
 });
+const own = { user: "alice", domain: "acme.example", call: "1", stands: true };
 const stats = [{ type: "inbound-rtp", id: "I", packetsReceived: 5, packetsLost: 1 }];
 const report = (more: object = {}) => ({ conferenceID: "c-1", userID: "alice", stats, ...more });
 const bridgeReport = { bridgeID: "b-1", stats: [{ type: "bridge", id: "B", load: 0.5 }] };
@@ -184,7 +185,7 @@ describe("a permission", () => {
   });
 
   it("that one of a batch lacks refuses the whole, and says which", async () => {
-    await start();
+    await start({ conferences: () => [own] });
     const body = { events: [event(), event("conferenceEnded")] };
     const refused = await post("events", body, { token: "allButEnd" });
     expect([...told(refused), refused.answer.errors]).toEqual([
@@ -198,6 +199,16 @@ describe("a permission", () => {
 });
 
 describe("whose it is", () => {
+  it("is nobody's to end who is not known to be in it, and whose token does not name it", async () => {
+    await start();
+    const end = event("conferenceEnded");
+    for (const token of ["full", "*", "TerminateConference"])
+      expect(told(await post("events", end, { token }))).toEqual(taken);
+    expect([server.events.length, server.ended]).toEqual([3, []]);
+    expect(told(await post("events", end, { token: "forOne" }))).toEqual(taken);
+    expect(server.ended).toEqual([["acme", "c-1"]]);
+  });
+
   it.each(["bob", "alice@b.example", "alice@globex.example", "@", "a lice"])(
     "is not %s's to tell under alice's token",
     async (userID) => {
@@ -352,7 +363,7 @@ describe("too much", () => {
   });
 
   it("is also what has no room where it is kept; a conference ends all the same", async () => {
-    await start();
+    await start({ conferences: () => [own] });
     Object.assign(server, { answer: "full" });
     const refused = await post("events", event("conferenceEnded"), { token: "full" });
     expect([...told(refused), refused.headers.get("retry-after")]).toEqual([503, "limit-reached", "60"]);

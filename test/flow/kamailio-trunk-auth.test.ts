@@ -19,6 +19,7 @@ let trunk: UdpSink;
 let alice: UpstreamClient;
 let port = 55_000;
 const legs = new Legs(() => kamailio);
+const formerSecret = "fedcba9876543210fedcba9876543210";
 const auth = { username: "acme-trunk", password: "s3cret: pass'word" };
 
 beforeAll(async () => {
@@ -26,7 +27,7 @@ beforeAll(async () => {
   const shipped = fileURLToPath(new URL("../../kamailio/kamailio.cfg", import.meta.url));
   const configuration = join(dir, "talkative.cfg");
   writeFileSync(configuration, `include_file "${shipped}"\ndebug=4\n`);
-  kamailio = await startKamailio({ chainSecret, configuration });
+  kamailio = await startKamailio({ chainSecret, formerSecret, configuration });
 });
 beforeEach(async () => {
   trunk = await openUdpSink("127.0.0.9");
@@ -195,6 +196,16 @@ describe("a trunk that asks who calls", () => {
     await alice.waitFor((text) => isReply(text, 503, "INVITE"));
     const told = `what was sealed for a trunk does not open: Call-ID ${call.callId}`;
     await expect.poll(() => kamailio.log()).toContain(told);
+  });
+
+  it("is told what a gateway has sealed that signs with the secret before, while the chain secret rotates", async () => {
+    const call = brought(null);
+    const sealed = sealTrunkAuth(auth, formerSecret, header(call.invite, "X-Postern-Token") ?? "");
+    alice.send(withHeaders(call.invite, { "X-Postern-Trunk-Auth": sealed }));
+    const invite = await asked(await came("INVITE", 1), [digest()]);
+    expect(proves(answerOf(invite), "INVITE", auth.password)).toBeDefined();
+    trunk.send(reply(invite, { status: "486 Busy Here", tag: "t" }), kamailio.udp);
+    await alice.waitFor((text) => isReply(text, 486, "INVITE"));
   });
 
   it("leaves its password nowhere in Kamailio's log, at the highest debug, nor in its database", () => {

@@ -86,7 +86,10 @@ function arrivals({ inbound, trunkFormat }: Customer): [string, string][] {
   if (!trunkFormat) return [];
   return Object.entries(inbound)
     .filter(([number]) => number.startsWith("+"))
-    .map(([number, user]) => [asTrunkWrites(trunkFormat, number), user]);
+    .flatMap(([number, user]) => {
+      const written = asTrunkWrites(trunkFormat, number);
+      return written === undefined ? [] : [[written, user]];
+    });
 }
 
 function drop(map: Map<string, Customer>, key: string, owner: Customer): void {

@@ -2,7 +2,7 @@ import { type Customers, matchesNumber } from "../core/customers.ts";
 import { type Identity, userPattern } from "../core/identity.ts";
 import { type Uri, unescapeUser } from "../sip/uri.ts";
 import { type Outward, outwardTo } from "./outward.ts";
-import { homesOf, isEmergency, type Restriction, restrictionOf } from "./restricted.ts";
+import { becomesEmergency, homesOf, isEmergency, type Restriction, restrictionOf } from "./restricted.ts";
 
 export interface DestinationContext {
   readonly customers: Customers;
@@ -96,6 +96,9 @@ function judgeUser(uri: Uri, identity: Identity): Destination {
 }
 
 const nobodys = denied("this number is neither yours nor in your dial list: the operator can add it");
+const another = denied(
+  "this would be another number as its trunk writes it: dial the number itself, with country code",
+);
 const restricted: Readonly<Record<Restriction, string>> = {
   emergency: "emergency numbers and short services are not called from here: the operator can list this very number",
   costly: "premium-rate and satellite numbers are not called: the operator can list such a range by itself",
@@ -124,5 +127,9 @@ function judgeNumber(
   if (narrowing.callerId !== undefined && !isOwn()) {
     return denied("the credential's callerId is none of the customer's numbers: leave it out, or name one of them");
   }
-  return { kind: "number", ...outwardTo({ ...of, trunk: of.trunk }, number, patterns, caller) };
+  const outward = outwardTo({ ...of, trunk: of.trunk }, number, patterns, caller);
+  if (!outward) return another;
+  const { dial } = outward;
+  if (dial !== undefined && becomesEmergency(dial, number, patterns)) return denied(restricted.emergency);
+  return { kind: "number", ...outward };
 }

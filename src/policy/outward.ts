@@ -18,17 +18,18 @@ export const nowhere: Outward = { trunk: "", trunk2: "", caller: "" };
 
 /**
  * To whose trunk a number goes. of: its owner, else the caller's customer, whose own credential and format they are; patterns: of numbers, by which it was
- * allowed.
+ * allowed. Undefined where what its trunk would dial is another number than was judged.
  */
 export function outwardTo(
   of: Customer & { trunk: string },
   number: string,
   patterns: readonly string[],
   caller: string,
-): Outward {
+): Outward | undefined {
   const { trunk, trunk2 = [], trunkAuth, trunkFormat, trunkTrusted } = of;
   const whole = trunkFormat && asE164(number, patterns);
   const dial = whole === undefined ? number : asTrunkWrites(trunkFormat ?? {}, whole);
+  if (dial === undefined) return undefined;
   return {
     trunk,
     trunk2: trunk2.join(">"),

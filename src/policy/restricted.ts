@@ -42,6 +42,14 @@ const shortService = 3;
 /** Whether these digits alone call for help, whoever has or has not listed them. */
 export const isEmergency = (number: string): boolean => emergencyCodes.includes(plain(number));
 
+/** Whether what a trunk gets to dial for a number calls for help, and no pattern names that very number. */
+export const becomesEmergency = (dial: string, number: string, patterns: readonly string[]): boolean =>
+  (isEmergency(dial) || emergencyBehindLine.includes(plain(dial))) &&
+  !matchesNumber(
+    patterns.filter((pattern) => !pattern.endsWith("*")),
+    number,
+  );
+
 /**
  * Why a number that some of the patterns have is refused all the same: none of them names what it is, an emergency or a costly
  * number, but only what it lies below (`+32*` for `+32900…`). Undefined where it is no such number, or one names it.

@@ -387,6 +387,40 @@ describe("what a trunk gets to dial", () => {
     expect(dialled(formatted(rules), number)).toBe(dial);
   });
 
+  it.each<[Record<string, string>, string, string]>([
+    [{ "+32": "0", "+": "00" }, "+320442079460000", "0044 2079460000"],
+    [{ "+32": "0", "+": "00" }, "320442079460000", "the same"],
+    [{ "+32": "0" }, "+320442079460000", "the same, where the trunk knows 00 without us"],
+    [{ "+32": "90", "+": "900" }, "+320442079460000", "the same behind an outside line"],
+    [{ "+32": "90" }, "+320442079460000", "the same"],
+    [{ "+32": "" }, "+3200442079460000", "00442079460000"],
+    [{ "+32": "9" }, "+3200442079460000", "the same behind an outside line"],
+    [{ "+1": "", "+": "011" }, "+1011442079460", "011 44 2079460"],
+    [{ "+1": "" }, "+1011442079460", "the same"],
+    [{ "+7": "8" }, "+710442079460000", "8 10 442079460000"],
+    [{ "+81": "0" }, "+8110442079460000", "010 442079460000"],
+    [{ "+32": "", "+4420": "88" }, "+3288123456", "+4420 123456"],
+    [{ "+3225887": "" }, "+3225887112", "112"],
+    [{ "+3225887": "0" }, "3225887911", "0911"],
+  ])("by the rules %j refuses %s, which the trunk would read as %s", (rules, number) => {
+    expect(() => dialled(formatted(rules, { dial: ["+*"] }), number)).toThrow("denied");
+  });
+
+  it.each<[Record<string, string>, string, string]>([
+    [{ "+39": "", "+": "00" }, "+390612345678", "0612345678"],
+    [{ "+225": "", "+": "00" }, "+2250101234567", "0101234567"],
+    [{ "+32": "0", "+": "00" }, "+3220044000", "020044000"],
+    [{ "+1": "", "+": "011" }, "+12125550100", "2125550100"],
+    [{ "+": "" }, "+3200442", "3200442"],
+  ])("by the rules %j takes %s, whose own digits only look so", (rules, number, dial) => {
+    expect(dialled(formatted(rules), number)).toBe(dial);
+  });
+
+  it("is an emergency number by the rules where the operator has listed what becomes it", () => {
+    const listed = formatted({ "+3225887": "" }, { numbers: ["+3225887*", "+3225887112"] });
+    expect(dialled(listed, "+3225887112")).toBe("112");
+  });
+
   it("comes with the credential of that trunk and whether it is trusted, the owner's where the number is another's", () => {
     const auth = { username: "globex", password: "its-password" };
     const owner = customer({

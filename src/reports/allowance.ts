@@ -40,6 +40,8 @@ type Rates = Readonly<Record<Kind, Rate>>;
 interface Call {
   readonly buckets: Buckets;
   readonly taken: Record<Kind, number>;
+  /** The address that told of it first. */
+  readonly from: string;
   at: number;
 }
 
@@ -49,6 +51,8 @@ interface Share {
   readonly addresses: LRUCache<string, Buckets>;
   /** Who was told of last is last. */
   readonly calls: Map<string, Call>;
+  /** By address, of how many of them it told first. */
+  readonly begun: Map<string, number>;
   at: number;
 }
 
@@ -93,7 +97,8 @@ export class Allowance {
     if (fresh > 0 && this.#hasNoRoom(fresh, share, reporter)) return refused(tooManyCalls, 60);
     if (calls.some(({ call, count }) => (call?.taken[kind] ?? 0) + count > ofCall[kind].inAll))
       return refused(enoughOfCall, idle / 1000);
-    const known = calls.map(({ name, count, call }) => ({ name, count, call: call ?? newCall(now) }));
+    const from = addressKey(reporter.address);
+    const known = calls.map(({ name, count, call }) => ({ name, count, call: call ?? newCall(from, now) }));
     const spends: readonly Spend[] = [
       [share.buckets[kind], names.length, rates.all[kind]],
       [this.#from(share, reporter, rates, now)[kind], names.length, rates.address[kind]],
@@ -106,12 +111,18 @@ export class Allowance {
     return allowed;
   }
 
-  #hasNoRoom(fresh: number, { calls }: Share, reporter: Reporter): boolean {
-    return calls.size + fresh > mostCalls(reporter) || this.#calls + fresh > this.#most;
+  /** One address leaves as much room to the others as it takes. */
+  #hasNoRoom(fresh: number, { calls, begun }: Share, reporter: Reporter): boolean {
+    const most = mostCalls(reporter);
+    const own = (begun.get(addressKey(reporter.address)) ?? 0) + fresh;
+    return own > most / 2 || calls.size + fresh > most || this.#calls + fresh > this.#most;
   }
 
-  #keep({ calls }: Share, name: string, call: Call, kind: Kind, count: number, now: number): void {
-    if (!calls.delete(name)) this.#calls++;
+  #keep({ calls, begun }: Share, name: string, call: Call, kind: Kind, count: number, now: number): void {
+    if (!calls.delete(name)) {
+      this.#calls++;
+      begun.set(call.from, (begun.get(call.from) ?? 0) + 1);
+    }
     call.taken[kind] += count;
     call.at = now;
     calls.set(name, call);
@@ -120,7 +131,8 @@ export class Allowance {
   #share({ customer, proved }: Reporter, { all }: { readonly all: Rates }, now: number): Share {
     const key = `${proved ? "proved" : "unproved"} ${customer.id}`;
     const fresh = (): Share => ({
-      ...{ buckets: bucketsOf(all, now), addresses: new LRUCache({ max: mostAddresses }), calls: new Map(), at: now },
+      ...{ buckets: bucketsOf(all, now), addresses: new LRUCache({ max: mostAddresses }), calls: new Map() },
+      ...{ begun: new Map(), at: now },
     });
     const share = this.#shares.get(key) ?? fresh();
     this.#shares.delete(key);
@@ -144,11 +156,14 @@ export class Allowance {
     }
   }
 
-  #forgetCalls({ calls }: Share, now: number): void {
-    for (const [name, { at }] of calls) {
+  #forgetCalls({ calls, begun }: Share, now: number): void {
+    for (const [name, { at, from }] of calls) {
       if (at > now - idle) return;
       calls.delete(name);
       this.#calls--;
+      const left = (begun.get(from) ?? 0) - 1;
+      if (left > 0) begun.set(from, left);
+      else begun.delete(from);
     }
   }
 }
@@ -159,7 +174,9 @@ function countsOf(names: readonly string[]): ReadonlyMap<string, number> {
   return counts;
 }
 
-const newCall = (now: number): Call => ({ buckets: bucketsOf(ofCall, now), taken: { event: 0, stats: 0 }, at: now });
+const newCall = (from: string, now: number): Call => ({
+  ...{ buckets: bucketsOf(ofCall, now), taken: { event: 0, stats: 0 }, from, at: now },
+});
 
 const bucketsOf = (rates: Rates, now: number): Buckets => ({
   event: new Bucket(rates.event, now),

@@ -149,4 +149,21 @@ describe("a million events", () => {
       retryAfter: 60,
     });
   });
+
+  it("are of half of them at most where one address makes them up, and nobody is kept from telling of a call", () => {
+    const { clock, allowance } = start();
+    const invent = () => {
+      for (let at = 0; at < 60; at++) {
+        clock.ms += 1_000;
+        const names = Array.from({ length: 100 }, (_, each) => `c${clock.ms}-${each}`);
+        allowance.take(by({}, 0), "event", names);
+      }
+      return allowance.size;
+    };
+    expect(invent()).toBe(2_500);
+    expect(codeOf(allowance.take(by({}, 0), "event", ["c"]))).toBe("limit-reached");
+    expect(codeOf(allowance.take(by({ address: "192.0.2.77" }, 0), "event", ["c"]))).toBe("allowed");
+    clock.ms += 600_000;
+    expect(invent()).toBe(2_500);
+  });
 });

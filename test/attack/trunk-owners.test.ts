@@ -118,6 +118,28 @@ describe("a customer's calls", () => {
     expect(third.received()).toEqual([]);
   });
 
+  it("that its trunk takes from nobody end with a code, a sentence and when to come again, and are counted", async () => {
+    const user = await caller("initech");
+    const callId = "taken-by-nobody";
+    const counted = await scene.gateway.metric('postern_upstream_refused_total{for="trunk"}');
+    const final = user.prove("INVITE", "sip:+442012345@initech.example", {
+      callId,
+      extra: [`Contact: ${user.contact}`],
+    });
+    const sink = trunkOf("initech");
+    const first = await sink.waitFor((text) => text.startsWith("INVITE ") && header(text, "Call-ID") === callId);
+    sink.send(reply(first, { status: "503 Out of Order", tag: "s" }), scene.kamailio.udp);
+    const refused = await final;
+    expect(isReply(refused, 503, "INVITE")).toBe(true);
+    expect([header(refused, "Postern-Code"), header(refused, "Retry-After")]).toEqual(["upstream-unavailable", "5"]);
+    expect(header(refused, "Warning")).toMatch(/^399 postern ".*try again/);
+    expect(refused).not.toMatch(/x-postern|127\.0\.0\.3/i);
+    expect(await scene.gateway.metric('postern_upstream_refused_total{for="trunk"}')).toBe(counted + 1);
+    expect(scene.gateway.log()).toContainEqual(
+      expect.objectContaining({ callId, msg: expect.stringMatching(/^no trunk/) }),
+    );
+  });
+
   it("leave no password in what the gateway, Kamailio or a trunk got to see", async () => {
     const metrics = await (await fetch(`${scene.gateway.adminUrl}/metrics`)).text();
     const all = [JSON.stringify(scene.gateway.log()), scene.kamailio.log(), metrics];

@@ -10,12 +10,14 @@ const titles: Readonly<Record<HttpKind, string>> = {
   "token-HS256": "Exchange, each of a JWT of its own, HS256",
   "token-ES256": "Exchange, each of a JWT of its own, ES256",
   authenticate: "callstats' /authenticate, each of a JWT of its own, HS256",
+  "data-token": "Data token, the application asked for each, ES256 both ways; beside the application itself",
 };
 
 export const httpKinds = Object.keys(titles) as readonly HttpKind[];
 
-/** The exchange over HTTP beside a bare node:http server that answers as much and looks at nothing. */
-export async function measureExchange(posterns: readonly Peer[], plan: Plan): Promise<Series[]> {
+/** application: of the customer that calls, which Postern asks for data tokens. */
+export async function measureExchange(posterns: readonly Peer[], application: Peer, plan: Plan): Promise<Series[]> {
+  // It answers as much as the exchange and looks at nothing.
   const bare = await forkPeer("bare node:http", "http-peer.ts", []);
   const series: Series[] = [];
   for (const kind of httpKinds) {
@@ -26,9 +28,13 @@ export async function measureExchange(posterns: readonly Peer[], plan: Plan): Pr
       requests: plan.requests.many,
       expect: "HTTP/1.1 200",
     };
-    const entrants = [bare, ...posterns].map((peer) => ({ peer, work, behind: () => [] }));
+    const asks = kind === "data-token";
+    const entrants = [asks ? application : bare, ...posterns].map((peer) => {
+      const behind = (): readonly number[] => (asks && peer !== application ? application.pids : []);
+      return { peer, work, behind };
+    });
     const rows = await runSeries(entrants, plan.turns);
-    series.push({ title: `${titles[kind]}; ${manyClients} clients`, behind: false, rows });
+    series.push({ title: `${titles[kind]}; ${manyClients} clients`, behind: asks && "application", rows });
   }
   return series;
 }

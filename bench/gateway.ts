@@ -7,13 +7,15 @@ import { start } from "../src/main.ts";
 import { createLog } from "../src/telemetry/log.ts";
 import { listening } from "./child.ts";
 import { benchChain, benchSecret, storeKey } from "./load.ts";
-import { benchJwtSecret, es256Public } from "./tokens.ts";
+import { benchJwtSecret, es256Public, inheritedApplication } from "./tokens.ts";
 
 /**
  * Postern with so many customers; the one in the middle is the one that calls. proxyProtocol: as in postern.yaml. store: where
  * they are kept instead.
  */
 const [upstream = "", customers = "1", proxyProtocol = "off", store] = process.argv.slice(2);
+
+const application = process.env[inheritedApplication];
 
 const declared = (): string => `customers:
   - id: acme
@@ -23,7 +25,7 @@ const declared = (): string => `customers:
       - { id: HS256, alg: HS256, secret: ${benchJwtSecret} }
       - { id: ES256, alg: ES256, pem: ${JSON.stringify(es256Public())} }
     limits: { connections: 0, calls: 0 }
-`;
+${application === undefined ? "" : `    permissionUrl: ${application}/permissions\n`}`;
 
 function configured(): Config {
   const folder = mkdtempSync(join(tmpdir(), "postern-bench-"));
@@ -35,7 +37,7 @@ function configured(): Config {
   limits: { messagesPerSecond: 0, failuresPerMinute: 0, connectionsPerAddress: 0, preAuthSeconds: 0 }
 upstream: { urls: ["${upstream}"], proxyProtocol: ${proxyProtocol} }
 chain: { secret: ${benchChain} }
-exchange: { secret: the-exchange-secret-of-the-benchmark }
+exchange: { secret: the-exchange-secret-of-the-benchmark, callbackNetworks: [127.0.0.0/8] }
 admin: { listen: "http://127.0.0.1:0" }
 ${store === undefined ? declared() : `store: ${JSON.stringify(store)}\nstoreKey: ${storeKey}\n`}`,
   );

@@ -4,8 +4,10 @@ import { mint } from "../src/auth/ephemeral.ts";
 import { type BenchClient, benchSecret } from "./load.ts";
 import { token } from "./tokens.ts";
 
-/** By an ephemeral credential; by a JWT, the same or a new one for each; callstats' form. */
-export type HttpKind = "credential" | "token" | "token-HS256" | "token-ES256" | "authenticate";
+/** By an ephemeral credential; by a JWT, the same or a new one for each; callstats' form; by asking an application. */
+export type HttpKind = "credential" | "token" | "token-HS256" | "token-ES256" | "authenticate" | "data-token";
+
+let tokens = 0;
 
 /** One kept connection that asks the exchange, waits for the answer, and asks again. */
 export class HttpClient implements BenchClient {
@@ -40,6 +42,7 @@ export class HttpClient implements BenchClient {
       "token-HS256": () => post("/v1/exchange", `${json}${bearer("HS256", this.#user)}`, "{}"),
       "token-ES256": () => post("/v1/exchange", `${json}${bearer("ES256", this.#user)}`, "{}"),
       authenticate: () => post("/authenticate", form, this.#form()),
+      "data-token": () => post("/v1/data-tokens", json, this.#application()),
     }[kind];
     return Array.from({ length: count }, () => Buffer.from(make(), "latin1"));
   }
@@ -73,6 +76,11 @@ export class HttpClient implements BenchClient {
     const user = `${this.#user}@acme.example`;
     const { username, password } = mint({ secret: benchSecret, user, ttl: 3000, algorithm: "sha1", now });
     return { username, password };
+  }
+
+  /** No two are the same question. */
+  #application(): string {
+    return JSON.stringify({ appID: "acme", userID: this.#user, application_token: `t${process.pid}-${tokens++}` });
   }
 
   #form(): string {

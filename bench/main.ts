@@ -13,7 +13,7 @@ import { measureKamailio } from "./real.ts";
 import { measureStored, type StoredRow, storedTable } from "./stored.ts";
 import { measureStub, startPeers } from "./stub.ts";
 import { memoryTable, type Series, seriesTable } from "./table.ts";
-import { es256 } from "./tokens.ts";
+import { es256, inheritedApplication } from "./tokens.ts";
 
 const usage = `usage: npm run bench [-- [--quick | --tiny] [--stored] [--json FILE] [--no-install]]
   --quick       about a minute: fewer turns, requests and customers
@@ -53,6 +53,8 @@ async function measureDeclared(
   say: (series: Series) => void,
 ): Promise<void> {
   const { plan } = report;
+  const application = await forkPeer("the application", "application.ts", []);
+  process.env[inheritedApplication] = application.url.replace("ws:", "http:");
   const peers = await startPeers(upstream.url, plan, dir);
   for (const clients of [manyClients, 1]) {
     for (const kind of ["register", "info", "refused"] as const) say(await measureStub(peers, kind, clients, plan));
@@ -62,7 +64,7 @@ async function measureDeclared(
   for (const kind of ["bearer", "bearer-HS256", "bearer-ES256"] as const) {
     say(await measureStub([...relay, ...posterns], kind, manyClients, plan));
   }
-  for (const series of await measureExchange(posterns, plan)) say(series);
+  for (const series of await measureExchange(posterns, application, plan)) say(series);
   for (const series of await measureKamailio(plan, dir)) say(series);
   report.memory = await measureAllMemory(upstream, plan, dir);
   console.log(memoryTable("Resident memory for each connection", report.memory));

@@ -26,7 +26,7 @@ export async function measureKamailio(plan: Plan, dir: string): Promise<Series[]
     const series: Series[] = [];
     for (const kind of ["register", "refused"] as const) {
       const rows = await runSeries(entrants(hall, kind, plan), plan.turns);
-      series.push({ title: `${titles[kind]}; ${manyClients} clients; Kamailio`, behind: true, rows });
+      series.push({ title: `${titles[kind]}; ${manyClients} clients; Kamailio`, behind: "Kamailio", rows });
     }
     return series;
   } finally {

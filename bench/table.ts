@@ -3,14 +3,14 @@ import { median, type Row } from "./series.ts";
 
 export interface Series {
   readonly title: string;
-  /** Kamailio's own CPU is a column. */
-  readonly behind: boolean;
+  /** Whose CPU is a column of its own. */
+  readonly behind: string | false;
   readonly rows: readonly Row[];
 }
 
 /** Markdown, so that it can be pasted as it is. */
 export function seriesTable({ title, behind, rows }: Series): string {
-  const head = ["", "clients", "CPU µs", ...(behind ? ["Kamailio µs"] : []), "ratio (least–most)", "req/s"];
+  const head = ["", "clients", "CPU µs", ...(behind ? [`${behind} µs`] : []), "ratio (least–most)", "req/s"];
   const lines = rows.map((row) => [
     row.name,
     String(row.clients),

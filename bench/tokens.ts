@@ -4,6 +4,8 @@ export const benchJwtSecret = "the-jwt-secret-of-the-benchmark-0";
 
 /** Child processes get the key by it: the load signs with it, the gateway verifies. */
 const inherited = "POSTERN_BENCH_KEY";
+/** The same of the URL of the application that gateways ask. */
+export const inheritedApplication = "POSTERN_BENCH_APPLICATION";
 let key: KeyObject | undefined;
 
 /** The first to ask makes the one key of the run; to be called before processes are forked. */

@@ -21,7 +21,7 @@ describe("the benchmark", () => {
     const run = promisify(execFile)(process.execPath, [main, "--tiny", "--no-install", "--json", file]);
     const { stdout } = await run;
     const report = JSON.parse(readFileSync(file, "utf8")) as Report;
-    expect(report.series).toHaveLength(20);
+    expect(report.series).toHaveLength(21);
     for (const { title, rows } of report.series) {
       expect(stdout).toContain(`### ${title}`);
       expect(rows.filter(({ name }) => name.startsWith("Postern"))).toHaveLength(2);

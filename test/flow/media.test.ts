@@ -192,6 +192,20 @@ describe("a call from a page to a trunk", () => {
     await heard(call, alice);
   });
 
+  it("has sound where the page hides its addresses (mDNS), and offers the trunk no picture", async () => {
+    const alice = await visitor("alice");
+    const call = alice.call("sip:+3225887123@acme.example");
+    call.session.on("sdp", (event) => {
+      if (event.originator === "local") event.sdp = hidden(event.sdp) + video;
+    });
+    const ear = await taken(call);
+    await Promise.all([heard(call, alice), ear.hears(440)]);
+    const offer = trunk.messages().findLast((message) => message.startsWith("INVITE "))!;
+    expect(offer).toMatch(/^m=video 0 /m);
+    expect(offer.split("m=video")[0]).toMatch(/^a=sendrecv\r$/m);
+    expect(offer.split("m=video")[0]).toMatch(/^c=IN IP4 127\.0\.0\.2\r$/m);
+  });
+
   it("may offer anew in a PRACK: the trunk gets plain RTP there too", async () => {
     const client = await RawClient.connect(gateway.gatewayUrl);
     const address = "carol@initech.example";
@@ -246,7 +260,7 @@ describe("a call from a page to a trunk", () => {
 });
 
 describe("a call from a trunk", () => {
-  it("is offered to the page as WebRTC; each hears the other", async () => {
+  it("is offered to the page as WebRTC; each hears the other, and on hold the page alone hears", async () => {
     const desk = await visitor("reception");
     const rings = incoming(desk);
     const outside = await caller();
@@ -255,6 +269,11 @@ describe("a call from a trunk", () => {
     expect(await outside.answer()).toMatch(/^m=audio \d+ RTP\/AVP 0 8 101\r$/m);
     await Promise.all([heard(call, desk), outside.ear.hears(440)]);
     expect(outside.ear.heard(1000)).toBe(0);
+    await outside.offers("sendonly");
+    expect(outside.sound.other?.direction).toBe("recvonly");
+    await heard(call, desk);
+    await outside.offers("sendrecv");
+    await Promise.all([heard(call, desk), outside.ear.hears(440)]);
     await outside.hangUp();
     await call.ended;
     await untilForgotten();
@@ -383,6 +402,14 @@ const candidates = (messages: readonly string[], kind = "INVITE "): string[] =>
       /^a=candidate:.* (\S+ \d+) typ /gm,
     ),
   ].map(([, at = ""]) => at);
+
+/** As a browser writes it that was not allowed to tell. */
+const hidden = (sdp: string): string =>
+  sdp
+    .replace(/^(a=candidate:.* udp \d+) \S+ /gm, "$1 1f4712db-ea17-4bcf-a596-105139dfd8bf.local ")
+    .replace(/^c=IN IP4 .*\r$/gm, "c=IN IP4 0.0.0.0\r")
+    .replace(/^m=audio \d+/m, "m=audio 9");
+const video = `m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=rtpmap:96 VP8/90000\r\na=mid:1\r\n`;
 
 const opusAlone = (sdp: string): string =>
   sdp.replace(/^(m=audio \d+ \S+) .*$/m, "$1 111").replace(/^a=(rtpmap|fmtp|rtcp-fb):(?!111 ).*\r\n/gm, "");

@@ -29,6 +29,7 @@ export class SoundingCaller {
   readonly #fromTag = `t${unique()}`;
   readonly #looks = new Set<() => void>();
   #answered = "";
+  #cseq = 1;
 
   private constructor(socket: SipSocket, sound: CallSound, ear: Ear, options: CallerOptions) {
     this.#socket = socket;
@@ -54,8 +55,20 @@ export class SoundingCaller {
     return this.waitFor((message) => /^SIP\/2\.0 [2-6]/.test(message) && / INVITE\r$/m.test(message));
   }
 
+  /** Offers anew within the call; resolves when it was answered. */
+  async offers(direction: "sendonly" | "sendrecv"): Promise<void> {
+    const uri = uriOf(header(this.#answered, "Contact"));
+    const cseq = ++this.#cseq;
+    this.#say("INVITE", uri, { cseq, body: this.sound.offer(direction) });
+    const answer = await this.waitFor(
+      (message) => header(message, "CSeq") === `${cseq} INVITE` && message.startsWith("SIP/2.0 200 "),
+    );
+    this.sound.answered(bodyOf(answer));
+    this.#say("ACK", uri, { cseq });
+  }
+
   hangUp(): Promise<string> {
-    this.#say("BYE", uriOf(header(this.#answered, "Contact")), { cseq: 2 });
+    this.#say("BYE", uriOf(header(this.#answered, "Contact")), { cseq: ++this.#cseq });
     return this.waitFor((message) => isReply(message, 200, "BYE"));
   }
 

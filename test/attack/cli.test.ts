@@ -120,7 +120,7 @@ describe("what strangers have written", () => {
     ];
     const said = await over(answer(200, { calls, next: null }), "calls", "--live", "--csv");
     expect(said.stdout.split("\r\n")[1]).toBe(
-      "1,1970-01-01T00:00:00.000Z,,,,acme,'=HYPERLINK(1),,,+3225887000,'@SUM(1)@x,,,,,,",
+      "1,1970-01-01T00:00:00.000Z,,,,acme,'=HYPERLINK(1),,,+3225887000,'@SUM(1)@x,,,,,,,",
     );
   });
 });

@@ -1,5 +1,7 @@
 /** At once: of one customer, and of all. */
 const [mostOfCustomer, mostInAll] = [32, 128];
+/** The last ones are for customers that have fewer than so many, whatever the services of others are slow at. */
+const [few, forFew] = [4, 32];
 
 /** Requests to services that are open now. */
 export class OpenRequests {
@@ -9,7 +11,8 @@ export class OpenRequests {
   /** False where there is no room; else leave is called when it is over. */
   enter(customer: string): boolean {
     const own = this.#of.get(customer) ?? 0;
-    if (own >= mostOfCustomer || this.#all >= mostInAll) return false;
+    const room = own < few ? mostInAll : mostInAll - forFew;
+    if (own >= mostOfCustomer || this.#all >= room) return false;
     this.#of.set(customer, own + 1);
     this.#all++;
     return true;

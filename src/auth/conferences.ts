@@ -19,13 +19,14 @@ export class EndedConferences {
     this.#clock = clock;
   }
 
-  /** conference: its conferenceID, which is the Call-ID of its call; at: milliseconds, where it is yet to come. */
+  /** conference: its conferenceID, which is the Call-ID of its call; at: milliseconds, where it is yet to come. What was told before stays. */
   end(customer: string, conference: string, at = this.#clock.now()): void {
     const ended = this.#ended.get(customer) ?? new Map<string, number>();
     this.#ended.delete(customer);
     this.#ended.set(customer, ended);
+    const before = ended.get(conference) ?? at;
     ended.delete(conference);
-    ended.set(conference, at);
+    ended.set(conference, this.#clock.now() - before > longestToken ? at : Math.min(before, at));
     dropOldest(ended, mostEnded);
     dropOldest(this.#ended, mostCustomers);
   }

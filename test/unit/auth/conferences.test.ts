@@ -22,6 +22,22 @@ describe("conferences that have ended", () => {
     expect(ended.hasEnded("acme", "one")).toBe(false);
   });
 
+  it("have ended when it was told first: what is told later gives them no more time", () => {
+    const clock = { now: () => clock.at, at: 0 };
+    const ended = new EndedConferences(clock);
+    ended.end("acme", "one");
+    ended.end("acme", "one", 60_000);
+    expect(ended.hasEnded("acme", "one")).toBe(true);
+    ended.end("acme", "two", 60_000);
+    expect(ended.hasEnded("acme", "two")).toBe(false);
+    clock.at = 60_001;
+    ended.end("acme", "two", 120_000);
+    expect(ended.hasEnded("acme", "two")).toBe(true);
+    clock.at = hour + 60_001;
+    ended.end("acme", "two");
+    expect(ended.hasEnded("acme", "two")).toBe(true);
+  });
+
   it("end what is good for them alone", () => {
     const ended = new EndedConferences({ now: () => 0 });
     ended.end("acme", "one");

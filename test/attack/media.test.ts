@@ -193,7 +193,8 @@ describe("an offer of a page", () => {
     expect(header(answered, "Warning")).toMatch(/^399 postern "/);
     expect(header(answered, "Warning")).toMatch(sentence);
     expect(trunk.messages()).toHaveLength(before);
-    expect(await rtpengineCalls(rtpengine.url)).toEqual(calls);
+    // Calls of before may end meanwhile.
+    expect((await rtpengineCalls(rtpengine.url)).filter((call) => !calls.includes(call))).toEqual([]);
   });
 
   it("another type: 415", async () => {

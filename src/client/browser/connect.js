@@ -127,7 +127,7 @@ const pause = (seconds, signal) =>
       signal.removeEventListener("abort", end);
       resolve();
     };
-    const timer = setTimeout(end, seconds * 1000);
+    const timer = setTimeout(end, Math.min(seconds, 86_400) * 1000); // a longer one is over at once
     globalThis.addEventListener?.("online", end);
     signal.addEventListener("abort", end);
   });

@@ -365,6 +365,13 @@ describe("a refused request", () => {
     expect(String(toldOf("refused")[0]?.sentence).length).toBeLessThanOrEqual(300);
   });
 
+  it("registers again no sooner where that is said to take longer than any timer runs", async () => {
+    await connected();
+    socket().answer("503 Service Unavailable", "Postern-Code: rate-limited", warning, "Retry-After: 4294967295");
+    await page.pass(60_000);
+    expect(socket().sent).toHaveLength(1);
+  });
+
   it("registers again after what passes by itself, when the gateway says", async () => {
     await connected();
     socket().answer("503 Service Unavailable", "Postern-Code: rate-limited", warning, "Retry-After: 20");
@@ -407,6 +414,19 @@ describe("a credential endpoint that gives none", () => {
     expect(toldOf("closed")).toEqual([{ code: "credentials-denied", sentence }]);
     expect([page.asked.length, page.sockets.length, vi.getTimerCount()]).toEqual([1, 0, 0]);
   });
+
+  it.each(["2147484", "99999999999", "Infinity"])(
+    "for %s seconds is asked again after a day, not at once",
+    async (wait) => {
+      page.answers = [json("{}", { status: 503, headers: { "Retry-After": wait } })];
+      page.connect();
+      await page.pass(60_000);
+      expect(page.asked).toHaveLength(1);
+      expect(toldOf("trouble")).toHaveLength(1);
+      await page.pass(86_400_000);
+      expect(page.asked).toHaveLength(2);
+    },
+  );
 
   it.each([
     { why: "500", answer: json("<html>oops", { status: 500 }), code: "credentials-unavailable", least: 1 },

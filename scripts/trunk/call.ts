@@ -52,6 +52,11 @@ export class CallSound {
     return this.#socket.port;
   }
 
+  /** SSRC of what it plays. */
+  get ssrc(): number {
+    return this.#socket.ssrc;
+  }
+
   /** What the other end last said of itself. */
   get other(): Sound | undefined {
     return this.#sound;

@@ -19,7 +19,7 @@ export interface Address {
 /** A socket for the sound of one call. */
 export class RtpSocket {
   readonly #socket: Socket;
-  readonly #source = randomInt(2 ** 32 - 1);
+  ssrc = randomInt(2 ** 32 - 1);
   #sequence = randomInt(2 ** 16);
   onPacket: ((packet: RtpPacket, from: RemoteInfo) => void) | undefined;
 
@@ -50,7 +50,7 @@ export class RtpSocket {
     this.#sequence = (this.#sequence + 1) & 0xffff;
     head.writeUInt16BE(this.#sequence, 2);
     head.writeUInt32BE(timestamp >>> 0, 4);
-    head.writeUInt32BE(this.#source, 8);
+    head.writeUInt32BE(this.ssrc, 8);
     this.#socket.send(Buffer.concat([head, payload]), to.port, to.host);
   }
 

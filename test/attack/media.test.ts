@@ -92,6 +92,8 @@ async function stranger(): Promise<{ received(): number; at(port: number): void 
     clearInterval(timer);
     timer = setInterval(() => {
       timestamp += 160;
+      // As if he had guessed it: what has one of its own is another stream to the page's browser, and not played.
+      socket.ssrc = trunk.sounds.at(-1)?.ssrc ?? socket.ssrc;
       const packet = { payloadType: 0, marker: false, timestamp, payload: encode("PCMU", source()) };
       for (const to of [port, port + 1]) socket.send({ host: "127.0.0.1", port: to }, packet);
     }, 20);

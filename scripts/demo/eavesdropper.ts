@@ -13,7 +13,7 @@ export class Eavesdropper implements TraceListener {
   readonly #visits: Visits;
   readonly #now: () => number;
   /** By the address of the page's socket. */
-  readonly #lines = new Map<string, Visit>();
+  readonly #lines = new Map<string, { readonly visit: Visit }>();
   readonly #rows = new WeakMap<Traced, { readonly visit: Visit; readonly row: Row }>();
   /** By Call-ID. */
   readonly #calls = new Map<string, Visit>();
@@ -28,15 +28,19 @@ export class Eavesdropper implements TraceListener {
   upgraded({ url = "/", socket }: Pick<IncomingMessage, "url" | "socket">): void {
     const line = new URLSearchParams(url.split("?")[1] ?? "").get("line");
     const visit = line === null ? undefined : this.#visits.byLine(line);
-    if (!visit) return;
     const name = nameOf({ address: plainAddress(socket.remoteAddress ?? ""), port: socket.remotePort ?? 0 });
-    this.#lines.set(name, visit);
+    // Somebody else's from now on, though what was said under it a moment ago is still told.
+    this.#lines.delete(name);
+    if (!visit) return;
+    const own = { visit };
+    this.#lines.set(name, own);
+    const forget = (): boolean => this.#lines.get(name) === own && this.#lines.delete(name);
     // What the leg says in the name of a page that is gone is still told.
-    socket.once("close", () => setTimeout(() => this.#lines.delete(name), lingering).unref());
+    socket.once("close", () => setTimeout(forget, lingering).unref());
   }
 
   message(traced: Traced, bytes: Buffer): void {
-    const visit = this.#lines.get(nameOf(traced.line.client));
+    const visit = this.#lines.get(nameOf(traced.line.client))?.visit;
     if (!visit) return;
     this.#rows.set(traced, { visit, row: visit.ladder.add(rowOf(traced, bytes, this.#now())) });
   }

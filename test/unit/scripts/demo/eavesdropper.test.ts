@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Eavesdropper } from "../../../../scripts/demo/eavesdropper.ts";
 import { type Visit, Visits } from "../../../../scripts/demo/visits.ts";
 import type { Traced } from "../../../../src/telemetry/trace.ts";
@@ -43,6 +43,21 @@ describe("what a page is told", () => {
     expect(starts(alice)).toEqual(["browser postern", "postern browser"]);
     expect(alice.ladder.rows[0]?.verdict?.code).toBe("accepted");
     expect(starts(carol)).toEqual([]);
+  });
+
+  it("is nothing of who has the port of its socket after it, and no end of it when that one is a page", () => {
+    const { visits, eavesdropper, connect } = pages();
+    const [alice, carol] = [visits.open()!, visits.open()!];
+    vi.useFakeTimers();
+    connect(alice.line, 4711).emit("close");
+    connect("no-page-of-ours", 4711);
+    say(eavesdropper, traced("from-client", "b@page", 4711));
+    connect(carol.line, 4711);
+    vi.advanceTimersByTime(10_000);
+    vi.useRealTimers();
+    say(eavesdropper, traced("from-client", "c@page", 4711));
+    expect(starts(alice)).toEqual([]);
+    expect(starts(carol)).toEqual(["browser postern"]);
   });
 
   it("is nothing by the key, which reads, and stands in no URL", () => {

@@ -366,7 +366,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const page = (name: string): string => readFileSync(join(root, "docs", name), "utf8");
 
 describe("docs/operating.md", () => {
-  const section = /^### The chain secret$([\s\S]*?)^## /m.exec(page("operating.md"))?.[1] ?? "";
+  const section = /^### The chain secret$([\s\S]*?)^##/m.exec(page("operating.md"))?.[1] ?? "";
   const blocks = [...section.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = ""]) => block);
 
   /** As it stands there, but for where things are, and how long is waited. */

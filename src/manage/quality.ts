@@ -1,6 +1,7 @@
 import type { Fault } from "../config/types.ts";
 import type { CallRecord } from "../core/calls.ts";
 import type { Quality } from "../core/quality.ts";
+import type { Piece } from "../core/quality-piece.ts";
 import { qualityOf, shown } from "../quality/shown.ts";
 import type { QualityFilter, QualityRecords } from "../store/quality.ts";
 import { readFilter } from "./call-filter.ts";
@@ -33,11 +34,26 @@ export interface QualityPage {
   readonly next: string | null;
 }
 
-/** Rejects where the store cannot be read. */
+/** Pieces, or calls, that the store is asked for at once: whatever was told of them, nothing else waits for long. */
+const perLook = 20;
+/** What was told on one page, about: an event is one, a participant as much as twenty. */
+const [mostTold, ofParticipant] = [10_000, 20];
+
+/** Rejects where the store cannot be read. A page may be shorter than was asked for. */
 export async function findQuality(filter: QualityFilter, quality: QualityRecords): Promise<QualityPage> {
-  const pieces = await quality.find(filter);
-  return { calls: shown(pieces), next: pieces.length === filter.limit ? (pieces.at(-1)?.id ?? null) : null };
+  const pieces: Piece[] = [];
+  for (let { after } = filter; ; after = pieces.at(-1)?.id) {
+    const limit = Math.min(perLook, filter.limit - pieces.length);
+    const some = await quality.find({ ...filter, ...(after !== undefined && { after }), limit });
+    pieces.push(...some);
+    const next = some.length === limit ? (pieces.at(-1)?.id ?? null) : null;
+    if (next === null || pieces.length >= filter.limit || toldOf(pieces) >= mostTold)
+      return { calls: shown(pieces), next };
+  }
 }
+
+const toldOf = (pieces: readonly Piece[]): number =>
+  pieces.reduce((sum, { events, participants }) => sum + events.length + ofParticipant * participants.length, 0);
 
 const nameOf = (customer: string, call: string | undefined): string => `${customer} ${call}`;
 
@@ -46,6 +62,13 @@ export async function withQuality(
   calls: readonly CallRecord[],
   quality: QualityRecords,
 ): Promise<readonly CallRecord[]> {
+  const all: CallRecord[] = [];
+  while (all.length < calls.length)
+    all.push(...(await someWithQuality(calls.slice(all.length, all.length + perLook), quality)));
+  return all;
+}
+
+async function someWithQuality(calls: readonly CallRecord[], quality: QualityRecords): Promise<readonly CallRecord[]> {
   const answered = calls.filter(({ answer }) => answer !== undefined);
   const wanted = answered.map(({ customer, callId: conference }) => ({ customer, conference }));
   const each = new Map(wanted.map((one) => [nameOf(one.customer, one.conference), one]));

@@ -169,6 +169,12 @@ describe("an offer of a page", () => {
   const cases: [string, string, number, RegExp][] = [
     ["none at all", "", 488, /the offer is missing/],
     ["no SDP", "hello\r\n", 400, /no SDP/],
+    [
+      "plain RTP behind a byte of 0",
+      `${good}a=x\0\r\nm=audio 5000 RTP/AVP 0\r\nc=IN IP4 127.0.0.66\r\n`,
+      400,
+      /a byte of 0/,
+    ],
     ["no end of lines", good + "a=x\r\n".repeat(600), 488, /more than 500 lines/],
     ["no audio", good.replace(/m=audio[\s\S]*/, ""), 488, /no audio/],
     ["audio on port 0", good.replace("m=audio 9", "m=audio 0"), 488, /no audio/],

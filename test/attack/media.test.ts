@@ -231,6 +231,8 @@ describe("an offer of a page", () => {
     const parts = alice.parts("INVITE", "sip:+3225887123@acme.example", { body: good });
     const ok = await alice.client.prove(parts, alice.given);
     expect(status(ok), ok).toBe(200);
+    // Its page knows no address of its own yet, which is no hold.
+    expect(trunk.messages().findLast((message) => message.startsWith("INVITE "))).toContain("\r\na=sendrecv\r\n");
     const before = trunk.messages().length;
     const within = { ...parts, ...inside(ok), cseq: 7, body: plain("127.0.0.66", 5000) };
     const answered = await alice.client.ask(within);

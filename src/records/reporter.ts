@@ -19,8 +19,8 @@ export interface ReporterParts {
   readonly measured: (customer: string, measured: Measured) => void;
 }
 
-/** Milliseconds between two writes; pieces of one. */
-const [writeEvery, perBatch] = [1_000, 100];
+/** Milliseconds between two writes; pieces of one batch, so few that handing them on holds nothing up. */
+const [writeEvery, perBatch] = [1_000, 20];
 
 /**
  * What participants tell of their calls: put together here as it comes, written to the store in batches. Nothing waits
@@ -124,10 +124,12 @@ export class Reporter implements Reports {
 
   /** Whether the store took it. */
   async #batchTo(store: QualityRecords): Promise<boolean> {
-    const batch = [...this.#fresh].slice(0, perBatch);
-    for (const heard of batch) {
+    const batch: Heard[] = [];
+    for (const heard of this.#fresh) {
+      if (batch.length === perBatch) break;
       this.#fresh.delete(heard);
       heard.state = "underWay";
+      batch.push(heard);
     }
     try {
       await store.write(batch.map(({ piece }) => piece));

@@ -1,6 +1,6 @@
 /**
  * An example of what a customer's web site runs beside its pages: `node servlet.ts`, Node 24 and nothing installed.
- * Environment: SIP_SECRET; JWT_KEY_ID with JWT_SECRET (HS256) or JWT_PRIVATE_KEY_FILE (ES256); CUSTOMER, SIP_DOMAIN;
+ * Environment: SIP_SECRET; for /token JWT_KEY_ID with JWT_SECRET (HS256) or JWT_PRIVATE_KEY_FILE (ES256); CUSTOMER, SIP_DOMAIN;
  * HOST, PORT (127.0.0.1, 3000); SITE_ORIGIN where a proxy gives the site another address. What it hands out is meant
  * for one visitor and never for a cache.
  */
@@ -78,6 +78,7 @@ function bearerToken(site: Site, request: IncomingMessage): Answer {
   const found = visitor(site, request);
   if ("refusal" in found) return found.refusal;
   const { key, customer, ttl } = site.settings;
+  if (!key) return json(404, { error: "this site has no key for tokens: set JWT_KEY_ID and JWT_SECRET" });
   return json(200, { token: token(key, customer, found.user, now() + ttl) });
 }
 

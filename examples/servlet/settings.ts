@@ -4,7 +4,8 @@ import type { TokenKey } from "./mint.ts";
 
 export interface Settings {
   readonly sipSecret: string;
-  readonly key: TokenKey;
+  /** Undefined where no variable of JWTs is set: pages get credentials alone. */
+  readonly key: TokenKey | undefined;
   readonly customer: string;
   readonly domain: string;
   readonly host: string;
@@ -22,11 +23,10 @@ export function settings(env: NodeJS.ProcessEnv): Settings {
   const { CUSTOMER = "acme", SIP_DOMAIN = "acme.example", HOST = "127.0.0.1", SITE_ORIGIN } = env;
   if (!/^(127\.[0-9.]+|::1)$/.test(HOST)) throw new Error(`HOST is not loopback: ${toy}`);
   const sipSecret = need(env, "SIP_SECRET");
-  const id = need(env, "JWT_KEY_ID");
   const origin = SITE_ORIGIN === undefined ? undefined : new URL(SITE_ORIGIN).origin;
   return {
     sipSecret,
-    key: { id, ...keyOf(env) },
+    key: keyOf(env),
     customer: CUSTOMER,
     domain: SIP_DOMAIN,
     host: HOST,
@@ -36,10 +36,12 @@ export function settings(env: NodeJS.ProcessEnv): Settings {
   };
 }
 
-function keyOf(env: NodeJS.ProcessEnv): { readonly secret: string } | { readonly pem: string } {
-  if (env.JWT_PRIVATE_KEY_FILE === undefined) return { secret: need(env, "JWT_SECRET") };
+function keyOf(env: NodeJS.ProcessEnv): TokenKey | undefined {
+  if (!env.JWT_KEY_ID && !env.JWT_SECRET && !env.JWT_PRIVATE_KEY_FILE) return undefined;
+  const id = need(env, "JWT_KEY_ID");
+  if (env.JWT_PRIVATE_KEY_FILE === undefined) return { id, secret: need(env, "JWT_SECRET") };
   const pem = readFileSync(env.JWT_PRIVATE_KEY_FILE, "utf8");
-  if (createPrivateKey(pem).asymmetricKeyDetails?.namedCurve === "prime256v1") return { pem };
+  if (createPrivateKey(pem).asymmetricKeyDetails?.namedCurve === "prime256v1") return { id, pem };
   throw new Error(
     "JWT_PRIVATE_KEY_FILE holds no P-256 key: make one by  openssl ecparam -name prime256v1 -genkey -noout",
   );

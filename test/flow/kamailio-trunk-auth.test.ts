@@ -132,16 +132,22 @@ describe("a trunk that asks who calls", () => {
   });
 
   it.each([
-    ["a trunk that takes no answer of ours", [digest()], auth],
-    ["another realm than the customer's", [digest("", "elsewhere.example")], { ...auth, realm: "pbx.acme.example" }],
+    ["a trunk that takes no answer of ours", [digest()], auth, "does not take what trunkAuth says, username or password"],
+    [
+      "another realm than the customer's",
+      [digest("", "elsewhere.example")],
+      { ...auth, realm: "pbx.acme.example" },
+      "asks for another realm than its customer's",
+    ],
     [
       "no challenge that we can answer",
       [digest(", algorithm=SHA-512-256"), 'Digest realm="x"', digest(", qop=auth-int")],
       auth,
+      "challenges (407) and is not answered",
     ],
-    ["a customer without a credential", [digest()], null],
-    ["a challenge with a break of its own", [digest(', opaque="\\""')], auth],
-  ])("is left for the next one: %s; the page hears of none of it", async (what, challenges, credential) => {
+    ["a customer without a credential", [digest()], null, "asks for credentials, and its customer has no trunkAuth"],
+    ["a challenge with a break of its own", [digest(', opaque="\\""')], auth, "challenges (407) and is not answered"],
+  ])("is left for the next one: %s; the page hears of none of it", async (what, challenges, credential, told) => {
     const second = await openUdpSink("127.0.0.10");
     const call = brought(credential, uri(second));
     alice.send(call.invite);
@@ -162,6 +168,9 @@ describe("a trunk that asks who calls", () => {
     const ack = await second.waitFor((text) => text.startsWith("ACK "));
     expect([cseq(invite), cseq(ack)]).toEqual(["1 INVITE", "1 ACK"]);
     expect(alice.received().join()).not.toMatch(/ 407 |-Authenticate|acme-trunk/i);
+    await expect
+      .poll(() => kamailio.log())
+      .toMatch(new RegExp(`trunk \\S+ ${told.replace(/[()]/g, "\\$&")}: Call-ID ${call.callId}`));
     await second.close();
   });
 

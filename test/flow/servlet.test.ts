@@ -36,8 +36,10 @@ function spawned(env: Readonly<Record<string, string>>): ChildProcess {
 }
 
 /** Its address, as it says it. */
-async function servlet(env: Readonly<Record<string, string>> = {}): Promise<string> {
-  const child = spawned({ ...environment, ...env });
+const servlet = (env: Readonly<Record<string, string>> = {}): Promise<string> => begun({ ...environment, ...env });
+
+async function begun(env: Readonly<Record<string, string>>): Promise<string> {
+  const child = spawned(env);
   running.push(child);
   const [line] = await once(createInterface(child.stdout!), "line");
   return String(line).replace("servlet ", "");
@@ -114,6 +116,14 @@ describe("the example servlet", () => {
     expect(payload.sub).toBe("alice@acme.example");
     const stranger = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey;
     await expect(jwtVerify(token, stranger)).rejects.toThrow("signature");
+  });
+
+  it("needs the secret alone for credentials, and says what tokens need besides", async () => {
+    const other = await begun({ SIP_SECRET: sipSecret, PORT: "0" });
+    const headers = { cookie: await logIn(other, "alice") };
+    expect((await fetch(`${other}/sip-credential`, { headers })).status).toBe(200);
+    const response = await fetch(`${other}/token`, { headers });
+    expect([response.status, await response.text()]).toEqual([404, expect.stringContaining("JWT_KEY_ID")]);
   });
 
   it.each(["/sip-credential", "/token"])("gives nobody %s without a session", async (path) => {

@@ -132,7 +132,12 @@ describe("a trunk that asks who calls", () => {
   });
 
   it.each([
-    ["a trunk that takes no answer of ours", [digest()], auth, "does not take what trunkAuth says, username or password"],
+    [
+      "a trunk that takes no answer of ours",
+      [digest()],
+      auth,
+      "does not take what trunkAuth says, username or password",
+    ],
     [
       "another realm than the customer's",
       [digest("", "elsewhere.example")],

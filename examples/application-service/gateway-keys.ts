@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 
-/** Milliseconds that a set is good for; and whoever invents a kid makes us fetch no more often than this. */
+/** Milliseconds that a set is good for; and whoever invents kids makes us fetch no more often than this. */
 const [good, pause] = [300_000, 10_000];
 
 /**
@@ -9,8 +9,8 @@ const [good, pause] = [300_000, 10_000];
  */
 export class GatewayKeys {
   readonly #url: string;
-  #keys = new Map<string, KeyObject>();
-  #fetched = Number.NEGATIVE_INFINITY;
+  #keys: Promise<ReadonlyMap<string, KeyObject>> = Promise.resolve(new Map());
+  #asked = Number.NEGATIVE_INFINITY;
 
   constructor(gateway: string) {
     this.#url = `${gateway}/.well-known/jwks.json`;
@@ -18,18 +18,21 @@ export class GatewayKeys {
 
   /** Undefined: the gateway has none of that name. Rejects where its keys cannot be had. */
   async byId(kid: string): Promise<KeyObject | undefined> {
-    const age = performance.now() - this.#fetched;
-    if (age >= (this.#keys.has(kid) ? good : pause)) await this.#fetch();
-    return this.#keys.get(kid);
+    const before = await this.#keys.then(
+      (keys) => keys.get(kid),
+      () => undefined,
+    );
+    const age = performance.now() - this.#asked;
+    if (age >= (before ? good : pause)) [this.#keys, this.#asked] = [this.#fetch(), performance.now()];
+    return (await this.#keys).get(kid);
   }
 
-  async #fetch(): Promise<void> {
+  async #fetch(): Promise<ReadonlyMap<string, KeyObject>> {
     const response = await fetch(this.#url, { redirect: "error", signal: AbortSignal.timeout(3_000) });
     if (!response.ok) throw new Error(`${this.#url} answered ${response.status}`);
     const { keys } = (await response.json()) as { readonly keys: readonly JsonWebKey[] };
     const usable = keys.filter(({ kty, crv }) => kty === "EC" && crv === "P-256");
-    this.#keys = new Map(usable.map((jwk) => [jwk.kid ?? "", createPublicKey({ key: { ...jwk }, format: "jwk" })]));
-    this.#fetched = performance.now();
+    return new Map(usable.map((jwk) => [jwk.kid ?? "", createPublicKey({ key: { ...jwk }, format: "jwk" })]));
   }
 }
 

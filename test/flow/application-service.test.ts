@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { decodeProtectedHeader, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ApplicationTokens } from "../../examples/application-service/application-tokens.ts";
+import { GatewayKeys } from "../../examples/application-service/gateway-keys.ts";
 import { ApplicationService, keyId, spawnService } from "../helpers/application-service.ts";
 import { ConfigFolder } from "../helpers/config-file.ts";
 import { KeySetServer } from "../helpers/key-set.ts";
@@ -99,6 +100,22 @@ describe("the example application service", () => {
     const key = { key: gatewayKey.private, dsaEncoding: "ieee-p1363" } as const;
     const getPermissionToken = `${text}.${sign("sha256", Buffer.from(text), key).toString("base64url")}`;
     expect((await ask({ getPermissionToken })).body.error).toBe("invalid_message");
+  });
+
+  it("fetches the gateway's keys once for however many who invent a kid, and not at once again where that fails", async () => {
+    const set = await KeySetServer.open([gatewayKey.jwk]);
+    set.slow = true;
+    const keys = new GatewayKeys(set.uri.replace("/keys", ""));
+    const invented = Array.from({ length: 20 }, (_, at) => keys.byId(at === 7 ? "g1" : `invented-${at}`));
+    await set.asked();
+    set.answer();
+    const found = await Promise.all(invented);
+    expect([found.filter(Boolean).length, set.count]).toEqual([1, 1]);
+    Object.assign(set, { keys: "no list" });
+    const others = new GatewayKeys(set.uri.replace("/keys", ""));
+    for (let time = 0; time < 2; time++) await expect(others.byId("g1")).rejects.toThrow();
+    expect(set.count).toBe(2);
+    set.close();
   });
 
   it("knows its own tokens for five minutes", () => {

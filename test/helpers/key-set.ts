@@ -7,6 +7,8 @@ export class KeySetServer {
   keys: readonly object[];
   /** Whoever asks waits for answer(). */
   slow = false;
+  /** How often it was asked. */
+  count = 0;
   readonly #server: Server;
   #waiting: ServerResponse[] = [];
   #asked: (() => void)[] = [];
@@ -14,6 +16,7 @@ export class KeySetServer {
   private constructor(keys: readonly object[]) {
     this.keys = keys;
     this.#server = createServer((_request, response) => {
+      this.count++;
       this.#waiting.push(response);
       for (const tell of this.#asked.splice(0)) tell();
       if (!this.slow) this.answer();

@@ -110,7 +110,7 @@ export function quality({ gateway, userID, dataToken, first, every = 10, onProbl
       closed = !first;
       return onProblem({ problem, permission, stopped: closed });
     }
-    // A new token at once, but if that is refused too, later.
+    // A new token at once; if refused too, later.
     if (isRefused) token = "";
     const wait = isRefused && !failures ? 0 : Math.max(retryAfter, Math.min(60, 2 ** failures));
     failures++;
@@ -123,8 +123,9 @@ export function quality({ gateway, userID, dataToken, first, every = 10, onProbl
     );
     if (!isDue || busy || closed || now() < pauseEnd) return;
     busy = true;
-    await send();
-    busy = false;
+    await send().finally(() => {
+      busy = false;
+    });
   }, 1000);
 
   /** What waits goes by beacons, which outlive the page. They have no headers, so they hold the token. */

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
+import process_ from "node:process";
 import { gzipSync } from "node:zlib";
 import type { RTCSession } from "jssip/lib/RTCSession.js";
 import type { Session as SipJsSession } from "sip.js";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { dataTokens, type Problem, type Quality, quality, type Session } from "../../../src/client/browser/quality.js";
 
 const gateway = "https://sip.acme.example:8443";
@@ -461,6 +462,26 @@ describe("a permission that is missing", () => {
       ["identity-mismatch", undefined],
       ["identity-mismatch", undefined],
     ]);
+  });
+});
+
+describe("a page that is wrong itself", () => {
+  it("is told so, and what comes later is sent all the same", async () => {
+    const thrown: unknown[] = [];
+    const heard = (reason: unknown): void => void thrown.push(reason);
+    process_.on("unhandledRejection", heard);
+    onTestFinished(() => void process_.off("unhandledRejection", heard));
+    const onProblem = () => {
+      throw new Error("show() is not there");
+    };
+    answer = () => refused(403, "identity-mismatch");
+    const { made, call } = await inCall({ onProblem });
+    answer = taken;
+    made.event(call.session, "deviceChanged");
+    await seconds(3);
+    expect(told().at(-1)).toBe("deviceChanged");
+    vi.useRealTimers();
+    await expect.poll(() => thrown.length).toBeGreaterThan(0);
   });
 });
 

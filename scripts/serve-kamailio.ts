@@ -5,12 +5,13 @@ import { startKamailio } from "./kamailio.ts";
 
 /**
  * `npm run kamailio`: the Kamailio of this checkout for the gateway that a config describes, to try both on one
- * machine: at its first upstream url, under its chain secrets, trunks on UDP. Data in .cache/kamailio. Until Ctrl-C.
+ * machine: at its first upstream url, under its chain secrets, trunks on UDP, sound by the rtpengine that is named. Data in .cache/kamailio. Until Ctrl-C.
  */
 const { values } = parseArgs({
   options: {
     config: { type: "string", short: "c", default: "postern.yaml" },
     udp: { type: "string", default: "127.0.0.1:5060" },
+    rtpengine: { type: "string" },
     dir: { type: "string", default: ".cache/kamailio" },
   },
 });
@@ -30,7 +31,11 @@ const kamailio = await startKamailio({
   algorithm: chain.algorithm,
   proxyProtocol: upstream.proxyProtocol !== "off",
   // For `postern rotate-chain --kamailio .cache/kamailio/local.cfg`, where the path is short enough for a socket.
-  defines: { POSTERN_ADMIN: admin.listen, ...(rpc.length <= 100 && { RPC_SOCKET: rpc }) },
+  defines: {
+    POSTERN_ADMIN: admin.listen,
+    ...(rpc.length <= 100 && { RPC_SOCKET: rpc }),
+    ...(values.rtpengine && { RTPENGINE: values.rtpengine }),
+  },
 });
 console.error(
   `kamailio at ${url.href} for the gateway and udp:${values.udp} for trunks; its data in ${join(values.dir)}`,

@@ -5,6 +5,7 @@ import { checkFamilies } from "./family.ts";
 import { type Finding, ok, type System, warn } from "./finding.ts";
 import { checkDescriptors, checkPorts } from "./limits.ts";
 import { checkListen } from "./listen.ts";
+import { checkMedia } from "./media.ts";
 import { checkRotation } from "./rotation.ts";
 import { checkStore, customersIn, type StoredRead } from "./store.ts";
 import { checkTls } from "./tls.ts";
@@ -30,9 +31,10 @@ export async function examine(
 ): Promise<Finding[]> {
   const config = { ...declared, customers: [...declared.customers, ...customersIn(stored)] };
   const urls = [...new Set(config.upstream.urls)];
-  const [clock, ports, ...upstreams] = await Promise.all([
+  const [clock, ports, media, ...upstreams] = await Promise.all([
     checkClock(system),
     checkListen(config),
+    checkMedia(config, localCfgs, system),
     ...urls.map((url) => checkUpstream(url, config, system)),
   ]);
   return [
@@ -49,6 +51,7 @@ export async function examine(
     ...checkPublicUrl(config),
     ...checkRotation(config, localCfgs, system),
     ...upstreams.flat(),
+    ...media,
   ];
 }
 

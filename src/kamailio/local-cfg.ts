@@ -40,6 +40,12 @@ function one(text: string, name: string): Found {
   return { kind: "value", value: value.replace(/\\(.)/g, "$1") };
 }
 
+/** RTPENGINE: where media relays take commands, `udp:127.0.0.1:22222`, without weights. */
+export function relaysOf(text: string): readonly string[] {
+  const found = one(text, "RTPENGINE");
+  return found.kind === "value" ? found.value.split(/\s+/).map((relay) => relay.replace(/=\d*$/, "")) : [];
+}
+
 /** The same text with these secrets, one or two, newest first. The text was read before. */
 export function withSecrets(text: string, secrets: readonly string[]): string {
   const [newest = "", former] = secrets;

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type { Law } from "./g711.ts";
 import type { Address } from "./rtp.ts";
 
@@ -25,11 +26,13 @@ export function parseSound(sdp: string): Sound | undefined {
     ?.split(" ")
     .map((type) => laws[type])
     .find(Boolean);
-  if (!media || !host || !law) return undefined;
+  const port = Number(media?.[1]);
+  // Anything else would be looked up, or thrown at: at 50 packets a second.
+  if (!host || isIP(host) === 0 || !(port > 0 && port <= 65_535) || !law) return undefined;
   const event = /^a=rtpmap:(\d+) telephone-event\/8000/m.exec(section)?.[1];
   const direction = /^a=(sendrecv|sendonly|recvonly|inactive)\r?$/m.exec(section)?.[1] ?? "sendrecv";
   return {
-    to: { host, port: Number(media[1]) },
+    to: { host, port },
     law,
     event: event === undefined ? undefined : Number(event),
     direction: direction as Direction,

@@ -55,10 +55,14 @@ describe("the trunk's SDP", () => {
     expect(parseSound(sdp)).toEqual({ to, law: "PCMA", event: 101, direction: "sendonly" });
   });
 
-  it.each(["", "v=0\r\nm=audio 4000 RTP/AVP 0\r\n", "c=IN IP4 127.0.0.1\r\nm=audio 4000 UDP/TLS/RTP/SAVPF 0\r\n"])(
-    "is none where there is no plain audio at an address: %j",
-    (sdp) => expect(parseSound(sdp)).toBeUndefined(),
-  );
+  it.each([
+    "",
+    "v=0\r\nm=audio 4000 RTP/AVP 0\r\n",
+    "c=IN IP4 127.0.0.1\r\nm=audio 4000 UDP/TLS/RTP/SAVPF 0\r\n",
+    "c=IN IP4 nowhere.example\r\nm=audio 4000 RTP/AVP 0\r\n",
+    "c=IN IP4 127.0.0.1\r\nm=audio 70000 RTP/AVP 0\r\n",
+    "c=IN IP4 127.0.0.1\r\nm=audio 0 RTP/AVP 0\r\n",
+  ])("is none where there is no plain audio at an address: %j", (sdp) => expect(parseSound(sdp)).toBeUndefined());
 });
 
 describe("the echo", () => {

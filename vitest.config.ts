@@ -1,6 +1,9 @@
 import { defineConfig } from "vitest/config";
 
-/** Unit tests run two files at a time. What starts servers runs one file at a time after them, so that its deadlines mean something. */
+/**
+ * Unit tests run two files at a time, and so do pages in a browser, which wait more than they work. What starts servers runs one
+ * file at a time after them, so that its deadlines mean something.
+ */
 const parts = [
   { name: "unit", include: ["test/{unit,contract}/**/*.test.ts"], maxWorkers: 2, testTimeout: 30_000, groupOrder: 0 },
   {
@@ -10,7 +13,7 @@ const parts = [
     testTimeout: 40_000,
     groupOrder: 1,
   },
-  { name: "browser", include: ["test/browser/**/*.test.ts"], maxWorkers: 1, testTimeout: 60_000, groupOrder: 2 },
+  { name: "browser", include: ["test/browser/**/*.test.ts"], maxWorkers: 2, testTimeout: 60_000, groupOrder: 0 },
 ];
 
 /** Milliseconds, for what has no event: Vitest waits one second, and a busy machine may need more. */

@@ -4,7 +4,7 @@
  * is hidden.
  */
 const secrets: readonly RegExp[] = [
-  /(^[ \t]*(?:(?:proxy-)?authorization|x-postern-(?:grant|token))[ \t]*:[ \t]*)([^\r\n]*(?:(?:\r\n|\r|\n)[ \t]+[^\r\n]*)*)/gim,
+  /(^[ \t]*(?:(?:proxy-)?authorization|x-postern-(?:grant|token|trunk-auth))[ \t]*:[ \t]*)([^\r\n]*(?:(?:\r\n|\r|\n)[ \t]+[^\r\n]*)*)/gim,
   /(\bresponse[ \t]*=[ \t]*"?)([0-9a-f]{16,})/gi,
   /(\bbearer[ \t]+)([A-Za-z0-9._~+/=-]+)/gi,
   // Begun once in each run of its characters: with \b a run of "eyJa-eyJa-…" would be read from every dash anew.

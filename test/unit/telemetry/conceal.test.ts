@@ -19,6 +19,7 @@ describe("a message that is shown has no credential in", () => {
     "Authorization: Digest\n SECRET",
     "X-Postern-Grant: 1:SECRET",
     "x-postern-token: SECRET",
+    "X-Postern-Trunk-Auth: SECRET",
     "X: a\r\n Authorization: SECRET",
     "Subject: Bearer SECRET",
     'Whatever: response="5ec2e75ec2e75ec2e75ec2e75ec2e7SECRET"',

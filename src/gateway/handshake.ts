@@ -71,7 +71,7 @@ function originRefusal(origin: string | undefined, context: Context): Refusal | 
     return refuse("origin-denied", "an Origin header is required: call from a web page");
   }
   if (context.customers().someoneAllows(origin)) return undefined;
-  return refuse("origin-denied", "no customer lists this page's origin");
+  return refuse("origin-denied", "this page's origin is in no customer's list: add it to origins");
 }
 
 /** Close code and reason for a refusal (RFC 6455 §5.5.1: at most 123 bytes of reason). */

@@ -309,6 +309,13 @@ describe("why it cannot call is said on the page", () => {
     await noCall(page, "The telephone on this page could not be loaded.");
   });
 
+  it.each(["data-number", "data-credentials"])("its tag has no %s; the microphone is not asked for", async (name) => {
+    const page = await visit({ tag: { [name]: "" } });
+    await main(page).click();
+    await noCall(page, /^This button is not set up: its tag needs .*data-credentials\.$/);
+    expect(page.heard("microphone")).toEqual([]);
+  });
+
   it("there is no server", async () => {
     const headers = { "content-security-policy": "" };
     const page = await visit({ tag: { "data-server": "ws://127.0.0.1:9" }, headers });
@@ -319,7 +326,7 @@ describe("why it cannot call is said on the page", () => {
   it("the page is nobody's: the socket is closed with 4403 and the gateway's sentence", async () => {
     const page = await visit({ host: foreign, tag: { "data-credentials": "/minted" } });
     await main(page).click();
-    await noCall(page, /^The call could not be made: .*origin/i);
+    await noCall(page, /^The call could not be made: .*origin.*: add it to origins$/i);
   });
 
   it("the number is not the customer's: the gateway's sentence", async () => {

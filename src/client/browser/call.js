@@ -26,6 +26,7 @@
       "microphone-denied": "The microphone is not allowed. Allow it for this page in the browser, then call again.",
       "microphone-missing": "There is no microphone. Connect one, then call again.",
       "microphone-busy": "The microphone cannot be used. Close other programs that use it, then call again.",
+      misconfigured: "This button is not set up: its tag needs data-number or data-to, and data-credentials.",
       insecure: "Calls need a secure page (https).",
       unsupported: "This browser cannot make calls.",
       offline: "There is no network connection.",
@@ -99,6 +100,8 @@
     return navigator.mediaDevices && globalThis.RTCPeerConnection ? undefined : "unsupported";
   }
 
+  const incomplete = () => !(given("number") || given("to")) || !given("credentials");
+
   const microphone = () =>
     navigator.mediaDevices.getUserMedia({ audio: true }).catch((fault) => {
       throw new CannotCall(microphones[fault.name] ?? "microphone-busy");
@@ -149,7 +152,7 @@
     }
 
     async #place() {
-      const cannot = obstacle();
+      const cannot = obstacle() ?? (incomplete() ? "misconfigured" : undefined);
       if (cannot) throw new CannotCall(cannot);
       this.#tell("microphone");
       this.#stream = await microphone();

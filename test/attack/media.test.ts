@@ -259,7 +259,15 @@ const inside = (ok: string) => ({
 });
 
 describe("an answer of a page", () => {
-  it("in plain RTP sends nobody any sound, and the trunk sees none of it", async () => {
+  const mixed = (text: string): string => text.replace("application/sdp", "multipart/mixed;boundary=x");
+  it.each<[string, (text: string) => string, (sdp: string) => string]>([
+    ["in plain RTP", (text) => text, (sdp) => sdp],
+    [
+      "in plain RTP, among other parts",
+      mixed,
+      (sdp) => `--x\r\nContent-Type: application/sdp\r\n\r\n${sdp}\r\n--x--\r\n`,
+    ],
+  ])("%s sends nobody any sound, and the trunk sees none of it", async (_, typed, wrapped) => {
     const desk = await raw("reception");
     const victim = await openUdpSink("127.0.0.66");
     closers.push(() => victim.close());
@@ -267,8 +275,8 @@ describe("an answer of a page", () => {
     const outside = await SoundingCaller.call(options);
     closers.push(() => outside.close());
     const invite = await desk.client.take((message) => message.startsWith("INVITE "));
-    const body = plain(victim.host, victim.port);
-    desk.client.send(reply(invite, { status: "200 OK", tag: unique(), contact: desk.contact, body }));
+    const body = wrapped(plain(victim.host, victim.port));
+    desk.client.send(typed(reply(invite, { status: "200 OK", tag: unique(), contact: desk.contact, body })));
     expect(await outside.answer()).toMatch(/^SIP\/2\.0 200 [\s\S]*\r\nContent-Length: 0\r\n/);
     expect(portIn(invite)).toBeGreaterThan(0);
     const robber = await stranger();

@@ -7,7 +7,7 @@ import { failure, print, say, usage } from "./outcome.ts";
 import { askFor, inPlace, isRemote, type PlaceOptions, pathOf } from "./place.ts";
 import { pageOf } from "./sessions.ts";
 import { row } from "./terminal.ts";
-import { withStore } from "./with-store.ts";
+import { sayNoStore, withStore } from "./with-store.ts";
 
 type CallsOptions = PlaceOptions & FilterTexts & { readonly live?: true; readonly csv?: true };
 
@@ -73,6 +73,7 @@ async function recordsOf(options: CallsOptions): Promise<Page> {
       .then((records) => withQuality(records, quality))
       .catch((error: unknown) => failure(error instanceof Error ? error.message : "the store failed")),
   );
+  if (!found) sayNoStore();
   const entries = found ?? [];
   return { entries, next: entries.length === read.filter.limit ? (entries.at(-1)?.id ?? null) : null };
 }

@@ -5,7 +5,7 @@ import { example } from "./examples.ts";
 import { failure, print, say, usage } from "./outcome.ts";
 import { askFor, inPlace, isRemote, type PlaceOptions, pathOf } from "./place.ts";
 import { row } from "./terminal.ts";
-import { withStore } from "./with-store.ts";
+import { sayNoStore, withStore } from "./with-store.ts";
 
 type QualityOptions = PlaceOptions & Omit<QualityTexts, "callId">;
 
@@ -48,6 +48,7 @@ async function pageOf(callId: string | undefined, options: QualityOptions): Prom
       failure(error instanceof Error ? error.message : "the store failed"),
     ),
   );
+  if (!found) sayNoStore();
   return found ?? { calls: [], next: null };
 }
 

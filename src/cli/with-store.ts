@@ -41,6 +41,11 @@ export async function withStore<Result>(
   }
 }
 
+/** An empty list alone would look as if nobody had called. */
+export function sayNoStore(): void {
+  say("there is no store, so nothing of calls is kept in one: the first postern customer add makes it");
+}
+
 const sentence = (error: unknown): string => (error instanceof Error ? error.message : "the store failed");
 
 /** The item of a stored customer. Ends the command, exit 1, where there is none, or it cannot be read. */

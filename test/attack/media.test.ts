@@ -288,4 +288,35 @@ describe("an answer of a page", () => {
     desk.client.send(reply(bye, { status: "200 OK" }));
     await ending;
   });
+
+  it("that rtpengine cannot be asked about any more shows the trunk none of the page's addresses", async () => {
+    const desk = await raw("reception");
+    const outside = await SoundingCaller.call({
+      host: border,
+      to: safe.kamailio.udp,
+      number: "+3225887001",
+      plays: 1000,
+      listensFor: [440],
+    });
+    closers.push(() => outside.close());
+    const invite = await desk.client.take((message) => message.startsWith("INVITE "));
+    process.kill(rtpengine.pid, "SIGSTOP");
+    try {
+      desk.client.send(
+        reply(invite, {
+          status: "200 OK",
+          tag: unique(),
+          contact: desk.contact,
+          body: good.replace("actpass", "active"),
+        }),
+      );
+      expect(await outside.answer()).toMatch(/^SIP\/2\.0 200 [\s\S]*\r\nContent-Length: 0\r\n/);
+    } finally {
+      process.kill(rtpengine.pid, "SIGCONT");
+    }
+    const ending = outside.hangUp();
+    const bye = await desk.client.take((message) => message.startsWith("BYE "));
+    desk.client.send(reply(bye, { status: "200 OK" }));
+    await ending;
+  });
 });

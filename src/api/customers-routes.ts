@@ -29,7 +29,11 @@ export function customersRoutes(customers: ManagedCustomers): readonly ManagedRo
     {
       ...{ method: "PATCH", url: "/v1/customers/:id" },
       answer: (asked) =>
-        customers.change(asked, mergePatch(asked.body()), { what: () => "customer.change", answer: shown }),
+        customers.change(asked, mergePatch(asked.body()), {
+          what: () => "customer.change",
+          answer: shown,
+          said: asked.body(),
+        }),
     },
     {
       ...{ method: "DELETE", url: "/v1/customers/:id", who: "operator" },

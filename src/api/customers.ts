@@ -7,7 +7,7 @@ import { changeCustomer, type Desk, type Outcome, type Wish } from "../manage/ch
 import type { Edit } from "../manage/edit.ts";
 import type { Imported } from "../manage/import.ts";
 import type { ImportJob } from "../manage/import-messages.ts";
-import { customerRights, operatorRights, type Rights } from "../manage/rights.ts";
+import { customerRights, operatorRights, type Rights, saidSecrets } from "../manage/rights.ts";
 import { customerRoom } from "../manage/room.ts";
 import { itemOf } from "../manage/view.ts";
 import type { State } from "../state/port.ts";
@@ -65,6 +65,8 @@ export interface Change<Told> {
   readonly answer: (changed: Changed<Told>) => Answer | Promise<Answer>;
   /** How a path in the item is called in what was sent. */
   readonly path?: (path: string) => string;
+  /** What was sent, where it may say anything of a customer. */
+  readonly said?: Item;
 }
 
 /** Of a customer by its own keys, within a minute. */
@@ -97,7 +99,7 @@ export class ManagedCustomers {
 
   async write<Told>(
     asked: Asked,
-    { what, answer, path }: Change<Told>,
+    { what, answer, path, said }: Change<Told>,
     work: (desk: Desk, wish: Wish<Told>) => Promise<Outcome<Told>>,
   ): Promise<Answer> {
     const { stored, declared, log } = this.options;
@@ -110,7 +112,7 @@ export class ManagedCustomers {
     const wish = {
       act: (told: Told) => asked.act(what(told)),
       expected: expected.revisions,
-      rights: this.#rights(asked),
+      rights: this.#rights(asked, said),
       room: asked.manager.kind === "customer" ? customerRoom : undefined,
     };
     const outcome = await this.#inTurn(asked.id, () => this.#withinBudget(asked, () => work(desk, wish)));
@@ -168,11 +170,11 @@ export class ManagedCustomers {
     };
   }
 
-  #rights({ manager }: Asked): Rights {
+  #rights({ manager }: Asked, said: Item = {}): Rights {
     if (manager.kind === "operator") return operatorRights;
     const { id } = manager.customer;
     const may = customerRights((number) => this.options.customers().ownerOf(number)?.id === id);
-    return (before, after) => (isStill(manager, before) ? may(before, after) : [keyGone]);
+    return (before, after) => (isStill(manager, before) ? [...saidSecrets(said), ...may(before, after)] : [keyGone]);
   }
 }
 

@@ -44,9 +44,25 @@ export function customerRights(owns: (number: string) => boolean): Rights {
   return (before, after) => changes(before, after).flatMap((change) => (own.get(change.name) ?? operators)(change));
 }
 
-const operators = ({ name }: Change): readonly Fault[] => [
-  fault(show([name]), "is the operator's to change: leave it out, or as it is"),
-];
+const operators = ({ name }: Change): readonly Fault[] => [fault(show([name]), operatorsOwn)];
+
+/**
+ * What a customer says of the operator's secrets, right or wrong: a right one changes nothing, and the answer to it would
+ * tell whoever guesses that it is.
+ */
+export function saidSecrets(said: Members): readonly Fault[] {
+  const says = (value: unknown, name: string): boolean =>
+    typeof value === "object" && value !== null && Object.hasOwn(value, name);
+  const { trunkAuth, webhook, apiKeys } = said;
+  const named = [
+    ...(says(trunkAuth, "password") ? ["trunkAuth"] : []),
+    ...(says(webhook, "secret") ? ["webhook"] : []),
+    ...(Array.isArray(apiKeys) && apiKeys.some((key) => says(key, "secret")) ? ["apiKeys"] : []),
+  ];
+  return named.map((name) => fault(name, operatorsOwn));
+}
+
+const operatorsOwn = "is the operator's to change: leave it out, or as it is";
 
 function changes(before: Item, after: Item): Change[] {
   const items = { before: meant(before), after: meant(after) };

@@ -193,6 +193,26 @@ describe("a member that is not a customer's to change", () => {
     expect(pathsOf(said)).toContain(path);
   });
 
+  it("is not guessed: the operator's secrets are refused alike, right or wrong", async () => {
+    const webhook = { url: "https://www.initech.example/calls", secret: "the-secret-of-a-webhook" };
+    const trunkAuth = { username: "initech", password: "the-password-of-a-trunk" };
+    expect((await ops("PATCH", "/initech", { trunkAuth, webhook })).status).toBe(200);
+    for (const [member, right, wrong] of [
+      ["trunkAuth", { password: trunkAuth.password }, { password: "another-password" }],
+      ["webhook", { secret: webhook.secret }, { secret: "another-secret-of-a-webhook" }],
+      ["apiKeys", [{ id: "initech-key", secret: initechApi }], [{ id: "initech-key", secret: `${initechApi}x` }]],
+    ] as const) {
+      const [one, other] = [
+        await refused("PATCH", "/me", { [member]: right }),
+        await refused("PATCH", "/me", { [member]: wrong }),
+      ];
+      expect([one.status, one.body], member).toEqual([403, other.body]);
+    }
+    const shown = (await own("GET", "/me")).body;
+    expect((await own("PATCH", "/me", { trunkAuth: shown.trunkAuth, webhook: shown.webhook })).status).toBe(200);
+    expect((await ops("PATCH", "/initech", { trunkAuth: null, webhook: null })).status).toBe(200);
+  });
+
   it("stays as it is beside one that is, and all of it is told", async () => {
     const said = await refused("PATCH", "/me", { origins: ["https://www.initech.example"], dial: ["+*"], numbers: [] });
     expect(pathsOf(said).toSorted()).toEqual(["dial", "numbers"]);

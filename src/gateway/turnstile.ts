@@ -57,7 +57,7 @@ const manyAddresses = 50;
  * who comes from elsewhere has one of the next turns all the same.
  */
 const paceInVain = 40;
-const manyInVain = 100;
+const manyInVain = 300;
 /** Bytes of a first word that always has room: a ClientHello, and an upgrade without a large token. */
 const usualWord = 4_096;
 /** Bytes of all first words, where others are longer. */

@@ -116,22 +116,22 @@ describe("the turnstile", () => {
     expect([enteredIn(1), enteredIn(2), enteredIn(2), enteredIn(9), enteredIn(1)]).toEqual([2, 3, 4, 4, 5]);
   });
 
-  it("lets them in far more slowly once a hundred came in and none of them was accepted, until one is or nobody waits", () => {
+  it("lets them in far more slowly once three hundred came in and none of them was accepted, until one is or nobody waits", () => {
     let accepted = 0;
     const { speaks, entered } = bench({ accepted: () => accepted-- > 0, mostSilent: 10_000 });
     const speak = (count: number): void => {
       for (let at = 0; at < count; at++) speaks(`192.0.2.${at % 4}`);
     };
-    speak(400);
+    speak(800);
     const enteredIn = (count: number): number => {
       const before = entered.length;
       milliseconds(count);
       return entered.length - before;
     };
-    expect([enteredIn(2), enteredIn(1_000), enteredIn(400)]).toEqual([1, 100, 10]);
+    expect([enteredIn(2), enteredIn(3_000), enteredIn(400)]).toEqual([1, 300, 10]);
     accepted = 1;
     expect([enteredIn(42), enteredIn(100)]).toEqual([2, 10]);
-    milliseconds(20_000);
+    milliseconds(30_000);
     speak(10);
     expect([enteredIn(2), enteredIn(50)]).toEqual([1, 5]);
   });

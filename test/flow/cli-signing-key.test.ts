@@ -94,9 +94,8 @@ describe("postern signing-key", () => {
   });
 
   it("leaves nothing private where it can be read: neither in the database nor in what is said", async () => {
-    const database = readFileSync(`${folder.path}/postern.db`, "latin1");
-    for (const { kid } of await listed())
-      expect(database + readFileSync(`${folder.path}/postern.db-wal`, "latin1")).toContain(kid);
+    const database = ["", "-wal"].map((end) => readFileSync(`${folder.path}/postern.db${end}`, "latin1")).join();
+    for (const { kid } of await listed()) expect(database).toContain(kid);
     expect(database).not.toMatch(/"crv":"P-256"/);
   });
 });

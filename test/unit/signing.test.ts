@@ -123,9 +123,16 @@ describe("the keys of a store", () => {
     const signing = await bench.open(() => kept);
     const before = kids(signing);
     kept.fault = "the store sqlite:x fails";
+    const troubles = () => bench.lines.filter((line) => line.includes("signing keys cannot be read or changed")).length;
     for (let time = 0; time < 3; time++) await signing.look();
     expect(kids(signing)).toEqual(before);
-    expect(bench.lines.filter((line) => line.includes("signing keys cannot be read or changed")).length).toBe(1);
+    expect(troubles()).toBe(1);
+    [kept.fault, kept.keys] = [undefined, [...kept.keys, makeSigningKey(start, start + intervals.ahead)]];
+    await signing.look();
+    expect(kids(signing)).toEqual(kept.keys.map(({ kid }) => kid));
+    kept.fault = "the store sqlite:x fails again";
+    await signing.look();
+    expect(troubles()).toBe(2);
   });
 
   it("give up where others change them all the time, with a key in memory", async () => {

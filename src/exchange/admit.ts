@@ -1,10 +1,11 @@
 import type { PresentedPassword, PresentedToken, Proof } from "../auth/authenticator.ts";
 import type { CountedName } from "../core/counted.ts";
-import { type Refusal, refuse } from "../core/errors.ts";
+import { refuse } from "../core/errors.ts";
 import { address, type Identity } from "../core/identity.ts";
 import { originRefusal } from "../policy/authorize.ts";
 import { claimedBy } from "./claimed.ts";
 import { type Caller, type Context, type Denied, denied } from "./context.ts";
+import { later, turnedAway } from "./gate.ts";
 
 export type Shown = PresentedPassword | PresentedToken;
 
@@ -13,20 +14,16 @@ export type Admission = { readonly kind: "admitted"; readonly identity: Identity
 const minute = 60;
 
 const refusals = {
-  draining: refuse("draining", "this gateway is about to stop: ask again, another one will answer"),
-  overloaded: refuse("limit-reached", "this gateway has more to do than it can: ask again in a few seconds"),
-  tooFast: refuse("rate-limited", "too many requests a second from this address: ask less often"),
   tooManyFailures: refuse("rate-limited", "too many wrong credentials from this address: wait a minute"),
   crowded: refuse("rate-limited", "too many credentials of this address are being proved now: ask again soon"),
 };
 
 /** Who shows this credential, and whether a page of this origin may: limits, proof, origin, in this order. */
 export async function admit(shown: Shown, caller: Caller, context: Context): Promise<Admission> {
-  const { messagesPerSecond, failuresPerMinute } = context.settings().limits;
+  const { failuresPerMinute } = context.settings().limits;
   const claimed = claimedBy(shown);
-  if (context.draining()) return later(refusals.draining, 5);
-  if (context.overloaded()) return later(refusals.overloaded, 5);
-  if (!context.throttle.take(caller.address, claimed, messagesPerSecond)) return later(refusals.tooFast, 1);
+  const away = turnedAway(caller, claimed, context);
+  if (away) return away;
   const counted = (): Promise<Proved | Denied> => proveCounted(shown, caller.address, claimed, context);
   const crowded = (): Denied => later(refusals.crowded, 5);
   const proof = await context.failures.inTurn(caller.address, shown.kind, failuresPerMinute, counted, crowded);
@@ -56,8 +53,6 @@ async function proveCounted(
   if (refusal.code === "credential-rejected") await context.failures.add(address, claimed, failuresPerMinute);
   return denied(refusal, customer);
 }
-
-const later = (refusal: Refusal, retryAfter: number): Denied => ({ ...denied(refusal), retryAfter });
 
 async function prove(shown: Shown, { chain, proved }: Context): Promise<Exclude<Proof, { kind: "stale" }>> {
   const began = performance.now();

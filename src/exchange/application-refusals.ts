@@ -1,12 +1,8 @@
 import { type Refusal, refuse } from "../core/errors.ts";
-import { type Denied, denied } from "./context.ts";
 import type { Words } from "./permission-service.ts";
 
 /** What is said where no data token is given, beside the application's own words. */
 export const refusals = {
-  draining: refuse("draining", "this gateway is about to stop: ask again, another one will answer"),
-  overloaded: refuse("limit-reached", "this gateway has more to do than it can: ask again in a few seconds"),
-  tooFast: refuse("rate-limited", "too many requests a second from this address: ask less often"),
   tooManyFailures: refuse("rate-limited", "too many application_tokens of this address were refused: wait a minute"),
   waited: refuse("rate-limited", "too many application_tokens of this address are being asked about: ask again soon"),
   crowded: refuse("limit-reached", "the application is being asked as much as it may be: ask again in a few seconds"),
@@ -21,9 +17,6 @@ export const refusals = {
   ),
   changed: refuse("upstream-unavailable", "the customer was changed while its application was asked: ask again"),
 };
-
-/** retryAfter: seconds. */
-export const later = (refusal: Refusal, retryAfter: number): Denied => ({ ...denied(refusal), retryAfter });
 
 export const refusedBy = (status: number, words: Words | undefined): Refusal =>
   refuse(

@@ -7,10 +7,11 @@ import { type Refusal, refuse } from "../core/errors.ts";
 import type { Identity, Permission } from "../core/identity.ts";
 import { revokedOf, takenBack } from "../core/revocations.ts";
 import { originRefusal } from "../policy/authorize.ts";
-import { later, refusals, refusedBy, unavailable, unfit } from "./application-refusals.ts";
+import { refusals, refusedBy, unavailable, unfit } from "./application-refusals.ts";
 import { Applications, type ApplicationsParts } from "./applications.ts";
 import { type Caller, type Denied, denied, type Granted } from "./context.ts";
 import type { DataTokenAsked } from "./data-token-asked.ts";
+import { later, turnedAway } from "./gate.ts";
 import type { Words } from "./permission-service.ts";
 
 /** expires_in: seconds. */
@@ -51,11 +52,9 @@ export class DataTokens {
 
   async #judge(asked: DataTokenAsked, caller: Caller, claimed: CountedName): Promise<DataTokenOutcome> {
     const { context, customers } = this.#parts;
-    const { messagesPerSecond, failuresPerMinute } = context.settings().limits;
-    if (context.draining()) return later(refusals.draining, 5);
-    if (context.overloaded()) return later(refusals.overloaded, 5);
-    if (!context.throttle.take(caller.address, [claimed], messagesPerSecond)) return later(refusals.tooFast, 1);
-    if (await context.failures.isOver(caller.address, [claimed], failuresPerMinute))
+    const away = turnedAway(caller, [claimed], context);
+    if (away) return away;
+    if (await context.failures.isOver(caller.address, [claimed], context.settings().limits.failuresPerMinute))
       return later(refusals.tooManyFailures, minute);
     const customer = customers().byId(asked.appID);
     const counted = (refusal: Refusal, words?: Words) =>

@@ -110,6 +110,8 @@ export interface PublicServer {
   /** What became of requests to applications. */
   readonly applications: string[];
   readonly conferences: EndedConferences;
+  /** As a reload does: who they are for the routes from then on. */
+  change(customers: readonly Customer[]): void;
   log(): Record<string, unknown>[];
   close(): Promise<void>;
 }
@@ -125,7 +127,7 @@ export async function startPublic(parts: ExchangeParts = {}): Promise<PublicServ
       done();
     },
   });
-  const all = new Customers(parts.customers ?? [customer()]);
+  let all = new Customers(parts.customers ?? [customer()]);
   const log = createLog({ level: "debug", destination });
   const nobodyReads = createLog({ level: "silent", destination: new Writable() });
   const signing = await Signing.open({ port: () => undefined, clock: context.clock, log: nobodyReads });
@@ -178,6 +180,9 @@ export async function startPublic(parts: ExchangeParts = {}): Promise<PublicServ
     verdicts,
     applications,
     conferences,
+    change: (changed) => {
+      all = new Customers(changed);
+    },
     log: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
     close: () =>
       new Promise((resolve) => {

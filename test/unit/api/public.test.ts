@@ -110,9 +110,13 @@ describe("POST /v1/exchange", () => {
     expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
   });
 
-  it("refuses a header field that stands there twice", async () => {
+  it.each([
+    ["/v1/exchange", 200],
+    ["/v1/data-tokens", 401],
+  ])("refuses a header field that stands there twice: %s", async (path, once) => {
     const server = await start();
-    const body = JSON.stringify(credential(server.context.clock));
+    const unknown = { appID: "nobody", userID: "alice", application_token: "x" };
+    const body = JSON.stringify(once === 200 ? credential(server.context.clock) : unknown);
     const status = (headers: string[]): Promise<number> =>
       new Promise((resolve, reject) => {
         const all = [
@@ -124,12 +128,12 @@ describe("POST /v1/exchange", () => {
           "x",
           ...headers,
         ];
-        const asked = httpRequest(`${server.url}/v1/exchange`, { method: "POST", headers: all }, (response) => {
+        const asked = httpRequest(`${server.url}${path}`, { method: "POST", headers: all }, (response) => {
           response.resume().once("end", () => resolve(response.statusCode ?? 0));
         });
         asked.once("error", reject).end(body);
       });
-    expect(await status(["origin", "https://a.example"])).toBe(200);
+    expect(await status(["origin", "https://a.example"])).toBe(once);
     expect(await status(["origin", "https://a.example", "origin", "https://b.example"])).toBe(400);
     expect(await status(["authorization", "Bearer a", "authorization", "Bearer b"])).toBe(400);
   });

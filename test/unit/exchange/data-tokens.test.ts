@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { compactVerify, createLocalJWKSet, type JSONWebKeySet } from "jose";
-import { afterEach, describe, expect, it, onTestFinished } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { CallOutOptions } from "../../../src/callout/call-out.ts";
 import type { Customer } from "../../../src/core/identity.ts";
 import { Application, type Asked, type AskedFor, askDataToken } from "../../helpers/application.ts";
@@ -9,6 +9,7 @@ import { type ExchangeParts, type PublicServer, publicUrl, startPublic } from ".
 import { verificationKey } from "../../helpers/tokens.ts";
 
 interface Scene {
+  readonly acme: Customer;
   readonly application: Application;
   readonly server: PublicServer;
   ask(changes?: Partial<AskedFor> & Record<string, unknown>, headers?: Record<string, string>): Promise<Response>;
@@ -30,8 +31,10 @@ async function open(changes: Partial<Customer> = {}, parts: ExchangeParts = {}):
     () => server.close(),
     () => application.stop(),
   );
-  return { application, server, ask: (...args) => askDataToken(server.url, ...args) };
+  return { acme, application, server, ask: (...args) => askDataToken(server.url, ...args) };
 }
+
+const revoked: Customer["revoked"] = [{ kind: "user", value: "alice", until: 4_000_000_000, calls: "end" }];
 
 const claimsOf = (token: string): Record<string, unknown> =>
   JSON.parse(Buffer.from(token.split(".")[1]!, "base64url").toString()) as Record<string, unknown>;
@@ -276,6 +279,41 @@ describe("what is asked for wrongly", () => {
     expect(application.asked.length).toBe(3);
   });
 
+  it("application_tokens guessed all at once: no more of them are asked about than ten above the limit", async () => {
+    const limits = { failuresPerMinute: 3, messagesPerSecond: 0 };
+    const { application, ask } = await open({}, { settings: { limits } });
+    const deny: typeof application.answering = (_, response) => application.say(response, 401, { error: "unknown" });
+    application.answering = deny;
+    const { waiting, release } = held(application);
+    const guesses = Array.from({ length: 30 }, (_, at) => ask({ application_token: `guess${at}` }));
+    await expect.poll(() => waiting.length, { timeout: 10_000 }).toBe(10);
+    application.answering = deny;
+    await release();
+    const statuses = (await Promise.all(guesses)).map(({ status }) => status);
+    expect(application.asked.length).toBeLessThanOrEqual(13);
+    expect(statuses.filter((status) => status === 403).length).toBe(application.asked.length);
+    expect(statuses.filter((status) => status === 429).length).toBe(30 - application.asked.length);
+    expect((await ask({ appID: "globex" })).status).toBe(401);
+  });
+
+  it("who waits longer for ten others of the address than the page would: 429 with Retry-After, and nobody is asked", async () => {
+    const { application, server, ask } = await open();
+    const queued = vi.spyOn(server.context.failures, "inTurn");
+    const { waiting, release } = held(application);
+    const others = Array.from({ length: 10 }, (_, at) => ask({ userID: `user${at}` }));
+    await expect.poll(() => waiting.length, { timeout: 10_000 }).toBe(10);
+    const late = ask();
+    await expect.poll(() => queued.mock.calls.length, { timeout: 10_000 }).toBe(11);
+    const real = performance.now.bind(performance);
+    const later = vi.spyOn(performance, "now").mockImplementation(() => real() + 3_600);
+    onTestFinished(() => later.mockRestore());
+    await release();
+    const [refused, ...asked] = await Promise.all([late, ...others]);
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "5"]);
+    expect(asked.map(({ status }) => status)).toEqual(Array(10).fill(200));
+    expect(application.asked.length).toBe(10);
+  });
+
   it("draining and overloaded: 503 before the application is asked", async () => {
     const state = { draining: true, overloaded: false };
     const parts = { draining: () => state.draining, overloaded: () => state.overloaded };
@@ -292,12 +330,38 @@ describe("what is asked for wrongly", () => {
 describe("who was let in, and is", () => {
   it.each<[string, Partial<Customer>]>([
     ["suspended", { suspended: "end" }],
-    ["a revoked user", { revoked: [{ kind: "user", value: "alice", until: 4_000_000_000, calls: "end" }] }],
+    ["a revoked user", { revoked }],
     ["named by a revoked jti", { revoked: [{ kind: "jti", value: "p-1", until: 4_000_000_000, calls: "end" }] }],
   ])("%s: 401 credential-revoked", async (_, changes) => {
     const { application, ask } = await open(changes);
     application.answering = (asked, response) => application.permit(asked, response, { jti: "p-1" });
     expect(await told(ask())).toEqual([401, "credential-revoked"]);
+  });
+
+  it.each<[string, (acme: Customer) => readonly Customer[], [number, string | undefined]]>([
+    ["the customer is gone", () => [], [503, "upstream-unavailable"]],
+    ["its key is gone", (acme) => [{ ...acme, keys: [] }], [403, "application-denied"]],
+    ["its user is revoked", (acme) => [{ ...acme, revoked }], [401, "credential-revoked"]],
+    ["nothing of that has changed", (acme) => [{ ...acme, maxTtl: 60 }], [200, undefined]],
+  ])("as it is when the application answers: %s", async (_, changed, answered) => {
+    const { acme, application, server, ask } = await open();
+    const { waiting, release } = held(application);
+    const answer = told(ask());
+    await expect.poll(() => waiting.length, { timeout: 10_000 }).toBe(1);
+    server.change(changed(acme));
+    await release();
+    expect(await answer).toEqual(answered);
+  });
+
+  it("lets the pages read it that the customer has then", async () => {
+    const origin = "https://www.acme.example";
+    const { acme, application, server, ask } = await open({ origins: [origin] });
+    const { waiting, release } = held(application);
+    const answer = ask({}, { origin });
+    await expect.poll(() => waiting.length, { timeout: 10_000 }).toBe(1);
+    server.change([{ ...acme, origins: ["https://other.acme.example"] }]);
+    await release();
+    expect((await answer).headers.get("access-control-allow-origin")).toBeNull();
   });
 
   it("of a domain that is not the customer's: 403 identity-mismatch", async () => {

@@ -131,6 +131,33 @@ describe("a trunk that asks who calls", () => {
     await alice.waitFor((text) => isReply(text, 487, "INVITE"));
   });
 
+  it("is told outside a call too; its answer comes under the number that the page knows", async () => {
+    const { invite: call, callId } = brought();
+    alice.send(call.replace(/^INVITE /, "MESSAGE ").replace("1 INVITE", "7 MESSAGE"));
+    const message = await asked(await came("MESSAGE", 7), [digest()]);
+    expect(proves(answerOf(message), "MESSAGE", auth.password)).toBeDefined();
+    expect(headers(message, "CSeq")).toEqual(["8 MESSAGE"]);
+    trunk.send(reply(message, { status: "200 OK", tag: "t" }), kamailio.udp);
+    const ok = await alice.waitFor((text) => isReply(text, 200, "MESSAGE"));
+    expect([cseq(ok), header(ok, "Call-ID")]).toEqual(["7 MESSAGE", callId]);
+  });
+
+  it("outside a call, and does not take it, leaves the next one the number that the page gave", async () => {
+    const second = await openUdpSink("127.0.0.10");
+    alice.send(
+      brought(auth, uri(second))
+        .invite.replace(/^INVITE /, "MESSAGE ")
+        .replace("1 INVITE", "7 MESSAGE"),
+    );
+    const message = await asked(await came("MESSAGE", 7), [digest()]);
+    trunk.send(reply(message, { status: "503 Service Unavailable", tag: "t" }), kamailio.udp);
+    const passed = await second.waitFor((text) => text.startsWith("MESSAGE "));
+    expect(headers(passed, "CSeq")).toEqual(["7 MESSAGE"]);
+    second.send(reply(passed, { status: "200 OK", tag: "s" }), kamailio.udp);
+    expect(cseq(await alice.waitFor((text) => isReply(text, 200, "MESSAGE")))).toBe("7 MESSAGE");
+    await second.close();
+  });
+
   it.each([
     [
       "a trunk that takes no answer of ours",

@@ -258,6 +258,27 @@ const inside = (ok: string) => ({
     .reverse(),
 });
 
+describe("an answer of a trunk that offered late", () => {
+  it("that rtpengine cannot read shows the page none of the trunk's addresses", async () => {
+    const desk = await raw("reception");
+    const sdp = plain("127.0.0.66", 5000).replaceAll("IN IP4 127.0.0.66", "IN IP4 nowhere");
+    const options = { host: border, to: safe.kamailio.udp, number: "+3225887001", plays: 1000, listensFor: [440] };
+    const outside = await SoundingCaller.call({ ...options, late: true, sdp });
+    closers.push(() => outside.close());
+    const invite = await desk.client.take((message) => message.startsWith("INVITE "));
+    const offer = { status: "200 OK", tag: unique(), contact: desk.contact, body: good };
+    desk.client.send(reply(invite, offer));
+    expect(portIn(await outside.answer())).toBeGreaterThan(0);
+    const ack = await desk.client.take((message) => message.startsWith("ACK "));
+    expect(ack).toMatch(/\r\nContent-Length: 0\r\n/);
+    expect(ack).not.toMatch(/nowhere|Content-Type/);
+    const ending = outside.hangUp();
+    const bye = await desk.client.take((message) => message.startsWith("BYE "));
+    desk.client.send(reply(bye, { status: "200 OK" }));
+    await ending;
+  });
+});
+
 describe("an answer of a page", () => {
   const mixed = (text: string): string => text.replace("application/sdp", "multipart/mixed;boundary=x");
   it.each<[string, (text: string) => string, (sdp: string) => string]>([

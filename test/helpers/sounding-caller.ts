@@ -14,7 +14,7 @@ export interface CallerOptions {
   readonly listensFor: readonly number[];
   /** Says what it wants to hear only in the ACK; default no. */
   readonly late?: boolean;
-  /** Instead of an offer of its own. */
+  /** Instead of an offer of its own, or where it is late, of an answer. */
   readonly sdp?: string;
 }
 
@@ -104,8 +104,9 @@ export class SoundingCaller {
 
   #establish(answer: string): void {
     this.#answered = answer;
-    const body = this.#options.late ? this.sound.answer(bodyOf(answer)) : undefined;
-    if (!this.#options.late) this.sound.answered(bodyOf(answer));
+    const { late, sdp } = this.#options;
+    const body = late ? (sdp ?? this.sound.answer(bodyOf(answer))) : undefined;
+    if (!late) this.sound.answered(bodyOf(answer));
     this.#say("ACK", uriOf(header(answer, "Contact")), body ? { body } : {});
     this.sound.play();
   }

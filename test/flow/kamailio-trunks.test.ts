@@ -132,6 +132,18 @@ describe("several trunks", () => {
     expect(invites(second)).toBe(2);
   });
 
+  it("of which one takes no MESSAGE: it is passed over for that one alone", async () => {
+    const [first, second] = (await open(2)) as [UdpSink, UdpSink];
+    const targets = { trunk: `sip:${place(first)}`, trunk2: `sip:${place(second)}`, caller };
+    const { invite } = callOf("alice", "+1900", targets);
+    alice.send(invite.replace(/^INVITE /, "MESSAGE ").replace("1 INVITE", "1 MESSAGE"));
+    answers(second, await second.waitFor((text) => text.startsWith("MESSAGE ")), "200 OK");
+    await alice.waitFor((text) => isReply(text, 200, "MESSAGE"));
+    const call = called([first, second]);
+    answers(first, await call.at(first), "486 Busy Here");
+    await call.final(486);
+  });
+
   it("are watched by OPTIONS: who answered and does no more is passed over, and is back when it answers", async () => {
     const [first, second] = (await open(2)) as [UdpSink, UdpSink];
     const stop = alive(first);

@@ -1,4 +1,4 @@
-/** `node scripts/echo-trunk.ts [--host 127.0.0.1] [--port 5060] [--media 20000]`: a trunk to try calls with, until it is stopped. */
+/** `node scripts/echo-trunk.ts [--host 127.0.0.1] [--port 5060]`: a trunk to try calls with, until it is stopped. */
 import { lookup } from "node:dns/promises";
 import { parseArgs } from "node:util";
 import { startEchoTrunk } from "./trunk/echo.ts";
@@ -7,7 +7,6 @@ const { values } = parseArgs({
   options: {
     host: { type: "string", default: "127.0.0.1" },
     port: { type: "string", default: "5060" },
-    media: { type: "string", default: "0" },
   },
 });
 // Its SDP names an address.
@@ -15,7 +14,6 @@ const { address } = await lookup(values.host, { family: values.host.includes(":"
 const trunk = await startEchoTrunk({
   host: address,
   port: Number(values.port),
-  media: Number(values.media),
   onMessage: (message) => console.log(`${message.split("\r\n\r\n", 1)[0]?.replaceAll("\r\n", "\n")}\n`),
 });
 console.error(`echo trunk on ${trunk.uri}`);

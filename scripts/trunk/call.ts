@@ -44,8 +44,8 @@ export class CallSound {
     };
   }
 
-  static async open(host: string, source: Source, heard: Heard, port = 0): Promise<CallSound> {
-    return new CallSound(await RtpSocket.open(host, port), host, source, heard);
+  static async open(host: string, source: Source, heard: Heard): Promise<CallSound> {
+    return new CallSound(await RtpSocket.open(host), host, source, heard);
   }
 
   get port(): number {

@@ -2,10 +2,7 @@ import { CallSound, frameSamples, type Source } from "./call.ts";
 import { sampleRate } from "./g711.ts";
 import { AnsweringTrunk, type TrunkOptions } from "./trunk.ts";
 
-export interface EchoOptions extends Pick<TrunkOptions, "host" | "port" | "onMessage"> {
-  /** First port of the sound; each call takes the next one, 100 in all. 0, the default: any. */
-  readonly media?: number;
-}
+export type EchoOptions = Pick<TrunkOptions, "host" | "port" | "onMessage">;
 
 /** Hz and milliseconds of each note: what is heard before the echo begins. */
 const melody: readonly (readonly [number, number])[] = [
@@ -20,13 +17,12 @@ const delay = 25;
 const longest = 100;
 
 /** A trunk that answers every call over UDP with a few notes, and then with what it hears. */
-export function startEchoTrunk({ host, port = 0, media = 0, onMessage }: EchoOptions): Promise<AnsweringTrunk> {
-  let calls = 0;
+export function startEchoTrunk(options: EchoOptions): Promise<AnsweringTrunk> {
   const sound = (): Promise<CallSound> => {
     const echo = echoing(greeting());
-    return CallSound.open(host, echo.source, { onFrame: echo.take }, media && media + (calls++ % 100));
+    return CallSound.open(options.host, echo.source, { onFrame: echo.take });
   };
-  return AnsweringTrunk.start({ host, port, sound, ...(onMessage && { onMessage }) });
+  return AnsweringTrunk.start({ ...options, sound });
 }
 
 /** Plays the given frames, then those that are taken, half a second later. */

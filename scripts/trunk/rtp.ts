@@ -31,10 +31,10 @@ export class RtpSocket {
     });
   }
 
-  /** port: 0 is any. */
-  static async open(host: string, port = 0): Promise<RtpSocket> {
+  /** On any port. */
+  static async open(host: string): Promise<RtpSocket> {
     const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
-    socket.bind(port, host);
+    socket.bind(0, host);
     await once(socket, "listening");
     return new RtpSocket(socket);
   }

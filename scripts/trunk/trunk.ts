@@ -69,12 +69,13 @@ export class AnsweringTrunk {
     if (method === "SIP/2.0" || method === "ACK") return;
     const id = field(message, "Call-ID");
     const call = this.#calls.get(id);
+    const tag = call?.tag ?? randomUUID().slice(0, 8);
     const say = (status: string, sdp?: string): string => {
-      const text = replyTo(message, { status, tag: call?.tag ?? randomUUID().slice(0, 8), contact: this.uri, sdp });
+      const text = replyTo(message, { status, tag, contact: this.uri, sdp });
       this.#socket.send(text, from);
       return text;
     };
-    if (method === "INVITE") await (call ? this.#again(call, message, from, say) : this.#ring(id, message, from));
+    if (method === "INVITE") await (call ? this.#again(call, message, from, say) : this.#ring(id, message, tag, say));
     else if (method === "BYE") {
       say(call ? "200 OK" : "481 Call/Transaction Does Not Exist");
       this.#end(id);
@@ -86,13 +87,7 @@ export class AnsweringTrunk {
     else say("200 OK");
   }
 
-  async #ring(id: string, invite: string, from: Address): Promise<void> {
-    const tag = randomUUID().slice(0, 8);
-    const say = (status: string, sdp?: string): string => {
-      const text = replyTo(invite, { status, tag, contact: this.uri, sdp });
-      this.#socket.send(text, from);
-      return text;
-    };
+  async #ring(id: string, invite: string, tag: string, say: Say): Promise<void> {
     say("100 Trying");
     const sound = await this.#options.sound(id);
     const sdp = sound.answer(bodyOf(invite));

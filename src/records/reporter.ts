@@ -1,7 +1,7 @@
 import type { CallRecord } from "../core/calls.ts";
 import type { Clock } from "../core/clock.ts";
 import type { CallQuality } from "../core/quality.ts";
-import type { Piece } from "../core/quality-piece.ts";
+import type { Participant, Piece } from "../core/quality-piece.ts";
 import type { ConferenceEvent, Reports, StatsReport, Taken } from "../core/reports.ts";
 import { type Folded, foldEvent, foldStats, type Measured } from "../quality/fold.ts";
 import { qualityOf } from "../quality/shown.ts";
@@ -166,4 +166,6 @@ export class Reporter implements Reports {
 
 /** Where two tell, what one sends is what the other receives; and what a bridge carries, its participants hear. */
 const counts = ({ unproved, bridge }: StatsReport, { participants }: Piece, { direction }: Measured): boolean =>
-  !unproved && bridge === undefined && (direction === "received" || participants.length === 1);
+  !unproved && bridge === undefined && (direction === "received" || participants.filter(isProved).length === 1);
+
+const isProved = ({ unproved }: Participant): boolean => !unproved;

@@ -131,11 +131,11 @@ describe("what is told of a call", () => {
 describe("measures", () => {
   it("count each direction once, and nobody's for whom nobody stands", () => {
     const sent = stats({ direction: "sent", packetsSent: 9, packetsLost: 0 });
+    reporter.stats({ ...good, user: "eve", unproved: true });
     reporter.stats(good);
     reporter.stats(sent);
     reporter.stats({ ...good, user: "bob" });
     reporter.stats({ ...sent, user: "bob" });
-    reporter.stats({ ...good, user: "eve", unproved: true });
     reporter.stats(stats({ kind: "video", jitter: 1 }));
     reporter.stats(stats({ jitter: 1 }, { bridge: "b1" }));
     expect(measured.map(([customer, { direction }]) => `${customer} ${direction}`)).toEqual([

@@ -8,6 +8,7 @@ export interface Subject {
   readonly customer: string;
   readonly conference?: string | undefined;
   readonly bridge?: string | undefined;
+  readonly unproved?: true;
 }
 
 /** A piece that reports still come for, maybe. */
@@ -21,7 +22,10 @@ export interface Heard {
   state: "fresh" | "underWay" | "written";
 }
 
-/** Bytes of all pieces, about, and which part of them may be one customer's. */
+/**
+ * Bytes of all pieces, about; which part of them may be one customer's, and how much of that may be taken where who
+ * tells is not proved.
+ */
 const most = 33_554_432;
 const share = 1 / 2;
 /** Milliseconds without a report after which a piece that is written is not kept here any more; between two looks. */
@@ -52,7 +56,7 @@ export class HeardLately {
     const key = keyOf(subject, now);
     const known = this.#all.get(key);
     const taken = this.#ofCustomer.get(subject.customer) ?? 0;
-    if (taken >= this.#mostOfEach) return undefined;
+    if (taken >= this.#mostOfEach * (subject.unproved ? share : 1)) return undefined;
     const heard = known ?? this.#begun(subject, key, now);
     this.#all.delete(key);
     this.#all.set(key, heard);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Piece } from "../../../src/core/quality-piece.ts";
+import type { Taken } from "../../../src/core/reports.ts";
 import type { Measured } from "../../../src/quality/fold.ts";
 import { Reporter } from "../../../src/records/reporter.ts";
 import type { QualityRecords } from "../../../src/store/quality.ts";
@@ -177,6 +178,17 @@ describe("a store that takes nothing", () => {
     reporter.stats(good);
     await reporter.close();
     expect(store?.pieces).toHaveLength(1);
+  });
+
+  it("has room for who is proved, whatever is told by whom nobody stands for", () => {
+    store!.fails = true;
+    const detail = { text: "x".repeat(4_000) };
+    const forged: Taken[] = [];
+    for (let at = 0; at < 4_000; at++)
+      forged.push(reporter.event({ ...event({ detail }), conference: `c${at}`, unproved: true }));
+    expect(forged.at(-1)).toBe("full");
+    expect(reporter.counts.bytes).toBeLessThan(8_388_608 * 1.01);
+    expect(reporter.event(event({ conference: "own" }))).toBe("taken");
   });
 
   it("does not make memory grow: what has no room is refused, counted and told once", async () => {

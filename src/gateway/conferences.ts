@@ -40,7 +40,6 @@ export class CallConferences implements Conferences {
     const known = this.#of(customer, callId) ?? { tag, parts: new Map() };
     if (!isOf(known, record, tag) || known.parts.size >= mostParts) return;
     known.parts.set(id, { user, domain, call: id, stands: true, narrowed });
-    this.#over.peek(callId)?.delete(customer);
     this.#standing.set(callId, (this.#standing.get(callId) ?? new Map()).set(customer, known));
   }
 
@@ -61,7 +60,7 @@ export class CallConferences implements Conferences {
   ownersOf(customer: string, conferenceID: string): readonly Part[] | undefined {
     const own = this.#of(customer, conferenceID);
     if (own) return [...own.parts.values()];
-    return this.#standing.has(conferenceID) || this.#over.peek(conferenceID)?.size ? [] : undefined;
+    return this.#standing.has(conferenceID) || this.#over.has(conferenceID) ? [] : undefined;
   }
 
   #of(customer: string, callId: string): Known | undefined {

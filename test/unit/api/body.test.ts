@@ -1,5 +1,6 @@
-import { expect, it } from "vitest";
-import { oneEachTurn } from "../../../src/api/body.ts";
+import type { FastifyInstance } from "fastify";
+import { expect, it, vi } from "vitest";
+import { oneEachTurn, readReports } from "../../../src/api/body.ts";
 
 it("large bodies are read one in each turn of the event loop, in their order", async () => {
   const turn = oneEachTurn();
@@ -15,4 +16,21 @@ it("large bodies are read one in each turn of the event loop, in their order", a
     before = read.length;
   }
   expect(read).toEqual(all.map((_, at) => at));
+});
+
+it("a large report waits for its turn, and no other", async () => {
+  const app = { removeAllContentTypeParsers: vi.fn(), addContentTypeParser: vi.fn() };
+  readReports(app as unknown as FastifyInstance);
+  const read = app.addContentTypeParser.mock.lastCall?.[2];
+  const turns = vi.spyOn(globalThis, "setImmediate");
+  for (const [length, taken] of [
+    [16_384, 0],
+    [16_385, 1],
+  ] as const) {
+    const text = "x".repeat(length - 2);
+    const body = await read({ headers: { "content-type": "text/plain" } }, Buffer.from(JSON.stringify(text)));
+    expect(body).toEqual({ kind: "json", value: text });
+    expect(turns).toHaveBeenCalledTimes(taken);
+  }
+  turns.mockRestore();
 });

@@ -113,6 +113,8 @@ describe("POST /v1/exchange", () => {
   it.each([
     ["/v1/exchange", 200],
     ["/v1/data-tokens", 401],
+    ["/v1/events", 403],
+    ["/v1/stats", 403],
   ])("refuses a header field that stands there twice: %s", async (path, once) => {
     const server = await start();
     const unknown = { appID: "nobody", userID: "alice", application_token: "x" };

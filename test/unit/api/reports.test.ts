@@ -234,6 +234,7 @@ describe("whose it is", () => {
         { ...part, user: "alice" },
       ],
       bobs: [{ ...part, user: "bob" }],
+      namesakes: [{ ...part, user: "alice", domain: "b.example" }],
       others: [],
       "c-1": [{ ...part, user: "bob" }],
     };
@@ -243,7 +244,8 @@ describe("whose it is", () => {
       told(await post("stats", report({ conferenceID }), { token })),
     ];
     for (const known of ["own", "unknown"]) expect(await ask(known), known).toEqual([taken, taken]);
-    for (const foreign of ["bobs", "others", "c-1"]) expect(await ask(foreign), foreign).toEqual([mismatch, mismatch]);
+    for (const foreign of ["bobs", "namesakes", "others", "c-1"])
+      expect(await ask(foreign), foreign).toEqual([mismatch, mismatch]);
     expect(await ask("c-1", "forOne")).toEqual([taken, taken]);
   });
 

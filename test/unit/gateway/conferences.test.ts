@@ -22,6 +22,7 @@ const usersIn = (conferences: CallConferences, customer = "acme", of = "c-1") =>
 describe("who is in a call", () => {
   it("is known by its Call-ID while it stands and afterwards; another's is nobody's of one's own", () => {
     const conferences = call();
+    expect(usersIn(conferences, "globex")).toEqual([]);
     expect(conferences.ownersOf("acme", "c-1")).toMatchObject([
       { user: "alice", domain: "acme.example", call: "1", stands: true },
       { user: "bob", domain: "acme.example", call: "2", stands: true },
@@ -40,6 +41,8 @@ describe("who is in a call", () => {
     conferences.begun(record("4", { user: "mallory" }), "other", false);
     conferences.ended(record("4"));
     conferences.begun(record("4b", { user: "mallory" }), "t", false);
+    conferences.begun(record("4c", { user: "mallory", direction: "in" }), "other", false);
+    conferences.begun(record("4d", { domain: "b.example" }), "other", false);
     expect(usersIn(conferences)).toEqual(["alice true", "bob true"]);
     expect(usersIn(conferences, "globex")).toEqual(["eve true"]);
     for (const one of [record("1"), record("2", bob)]) conferences.ended(one);

@@ -38,6 +38,22 @@ describe("reports of a call", () => {
     });
   });
 
+  it("have a loss of all packets, whichever report has most of them", () => {
+    const piece = folded([
+      stats({ packetsReceived: 50, packetsLost: 50 }),
+      stats({ packetsReceived: 950, packetsLost: 50 }),
+    ]);
+    expect(of(piece)?.received).toMatchObject({ loss: { first: 0.5, last: 0, mean: 0.05 } });
+  });
+
+  it("are within what can be, whatever a page makes up", () => {
+    const told = (packetsSent: number, packetsLost: number) =>
+      stats({ direction: "sent", packetsSent, packetsLost, concealedSamples: 9, totalSamples: 3 });
+    const piece = folded([told(100, 900), told(200, 0)]);
+    expect(of(piece)?.sent).toMatchObject({ concealed: 1, loss: { first: 1, last: 0, worst: 1 } });
+    expect(of(folded([told(100, 900)]))?.sent).toMatchObject({ packets: 100, lost: 100, loss: { mean: 1 } });
+  });
+
   it("of what was sent are counted in packets that were sent", () => {
     const piece = folded([stats({ direction: "sent", packetsSent: 200, packetsLost: 50 })]);
     expect(of(piece)?.sent).toMatchObject({ packets: 200, lost: 50, loss: { mean: 0.25 } });

@@ -99,6 +99,17 @@ describe("what is told of a call", () => {
     expect(reporter.of(ended(ringing(0, { callId: "c1" })))).toBeUndefined();
   });
 
+  it("is forgotten here while others are told of without end", async () => {
+    reporter.stats(good);
+    reporter.stats({ ...good, conference: "c2" });
+    for (let minute = 0; minute < 10; minute++) {
+      await pass(60_000);
+      reporter.stats(good);
+    }
+    expect(reporter.of(ended(ringing(0, { callId: "c2" })))).toBeUndefined();
+    expect(reporter.of(ended(ringing(0, { callId: "c1" })))).toMatchObject({ received: { reports: 11 } });
+  });
+
   it("of a bridge begins anew each hour", async () => {
     const health = { ...stats({}, { bridge: "b1" }), figures: { load: 0.5 } };
     reporter.stats(health);
@@ -174,6 +185,21 @@ describe("a store that takes nothing", () => {
     expect(store?.pieces.filter(({ conference }) => conference === "c1")).toHaveLength(1);
   });
 
+  it("makes nobody begin anew who told while it wrote", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    vi.spyOn(store!, "write").mockReturnValueOnce(promise);
+    reporter.stats(good);
+    await pass(1_000);
+    reporter.stats(stats({ packetsReceived: 200, packetsLost: 0 }));
+    await pass(600_000);
+    resolve();
+    await pass(0);
+    reporter.stats({ ...good, conference: "c2" });
+    reporter.stats(stats({ packetsReceived: 300, packetsLost: 0 }));
+    await pass(1_000);
+    expect(store?.pieces.map(({ conference }) => conference)).toEqual(["c1", "c2"]);
+  });
+
   it("is given what waits when the gateway ends", async () => {
     reporter.stats(good);
     await reporter.close();
@@ -218,5 +244,8 @@ describe("a store that takes nothing", () => {
     await pass(601_000);
     expect(tell("acme", 1)).toBe(5);
     expect(reporter.counts).toMatchObject({ lost });
+    store!.fails = true;
+    tell("acme", 2_000);
+    expect(lines().filter((line) => line === "there is no room for reports of calls")).toHaveLength(2);
   });
 });

@@ -65,6 +65,22 @@ describe("what may be told of a call", () => {
     expect(allowance.size).toBe(1);
   });
 
+  it("is remembered as long as it is told of, whichever was told of first, and of whichever customer", () => {
+    const { clock, allowance } = start();
+    const globex = by({ customer: customer({ id: "globex" }) });
+    for (const [minutes, who, name, size] of [
+      [0, by(), "c", 1],
+      [0, by(), "d", 2],
+      [0, globex, "e", 3],
+      [5, by(), "c", 3],
+      [5, by(), "f", 2],
+    ] as const) {
+      clock.ms += minutes * 60_000;
+      expect(codeOf(allowance.take(who, "event", [name]))).toBe("allowed");
+      expect(allowance.size, name).toBe(size);
+    }
+  });
+
   it("is a batch whole or not at all", () => {
     const { allowance } = start();
     expect(codeOf(allowance.take(by(), "event", times(100, "c")))).toBe("allowed");
@@ -150,6 +166,22 @@ describe("a million events", () => {
     });
   });
 
+  it.each([
+    ["without a token of a tenth", (at: number) => unproved({ address: address(at) }, 0), 500],
+    [
+      "where IPv6 gives one many addresses, of half",
+      (at: number) => by({ address: `2001:db8::${at.toString(16)}` }, 0),
+      2_500,
+    ],
+  ])("are, %s of them", (_who, from, most) => {
+    const { clock, allowance } = start();
+    for (let at = 0; at < 3_000; at++) {
+      clock.ms += 50;
+      allowance.take(from(at), "stats", [`c${at}`]);
+    }
+    expect(allowance.size).toBe(most);
+  });
+
   it("are of half of them at most where one address makes them up, and nobody is kept from telling of a call", () => {
     const { clock, allowance } = start();
     const invent = () => {
@@ -162,8 +194,12 @@ describe("a million events", () => {
     };
     expect(invent()).toBe(2_500);
     expect(codeOf(allowance.take(by({}, 0), "event", ["c"]))).toBe("limit-reached");
-    expect(codeOf(allowance.take(by({ address: "192.0.2.77" }, 0), "event", ["c"]))).toBe("allowed");
-    clock.ms += 600_000;
-    expect(invent()).toBe(2_500);
+    const another = by({ address: "192.0.2.77" }, 0);
+    expect(codeOf(allowance.take(another, "event", ["c"]))).toBe("allowed");
+    for (let minute = 0; minute < 10; minute++) {
+      clock.ms += 60_000;
+      expect(codeOf(allowance.take(another, "event", ["c"]))).toBe("allowed");
+    }
+    expect(invent()).toBe(2_501);
   });
 });

@@ -54,6 +54,7 @@ const all = [
   { type: "remote-candidate", id: "R1", candidateType: "relay" },
   { type: "peer-connection", id: "P", dataChannelsOpened: 0 },
   { type: "certificate", id: 5 },
+  { type: "constructor" },
 ];
 const report = (stats: unknown, more: object = {}) => ({ conferenceID: "c-1", userID: "alice", stats, ...more });
 const pathsOf = (body: unknown): string[] => read(body).faults.map(({ path }) => path);
@@ -100,6 +101,46 @@ describe("reports of getStats()", () => {
       { direction: "received", roundTripTime: 0.2 },
     ]);
     expect(read(report([{ type: "made-up", jitter: "x" }])).reports[0]?.figures).toEqual([]);
+  });
+
+  it("are of the other ends that they name, where there are several", () => {
+    const sent = { type: "outbound-rtp", ssrc: 9 };
+    const remote = (id: string, jitter: number, more: object) => ({ type: "remote-inbound-rtp", id, jitter, ...more });
+    const remotes = [
+      remote("R1", 0.001, { ssrc: 9 }),
+      remote("R2", 0.002, { localId: "O2" }),
+      remote("R3", 0.003, { localId: "O2", ssrc: 9 }),
+    ];
+    const streams = [
+      { ...sent, id: "O1" },
+      { ...sent, id: "O2" },
+      { ...sent, id: "O3", remoteId: "R3" },
+    ];
+    const { reports, faults } = read(report([...remotes, ...streams]));
+    expect(faults).toEqual([]);
+    expect(reports[0]?.figures.map(({ jitter }) => jitter)).toEqual([0.001, 0.002, 0.003]);
+  });
+
+  it("are of the pair of candidates in use, and of no other", () => {
+    const pair = (id: string, more: object = {}) => ({
+      ...{ type: "candidate-pair", id, nominated: true, state: "succeeded" },
+      ...{ currentRoundTripTime: Number(id) / 10, ...more },
+    });
+    const transport = { type: "transport", id: "T", selectedCandidatePairId: "2" };
+    const roundTrip = (...more: object[]) => {
+      const { reports, faults } = read(report([{ type: "inbound-rtp", id: "I" }, ...more]));
+      expect(faults).toEqual([]);
+      return reports[0]?.figures[0]?.roundTripTime;
+    };
+    expect(roundTrip(pair("1"), pair("2"), transport)).toBe(0.2);
+    expect(roundTrip(pair("1", { nominated: false }), pair("2", { state: "failed" }), pair("3"))).toBe(0.3);
+    expect(roundTrip(pair("1", { nominated: false }), pair("2", { state: "failed" }))).toBeUndefined();
+  });
+
+  it("have waited to be played for a minute at most, and not where nothing was played", () => {
+    const waited = (jitterBufferDelay: number, jitterBufferEmittedCount: number) =>
+      read(report([{ ...inbound, jitterBufferDelay, jitterBufferEmittedCount }])).reports[0]?.figures[0]?.bufferDelay;
+    expect([waited(1, 50), waited(1e9, 1), waited(0, 0)]).toEqual([0.02, 60, undefined]);
   });
 
   it("are of a bridge as well, and several at once", () => {

@@ -79,7 +79,7 @@ beforeAll(async () => {
   gateway = await startGateway({
     upstreamUrls: [`ws://127.0.0.1:${wsPort}`],
     trunk: trunk.uri,
-    gateway: "  limits: { goneSeconds: 4 }\n",
+    gateway: "  limits: { goneSeconds: 16 }\n",
     acme: `    origins: ["${site.origin()}"]\n`,
   });
   kamailio = await startKamailio({ chainSecret, wsPort, defines: { RTPENGINE: rtpengine.url, MIN_SE: 2 } });
@@ -180,22 +180,24 @@ describe("a page in Chromium that calls a trunk", () => {
     await bye(alice);
   });
 
-  it("loses its socket for two seconds: the sound is unbroken, and the trunk gets a BYE when goneSeconds are over", async () => {
+  it("loses its socket for ten seconds: the sound is unbroken, and the trunk gets a BYE when goneSeconds are over", async () => {
     const alice = await visit("alice", { url: line.url });
     const ear = await calling(alice);
     await Promise.all([hears(alice, 1000), ear.hears(440)]);
-    const [frames, heard] = [ear.frames.length, await ears(alice)];
     line.cut();
     await alice.told("disconnected");
-    await sleep(2_000);
+    const [frames, before] = [ear.frames.length, await ears(alice)];
+    await sleep(10_000);
+    const there = ear.frames.slice(frames);
+    const here = await ears(alice);
+    const more = (what: string) => (here[what] ?? 0) - (before[what] ?? 0);
+    expect(there.length).toBeGreaterThan(450);
+    expect(there.filter((one) => one !== 440).length).toBeLessThan(25);
+    expect(more("1000")).toBeGreaterThan(150);
+    expect(more("silence") + more("other")).toBeLessThan(10);
     line.mend();
     await alice.told("registered");
-    const during = ear.frames.slice(frames);
-    const after = await ears(alice);
-    expect(during.length).toBeGreaterThan(90);
-    expect(during.filter((one) => one !== 440).length).toBeLessThan(during.length / 5);
-    expect((after[1000] ?? 0) - (heard[1000] ?? 0)).toBeGreaterThan(20);
-    expect((after.silence ?? 0) - (heard.silence ?? 0)).toBeLessThan(6);
+    await Promise.all([hears(alice, 1000), ear.hears(440)]);
     await bye(alice);
   });
 
@@ -227,7 +229,7 @@ describe("a page in Chromium that calls a trunk", () => {
     else alice.page.goto("chrome://crash").catch(() => {}); // there is no page any more that would say so
     await bye(alice);
     await expect.poll(() => rtpengineCalls(rtpengine.url)).toEqual([]);
-    gateway.change({ gateway: "  limits: { goneSeconds: 4 }\n" });
+    gateway.change({ gateway: "  limits: { goneSeconds: 16 }\n" });
     if (how === "killed") return;
     await alice.run("sounding.start()");
     await alice.told("registered");

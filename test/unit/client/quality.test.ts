@@ -1,6 +1,4 @@
-import { readFileSync } from "node:fs";
 import process_ from "node:process";
-import { gzipSync } from "node:zlib";
 import type { RTCSession } from "jssip/lib/RTCSession.js";
 import type { Session as SipJsSession } from "sip.js";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
@@ -138,11 +136,6 @@ async function inCall(more: object = {}, call = new Jssip()): Promise<{ made: Qu
 }
 
 describe("quality.js", () => {
-  it("is at most 3 KB, gzipped as it is shipped", () => {
-    const file = new URL("../../../src/client/browser/quality.js", import.meta.url);
-    expect(gzipSync(readFileSync(file), { level: 9 }).length).toBeLessThanOrEqual(3072);
-  });
-
   it("takes what JsSIP and SIP.js call a session", () => {
     const watch = (_session: Session): void => {};
     expect((one: RTCSession, other: SipJsSession) => [watch(one), watch(other)]).toBeTypeOf("function");

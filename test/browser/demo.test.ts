@@ -185,15 +185,36 @@ describe("the softphone", () => {
     await page.click("#info");
   });
 
-  it("knows the devices, and takes another microphone during the call", async () => {
+  it("knows the devices, and takes another microphone during the call: muted it stays, and is given back at the end", async () => {
     const { page } = first;
+    const taken = (): Promise<number> => page.evaluate("taken.length");
+    const before = await taken();
+    await page.click("#mute");
     await page.getByText("Devices").click();
     const devices = page.locator("#microphone option");
     await expect.poll(() => devices.count(), patience).toBeGreaterThan(1);
     await page.locator("#microphone").selectOption({ index: 1 });
+    await expect.poll(taken, patience).toBe(before + 1);
+    await expect.poll(() => page.evaluate("taken.at(-2).readyState"), patience).toBe("ended");
+    expect(await page.evaluate("taken.at(-1).enabled")).toBe(false);
+    await page.evaluate("refusal = 'It is in use.'");
+    await page.locator("#microphone").selectOption({ index: 2 });
+    await expect.poll(() => page.textContent("#said"), patience).toBe("It is in use.");
+    await page.click("#mute");
+    await expect.poll(() => loudness(page.locator("#mine")), patience).toBeGreaterThan(0.1);
     await expect.poll(() => loudness(second.page.locator("#theirs")), patience).toBeGreaterThan(0.1);
     await hangUp(first);
+    expect(await page.evaluate("taken.filter(({ readyState }) => readyState === 'live').length")).toBe(0);
     await expect.poll(() => second.page.isHidden("#talk"), patience).toBe(true);
+  });
+
+  it("calls by the microphone that is chosen", async () => {
+    const { page } = first;
+    await call(first, "bob");
+    await talking(first);
+    const chosen = await page.locator("#microphone").inputValue();
+    expect(await page.evaluate("taken.at(-1).getSettings().deviceId")).toBe(chosen);
+    await hangUp(first);
   });
 
   it("says why it cannot call: another number, nobody there, offline", async () => {

@@ -1,11 +1,11 @@
 import { el, make } from "./dom.js";
 import { sound } from "./sound.js";
 
-/** Microphones and speakers, as far as the browser tells of them: names come with the first call. @param {(id: string) => void} onMicrophone */
+/** Microphones and speakers, as far as the browser tells of them: names come with the first call. @param {() => void} onMicrophone */
 export function showDevices(onMicrophone) {
   const microphone = /** @type {HTMLSelectElement} */ (el("microphone"));
   const speaker = /** @type {HTMLSelectElement} */ (el("speaker"));
-  microphone.addEventListener("change", () => onMicrophone(microphone.value));
+  microphone.addEventListener("change", onMicrophone);
   speaker.addEventListener("change", () => void sound.setSinkId(speaker.value));
   speaker.disabled = !("setSinkId" in sound);
   const { mediaDevices } = navigator;
@@ -18,6 +18,12 @@ export function showDevices(onMicrophone) {
   mediaDevices.addEventListener("devicechange", () => void list());
   sound.addEventListener("playing", () => void list());
   void list();
+}
+
+/** The microphone to talk by. */
+export function chosenMicrophone() {
+  const { value } = /** @type {HTMLSelectElement} */ (el("microphone"));
+  return { audio: value ? { deviceId: { exact: value } } : true, video: false };
 }
 
 /** @param {HTMLSelectElement} select @param {MediaDeviceInfo[]} devices @param {string} wanted */

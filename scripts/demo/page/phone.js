@@ -1,5 +1,5 @@
 import { connect } from "./connect.js";
-import { showDevices } from "./devices.js";
+import { chosenMicrophone, showDevices } from "./devices.js";
 import { el, make, sentenceOf } from "./dom.js";
 import { Talk } from "./talk.js";
 
@@ -27,7 +27,7 @@ export function showPhone(visit) {
   el("hold").addEventListener("click", () => talk?.toggleHold());
   el("mute").addEventListener("click", () => talk?.toggleMute());
   showKeys();
-  showDevices((id) => talk?.useMicrophone(id));
+  showDevices(() => talk?.useMicrophone(chosenMicrophone()).catch((fault) => say(sentenceOf(fault))));
   goOnline(visit);
 }
 
@@ -106,7 +106,7 @@ async function answer() {
   const session = ringing;
   if (!session || !phone) return;
   begin(session, session.remote_identity.uri.user);
-  phone.answer(session);
+  phone.answer(session, { mediaConstraints: chosenMicrophone() });
 }
 
 /** @param {string} target */
@@ -114,7 +114,7 @@ async function call(target) {
   if (!phone || talk || target === "") return;
   say("");
   try {
-    begin(await phone.call(target), target);
+    begin(await phone.call(target, { mediaConstraints: chosenMicrophone() }), target);
   } catch (fault) {
     say(`This cannot be called: ${sentenceOf(fault)}`);
   }

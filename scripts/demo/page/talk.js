@@ -21,6 +21,7 @@ export class Talk {
   #over;
   /** @type {(() => void)[]} */
   #stops = [];
+  #stopOwn = () => {};
 
   /** @param {RTCSession} session @param {string} peer @param {(sentence: string) => void} over */
   constructor(session, peer, over) {
@@ -65,12 +66,17 @@ export class Talk {
     this.#session.sendDTMF(tone, { transportType: /** @type {never} */ (byInfo ? "INFO" : "RFC2833") });
   }
 
-  /** @param {string} deviceId */
-  async useMicrophone(deviceId) {
-    const stream = await navigator.mediaDevices.getUserMedia({ audio: { deviceId: { exact: deviceId } } });
-    const sender = this.#session.connection.getSenders().find(({ track }) => track?.kind === "audio");
-    sender?.track?.stop();
-    await sender?.replaceTrack(stream.getAudioTracks()[0] ?? null);
+  /** Who is muted stays so; JsSIP stops only what it took itself. @param {MediaStreamConstraints} microphone */
+  async useMicrophone(microphone) {
+    const stream = await navigator.mediaDevices.getUserMedia(microphone);
+    const [track] = stream.getAudioTracks();
+    const sender = this.#session.connection.getSenders().find((one) => one.track?.kind === "audio");
+    if (!track || !sender?.track || this.#session.isEnded()) return track?.stop();
+    track.enabled = sender.track.enabled;
+    sender.track.stop();
+    this.#stops.push(() => track.stop());
+    await sender.replaceTrack(track);
+    this.#watchOwn();
   }
 
   /** @param {RTCPeerConnection} connection */
@@ -91,8 +97,13 @@ export class Talk {
     };
     const timer = setInterval(show, 500);
     this.#stops.push(() => clearInterval(timer));
+    this.#watchOwn();
+  }
+
+  #watchOwn() {
     const own = this.#session.connection.getSenders().flatMap(({ track }) => (track ? [track] : []));
-    if (own.length > 0) this.#stops.push(watch(new MediaStream(own), /** @type {HTMLMeterElement} */ (el("mine"))));
+    this.#stopOwn();
+    if (own.length > 0) this.#stopOwn = watch(new MediaStream(own), /** @type {HTMLMeterElement} */ (el("mine")));
   }
 
   /** @param {unknown} originator @param {boolean} held */
@@ -104,7 +115,7 @@ export class Talk {
 
   /** @param {string} sentence */
   #end(sentence) {
-    for (const stop of this.#stops.splice(0)) stop();
+    for (const stop of [...this.#stops.splice(0), this.#stopOwn]) stop();
     sound.srcObject = null;
     el("talk").hidden = true;
     this.#over(sentence);

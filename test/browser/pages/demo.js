@@ -26,6 +26,21 @@ globalThis.loudest = () => {
   );
 };
 
+/** What the page took of microphones, and why it gets none the next time; where it is not secure there are none. */
+globalThis.taken = [];
+globalThis.refusal = "";
+const getUserMedia = navigator.mediaDevices?.getUserMedia.bind(navigator.mediaDevices);
+if (getUserMedia) {
+  navigator.mediaDevices.getUserMedia = async (asked) => {
+    const { refusal } = globalThis;
+    globalThis.refusal = "";
+    if (refusal) throw new Error(refusal);
+    const stream = await getUserMedia(asked);
+    globalThis.taken.push(...stream.getTracks());
+    return stream;
+  };
+}
+
 const fault = async (doing) => {
   try {
     return (await doing()).status;

@@ -68,6 +68,16 @@ export interface Asked {
   act(what: string): Act;
 }
 
+/** A customer's own key is shown nothing that was before the customer: another had its id then. An operator is shown all. */
+export const shownSince = ({ manager }: Pick<Asked, "manager">): number | undefined =>
+  manager.kind === "customer" ? manager.customer.since : undefined;
+
+/** The same query, of what its asker is shown. */
+export function asShown<Query extends { readonly since?: number }>(query: Query, asked: Pick<Asked, "manager">): Query {
+  const since = shownSince(asked);
+  return since === undefined ? query : { ...query, since: Math.max(since, query.since ?? since) };
+}
+
 /** As the audit names who manages. */
 export const byOf = (manager: Manager): string =>
   manager.kind === "operator" ? `operator:${manager.id}` : `customer:${manager.customer.id}/${manager.apiKey}`;

@@ -2,7 +2,7 @@ import { filterNames, readFilter } from "../manage/call-filter.ts";
 import { findQuality, qualityNames, readQualityFilter, withQuality } from "../manage/quality.ts";
 import type { CallRecords } from "../store/calls.ts";
 import type { QualityRecords } from "../store/quality.ts";
-import { type Answer, type Asked, done, refused } from "./asked.ts";
+import { type Answer, type Asked, asShown, done, refused, shownSince } from "./asked.ts";
 import { asUnavailable } from "./customer-refusals.ts";
 import type { ManagedCustomers } from "./customers.ts";
 import { readQuery } from "./list-query.ts";
@@ -35,10 +35,10 @@ const findCalls: Find = async (asked, kept, customer) => {
   if (read.kind === "refused") return read;
   const ports = kept();
   if (!ports) return noStore;
-  const { filter } = read;
+  const filter = asShown(read.filter, asked);
   const found = await ports.calls
     .find(filter)
-    .then((calls) => withQuality(calls, ports.quality))
+    .then((calls) => withQuality(calls, ports.quality, shownSince(asked)))
     .catch(asUnavailable);
   if ("kind" in found) return found;
   const next = found.length === filter.limit ? (found.at(-1)?.id ?? null) : null;
@@ -50,6 +50,6 @@ const findReports: Find = async (asked, kept, customer) => {
   if (read.kind === "refused") return read;
   const ports = kept();
   if (!ports) return noStore;
-  const found = await findQuality(read.filter, ports.quality).catch(asUnavailable);
+  const found = await findQuality(asShown(read.filter, asked), ports.quality).catch(asUnavailable);
   return "kind" in found ? found : done({ ...found });
 };

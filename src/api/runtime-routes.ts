@@ -4,7 +4,7 @@ import type { CallsThen } from "../core/identity.ts";
 import type { LiveCall, Runtime, Wanted } from "../core/runtime.ts";
 import type { Act } from "../store/port.ts";
 import type { Log } from "../telemetry/log.ts";
-import { type Answer, type Asked, byOf, done, noCustomer, nothing, refused } from "./asked.ts";
+import { type Answer, type Asked, byOf, done, noCustomer, nothing, refused, shownSince } from "./asked.ts";
 import type { ManagedRoute } from "./managed.ts";
 
 export interface RuntimeOptions {
@@ -58,14 +58,16 @@ const listOf = (asked: Asked, of: Lister, customers: Customers): Answer =>
   customers.byId(asked.id) ? list(asked, of) : noCustomer;
 
 /** Of the customer of the path; else of all, for a customer's own key of itself. */
-function list({ id, manager, query }: Asked, of: Lister): Answer {
+function list(asked: Asked, of: Lister): Answer {
+  const { id, manager, query } = asked;
   const limit = query.get("limit") ?? "100";
   if (!/^[1-9]\d{0,2}$/.test(limit) || Number(limit) > most) {
     return refused(400, `limit must be 1 to ${most}`, { code: "message-malformed" });
   }
   const own = manager.kind === "customer" ? manager.customer.id : undefined;
   const customer = id === "" ? own : id;
-  const { name, entries } = of({ customer, after: query.get("after") ?? "", limit: Number(limit) });
+  const since = shownSince(asked);
+  const { name, entries } = of({ customer, since, after: query.get("after") ?? "", limit: Number(limit) });
   return done({ [name]: entries, next: entries.length === Number(limit) ? entries.at(-1)!.id : null });
 }
 

@@ -2,7 +2,7 @@ import { type FilterName, readAuditQuery } from "../manage/audit-filter.ts";
 import { readAudit } from "../manage/audit-view.ts";
 import type { Audit } from "../store/port.ts";
 import type { ShownRefusal } from "../telemetry/refusals.ts";
-import { type Answer, type Asked, done, refused } from "./asked.ts";
+import { type Answer, type Asked, asShown, done, refused, shownSince } from "./asked.ts";
 import { malformed } from "./customer-parts.ts";
 import { asUnavailable, noStore } from "./customer-refusals.ts";
 import type { ManagedCustomers } from "./customers.ts";
@@ -12,7 +12,7 @@ import type { ManagedRoute } from "./managed.ts";
 export interface ToldAtHand {
   /** Undefined where there is no store. */
   readonly audit: () => Audit | undefined;
-  readonly refusals: { of(customer: string, domains: readonly string[]): ShownRefusal[] };
+  readonly refusals: { of(customer: string, domains: readonly string[], since?: number): ShownRefusal[] };
 }
 
 /** Refusals, uses of what proves, who changed what: a customer's own, and for an operator any's. */
@@ -34,7 +34,8 @@ async function refusals(asked: Asked, told: ToldAtHand, customers: ManagedCustom
   const found = await customers.find(asked);
   if (found.kind === "refused") return found.answer;
   const { domains } = found.item;
-  return done({ refusals: told.refusals.of(asked.id, Array.isArray(domains) ? domains.map(String) : []) });
+  const names = Array.isArray(domains) ? domains.map(String) : [];
+  return done({ refusals: told.refusals.of(asked.id, names, shownSince(asked)) });
 }
 
 async function uses(asked: Asked, customers: ManagedCustomers): Promise<Answer> {
@@ -52,17 +53,18 @@ async function ownAudit(asked: Asked, told: ToldAtHand, customers: ManagedCustom
 const known: readonly FilterName[] = ["customer", "by", "since", "before", "limit"];
 
 /** customer: whose alone. */
-async function audit({ query, manager }: Asked, told: ToldAtHand, customer?: string): Promise<Answer> {
+async function audit(asked: Asked, told: ToldAtHand, customer?: string): Promise<Answer> {
+  const { query, manager } = asked;
   const names = customer === undefined ? known : known.filter((name) => name !== "customer");
   const read = readAuditQuery(query, names);
   if (read.kind === "faults")
     return refused(400, "the query has faults: see errors", { ...malformed, errors: read.errors });
   const store = told.audit();
   if (!store) return noStore;
-  const asked = { ...read.query, ...(customer !== undefined && { customer }) };
-  const entries = await readAudit(store, asked, manager.kind === "customer" ? customer : undefined).catch(
+  const wanted = { ...asShown(read.query, asked), ...(customer !== undefined && { customer }) };
+  const entries = await readAudit(store, wanted, manager.kind === "customer" ? customer : undefined).catch(
     asUnavailable,
   );
   if ("kind" in entries) return entries;
-  return done({ entries, before: entries.length === asked.limit ? (entries[0]?.seq ?? null) : null });
+  return done({ entries, before: entries.length === wanted.limit ? (entries[0]?.seq ?? null) : null });
 }

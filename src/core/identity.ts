@@ -97,6 +97,8 @@ export interface TrunkAuth {
 /** Who owns domains, secrets, origins, numbers and a trunk. Every list may be empty; domains are lower case. */
 export interface Customer {
   readonly id: string;
+  /** Milliseconds: another had its id before, and nothing from before is this one's to know. Absent: nobody had. */
+  readonly since?: number;
   readonly domains: readonly string[];
   readonly secrets: readonly Secret[];
   readonly keys: readonly VerificationKey[];

@@ -31,6 +31,8 @@ export interface LiveCall extends CallRecord {
 export interface Wanted {
   /** Of all customers where absent. */
   readonly customer?: string | undefined;
+  /** That began then or later, milliseconds. */
+  readonly since?: number | undefined;
   /** Ids above it, in order. */
   readonly after: string;
   readonly limit: number;

@@ -29,13 +29,12 @@ export class Sessions implements Runtime {
     this.#connections.delete(id);
   }
 
-  sessions({ customer, after, limit }: Wanted): readonly Session[] {
-    const own = smallest(this.#of(customer), ({ id }) => id, after, limit);
-    return own.map(({ session }) => session).filter((session) => session !== undefined);
+  sessions({ customer, since = 0, after, limit }: Wanted): readonly Session[] {
+    return smallest(this.#sessionsOf(customer, since), ({ id }) => id, after, limit);
   }
 
-  calls({ customer, after, limit }: Wanted): readonly LiveCall[] {
-    return smallest(this.#callsOf(customer), ({ id }) => id, after, limit);
+  calls({ customer, since = 0, after, limit }: Wanted): readonly LiveCall[] {
+    return smallest(this.#callsOf(customer, since), ({ id }) => id, after, limit);
   }
 
   kick(session: string, customer: string, calls: CallsThen): boolean {
@@ -57,8 +56,13 @@ export class Sessions implements Runtime {
     }
   }
 
-  *#callsOf(customer: string | undefined): Iterable<LiveCall> {
-    for (const { id, liveCalls } of this.#of(customer)) for (const call of liveCalls) yield { ...call, session: id };
+  *#sessionsOf(customer: string | undefined, since: number): Iterable<Session> {
+    for (const { session } of this.#of(customer)) if (session && session.since >= since) yield session;
+  }
+
+  *#callsOf(customer: string | undefined, since: number): Iterable<LiveCall> {
+    for (const { id, liveCalls } of this.#of(customer))
+      for (const call of liveCalls) if (call.start >= since) yield { ...call, session: id };
   }
 }
 

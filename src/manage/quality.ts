@@ -1,5 +1,5 @@
 import type { Fault } from "../config/types.ts";
-import type { CallRecord } from "../core/calls.ts";
+import { type CallRecord, firstId } from "../core/calls.ts";
 import type { Quality } from "../core/quality.ts";
 import type { Piece } from "../core/quality-piece.ts";
 import { qualityOf, shown } from "../quality/shown.ts";
@@ -57,23 +57,32 @@ const toldOf = (pieces: readonly Piece[]): number =>
 
 const nameOf = (customer: string, call: string | undefined): string => `${customer} ${call}`;
 
-/** The same records with what is known by now of how they sounded. Rejects where the store cannot be read. */
+/**
+ * The same records with what is known by now of how they sounded. since: of what was told then or later, milliseconds.
+ * Rejects where the store cannot be read.
+ */
 export async function withQuality(
   calls: readonly CallRecord[],
   quality: QualityRecords,
+  since = 0,
 ): Promise<readonly CallRecord[]> {
   const all: CallRecord[] = [];
   while (all.length < calls.length)
-    all.push(...(await someWithQuality(calls.slice(all.length, all.length + perLook), quality)));
+    all.push(...(await someWithQuality(calls.slice(all.length, all.length + perLook), quality, since)));
   return all;
 }
 
-async function someWithQuality(calls: readonly CallRecord[], quality: QualityRecords): Promise<readonly CallRecord[]> {
+async function someWithQuality(
+  calls: readonly CallRecord[],
+  quality: QualityRecords,
+  since: number,
+): Promise<readonly CallRecord[]> {
   const answered = calls.filter(({ answer }) => answer !== undefined);
   const wanted = answered.map(({ customer, callId: conference }) => ({ customer, conference }));
   const each = new Map(wanted.map((one) => [nameOf(one.customer, one.conference), one]));
   if (each.size === 0) return calls;
-  const pieces = Map.groupBy(await quality.of([...each.values()]), (one) => nameOf(one.customer, one.conference));
+  const told = (await quality.of([...each.values()])).filter(({ id }) => id >= firstId(since));
+  const pieces = Map.groupBy(told, (one) => nameOf(one.customer, one.conference));
   return calls.map((call) => {
     const found = call.answer === undefined ? undefined : pieces.get(nameOf(call.customer, call.callId));
     const known = found && qualityOf(found, { user: call.user, domain: call.domain });

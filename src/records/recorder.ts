@@ -77,8 +77,8 @@ export class Recorder implements CallSink {
   /** A call that another gateway left, and that is in the store as it ended. isNew: nobody was told that it has. */
   adopt(record: CallRecord, isNew: boolean): void {
     if (isNew) this.#finish(record);
-    else if (this.#parts.webhooks.wants(record.customer)) this.#parts.webhooks.add(record);
-    if (!this.#parts.webhooks.wants(record.customer)) this.settle([record.id]);
+    else if (this.#parts.webhooks.wants(record)) this.#parts.webhooks.add(record);
+    if (!this.#parts.webhooks.wants(record)) this.settle([record.id]);
     this.#schedule();
   }
 
@@ -113,7 +113,7 @@ export class Recorder implements CallSink {
     const record = quality ? { ...ended, quality } : ended;
     this.#recorded++;
     this.#parts.file.add(record);
-    if (this.#parts.webhooks.wants(record.customer)) this.#parts.webhooks.add(record);
+    if (this.#parts.webhooks.wants(record)) this.#parts.webhooks.add(record);
     return record;
   }
 
@@ -164,8 +164,8 @@ export class Recorder implements CallSink {
     const { alive } = this;
     if (batch.length === 0 && settled.length === 0 && alive.at - this.#writtenAt < beat) return true;
     try {
-      const owes = ({ id, end, customer }: CallRecord): boolean =>
-        end !== undefined && !this.#settled.has(id) && this.#parts.webhooks.wants(customer);
+      const owes = (record: CallRecord): boolean =>
+        record.end !== undefined && !this.#settled.has(record.id) && this.#parts.webhooks.wants(record);
       await store.write(
         batch.map((record) => ({ record, owed: owes(record) })),
         alive,

@@ -65,8 +65,10 @@ export class Webhooks {
     return { records: this.#counts, failures: this.#failures, waiting: this.#waiting };
   }
 
-  wants(customer: string): boolean {
-    return this.#parts.customers().byId(customer)?.webhook !== undefined;
+  /** A call from before the customer was another's, whose id it has. */
+  wants({ customer, start }: Pick<CallRecord, "customer" | "start">): boolean {
+    const { webhook, since = 0 } = this.#parts.customers().byId(customer) ?? {};
+    return webhook !== undefined && start >= since;
   }
 
   /** A call that has ended, of a customer that wants it. */
@@ -107,7 +109,8 @@ export class Webhooks {
   async #deliver(customer: string, queue: Queue): Promise<void> {
     const webhook = this.#parts.customers().byId(customer)?.webhook;
     const late = this.#parts.clock.now() - patience;
-    this.#drop(customer, queue, webhook ? ({ end = 0 }) => end < late : () => true, webhook ? "too old" : "no webhook");
+    this.#drop(customer, queue, (record) => !this.wants(record), "no webhook");
+    this.#drop(customer, queue, ({ end = 0 }) => end < late, "too old");
     if (!webhook || queue.records.length === 0) {
       this.#queues.delete(customer);
       return;

@@ -117,9 +117,10 @@ export interface StoredCustomer {
   readonly connectionsPerUser: number;
 }
 
-/** Undefined for what this version's schema does not take. */
-export function readItem(item: Item): StoredCustomer | undefined {
+/** Undefined for what this version's schema does not take. since: of its record. */
+export function readItem(item: Item, since?: number): StoredCustomer | undefined {
   const parsed = schema.safeParse(item);
   if (!parsed.success) return undefined;
-  return { customer: customerOf(parsed.data), connectionsPerUser: parsed.data.limits.connectionsPerUser };
+  const customer = { ...customerOf(parsed.data), ...(since !== undefined && { since }) };
+  return { customer, connectionsPerUser: parsed.data.limits.connectionsPerUser };
 }

@@ -13,7 +13,14 @@ export interface Claim {
 }
 
 export type StoredRecord =
-  | { readonly kind: "stored"; readonly id: string; readonly revision: number; readonly item: Item }
+  | {
+      readonly kind: "stored";
+      readonly id: string;
+      readonly revision: number;
+      readonly item: Item;
+      /** When it was made, milliseconds: only where another had its id before. */
+      readonly since?: number;
+    }
   | { readonly kind: "removed"; readonly id: string; readonly revision: number }
   /** The sentence holds no secret. */
   | { readonly kind: "unreadable"; readonly id: string; readonly revision: number; readonly sentence: string };

@@ -66,6 +66,18 @@ const migrations: readonly string[] = [
     kid text COLLATE "C" PRIMARY KEY, made bigint NOT NULL, signs bigint NOT NULL, sealed text NOT NULL
   );
   `,
+  `
+  ALTER TABLE postern.customers ADD COLUMN since bigint;
+  UPDATE postern.customers SET since = (
+    SELECT max(substring(entry FROM '"at":([0-9]+)')::bigint) FROM postern.audit
+      WHERE substring(entry FROM '"customer":"((?:[^"\\\\]|\\\\.)*)"') = id COLLATE "default"
+        AND entry LIKE '%"detail":{"revision":%,"' || CASE WHEN item IS NULL THEN 'removed' ELSE 'created' END || '":true%'
+  ) WHERE EXISTS (
+    SELECT FROM postern.audit
+      WHERE substring(entry FROM '"customer":"((?:[^"\\\\]|\\\\.)*)"') = id COLLATE "default"
+        AND entry LIKE '%"detail":{"revision":%,"removed":true%'
+  );
+  `,
 ];
 
 /** "PSTN": so that of several that start at once one makes what is to be made. */

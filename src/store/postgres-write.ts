@@ -128,6 +128,7 @@ export async function ownersOf(
   return new Map(rows.map(({ place, customer }) => [Number(place) - 1, kept(String(customer))]));
 }
 
+/** since: of a removed one when that was; who has its id next begins then or later, whatever the clocks say. */
 async function putAll(
   connection: PostgresConnection,
   keys: SealKeys,
@@ -136,9 +137,11 @@ async function putAll(
 ): Promise<void> {
   const items = edits.map((edit) => (edit.kind === "put" ? sealItem(keys, edit.id, edit.item) : null));
   await connection.query(
-    `INSERT INTO postern.customers SELECT id, $1, item FROM unnest($2::text[], $3::text[]) AS fresh (id, item)
-       ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, item = excluded.item`,
-    [revision, texts(edits.map(({ id }) => id)), textArray(items)],
+    `INSERT INTO postern.customers AS kept SELECT id, $1, item, CASE WHEN item IS NULL THEN $4::bigint END
+       FROM unnest($2::text[], $3::text[]) AS fresh (id, item)
+       ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, item = excluded.item, since =
+         CASE WHEN kept.item IS NULL OR excluded.item IS NULL THEN greatest(kept.since, $4::bigint) ELSE kept.since END`,
+    [revision, texts(edits.map(({ id }) => id)), textArray(items), Date.now()],
   );
 }
 

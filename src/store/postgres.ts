@@ -98,7 +98,7 @@ class PostgresStore implements Store {
   }
 
   changes({ revision, id }: Position): Promise<Changes> {
-    const sql = `SELECT id, revision, item FROM postern.customers WHERE (revision, id) > ($1, $2)
+    const sql = `SELECT id, revision, item, since FROM postern.customers WHERE (revision, id) > ($1, $2)
       ORDER BY revision, id LIMIT $3`;
     return this.#database.read(async (connection) => {
       const records = this.#recordsOf(await connection.query(sql, [revision, keepable(id), page]));
@@ -109,13 +109,13 @@ class PostgresStore implements Store {
   }
 
   async get(id: string): Promise<StoredRecord | undefined> {
-    const sql = "SELECT id, revision, item FROM postern.customers WHERE id = $1 AND item IS NOT NULL";
+    const sql = "SELECT id, revision, item, since FROM postern.customers WHERE id = $1 AND item IS NOT NULL";
     const rows = await this.#database.read((connection) => connection.query(sql, [keepable(id)]));
     return this.#recordsOf(rows)[0];
   }
 
   async list(after: string, limit: number): Promise<readonly StoredRecord[]> {
-    const sql = `SELECT id, revision, item FROM postern.customers WHERE id > $1 AND item IS NOT NULL ORDER BY id LIMIT $2`;
+    const sql = `SELECT id, revision, item, since FROM postern.customers WHERE id > $1 AND item IS NOT NULL ORDER BY id LIMIT $2`;
     const values = [keepable(after), Math.min(limit, page)];
     return this.#recordsOf(await this.#database.read((connection) => connection.query(sql, values)));
   }
@@ -182,8 +182,13 @@ class PostgresStore implements Store {
 
   #recordsOf(rows: readonly Row[]): StoredRecord[] {
     const { keys } = this.#database;
-    return rows.map(({ id, revision, item }) =>
-      recordOf(keys, { id: kept(String(id)), revision: Number(revision) }, item === null ? null : String(item)),
+    return rows.map(({ id, revision, item, since }) =>
+      recordOf(keys, {
+        id: kept(String(id)),
+        revision: Number(revision),
+        item: item === null ? null : String(item),
+        since: since === null ? null : Number(since),
+      }),
     );
   }
 }

@@ -35,11 +35,19 @@ function read(text: string): Item | undefined {
   }
 }
 
-/** text: of the item; null where it was removed. */
-export function recordOf(keys: SealKeys, who: { id: string; revision: number }, text: string | null): StoredRecord {
-  if (text === null) return { kind: "removed", ...who };
-  const item = openItem(keys, who.id, text);
-  return item ? { kind: "stored", ...who, item } : { kind: "unreadable", ...who, sentence: foreign };
+/** A row of a customer. item: null where it was removed; since: of a removed one when, else as in port.ts. */
+export interface Kept {
+  readonly id: string;
+  readonly revision: number;
+  readonly item: string | null;
+  readonly since: number | null;
+}
+
+export function recordOf(keys: SealKeys, { id, revision, item: text, since }: Kept): StoredRecord {
+  if (text === null) return { kind: "removed", id, revision };
+  const item = openItem(keys, id, text);
+  if (!item) return { kind: "unreadable", id, revision, sentence: foreign };
+  return { kind: "stored", id, revision, item, ...(since !== null && { since }) };
 }
 
 const foreign = "a secret of it does not open: it was sealed under another key, or put there by hand";

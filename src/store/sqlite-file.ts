@@ -79,7 +79,7 @@ export class SqliteFile {
 
   changes({ revision, id }: Position): Changes {
     const rows = this.#database.all(
-      "SELECT id, revision, item FROM customers WHERE (revision, id) > (?, ?) ORDER BY revision, id LIMIT ?",
+      "SELECT id, revision, item, since FROM customers WHERE (revision, id) > (?, ?) ORDER BY revision, id LIMIT ?",
       [revision, id, page],
     );
     const last = rows.at(-1);
@@ -91,14 +91,15 @@ export class SqliteFile {
   }
 
   get(id: string): StoredRecord | undefined {
-    const [row] = this.#database.all("SELECT id, revision, item FROM customers WHERE id = ? AND item IS NOT NULL", [
-      id,
-    ]);
+    const [row] = this.#database.all(
+      "SELECT id, revision, item, since FROM customers WHERE id = ? AND item IS NOT NULL",
+      [id],
+    );
     return row && this.#recordOf(row);
   }
 
   list(after: string, limit: number): StoredRecord[] {
-    const sql = "SELECT id, revision, item FROM customers WHERE id > ? AND item IS NOT NULL ORDER BY id LIMIT ?";
+    const sql = "SELECT id, revision, item, since FROM customers WHERE id > ? AND item IS NOT NULL ORDER BY id LIMIT ?";
     return this.#database.all(sql, [after, Math.min(limit, page)]).map((row) => this.#recordOf(row));
   }
 
@@ -181,7 +182,12 @@ export class SqliteFile {
     }, keep);
   }
 
-  #recordOf({ id, revision, item }: Row): StoredRecord {
-    return recordOf(this.#keys, { id: String(id), revision: Number(revision) }, item === null ? null : String(item));
+  #recordOf({ id, revision, item, since }: Row): StoredRecord {
+    return recordOf(this.#keys, {
+      id: String(id),
+      revision: Number(revision),
+      item: item === null ? null : String(item),
+      since: since === null ? null : Number(since),
+    });
   }
 }

@@ -59,6 +59,15 @@ const migrations: readonly string[] = [
     kid TEXT PRIMARY KEY, made INTEGER NOT NULL, signs INTEGER NOT NULL, sealed TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  ALTER TABLE customers ADD COLUMN since INTEGER;
+  UPDATE customers SET since = (
+    SELECT max(json_extract(entry, '$.at')) FROM audit WHERE json_extract(entry, '$.customer') = id
+      AND json_extract(entry, iif(item IS NULL, '$.detail.removed', '$.detail.created')) = 1
+  ) WHERE EXISTS (
+    SELECT 1 FROM audit WHERE json_extract(entry, '$.customer') = id AND json_extract(entry, '$.detail.removed') = 1
+  );
+  `,
 ];
 
 /** "PSTN": a database of another program is not taken for ours. */

@@ -9,6 +9,12 @@ import { claim, ownerOf } from "./sqlite-claims.ts";
 import type { SqliteDatabase } from "./sqlite-database.ts";
 import { SqliteUses } from "./sqlite-uses.ts";
 
+/** since: of a removed one when that was; who has its id next begins then or later, whatever the clocks say. */
+const put = `
+  INSERT INTO customers VALUES (?1, ?2, ?3, iif(?3 IS NULL, ?4, NULL))
+  ON CONFLICT (id) DO UPDATE SET revision = ?2, item = ?3,
+    since = iif(item IS NULL OR ?3 IS NULL, max(coalesce(since, 0), ?4), since)`;
+
 /** In a transaction, which is to stand where it was written. */
 export function writeAll(database: SqliteDatabase, keys: SealKeys, edits: readonly Edit[], act: Act): Written {
   for (const { id, expected } of edits) {
@@ -18,6 +24,7 @@ export function writeAll(database: SqliteDatabase, keys: SealKeys, edits: readon
   database.run("UPDATE meta SET value = ? WHERE name = 'revision'", [String(revision)]);
   for (const { id } of edits) database.run("DELETE FROM claims WHERE customer = ?", [id]);
   const uses = new SqliteUses(database.db);
+  const now = Date.now();
   const entries: Entry[] = [];
   for (const [index, edit] of edits.entries()) {
     const before = itemOf(database, keys, edit.id);
@@ -29,8 +36,7 @@ export function writeAll(database: SqliteDatabase, keys: SealKeys, edits: readon
       if (owner !== undefined && owner !== edit.id) return { kind: "taken", edit: index, claim: one.kind, owner };
       claim(database, keys, one, edit.id);
     }
-    const sql = "INSERT INTO customers VALUES (?1, ?2, ?3) ON CONFLICT (id) DO UPDATE SET revision = ?2, item = ?3";
-    database.run(sql, [edit.id, revision, item]);
+    database.run(put, [edit.id, revision, item, now]);
   }
   new SqliteAudit(database.db).append(entries, keys);
   return { kind: "written", revision };

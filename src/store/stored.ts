@@ -145,7 +145,7 @@ export class StoredCustomers {
     const put: StoredCustomer[] = [];
     const gone: string[] = [];
     for (const record of records) {
-      const read = record.kind === "stored" ? readItem(record.item) : undefined;
+      const read = record.kind === "stored" ? readItem(record.item, record.since) : undefined;
       if (read?.customer.id === record.id) put.push(read);
       else gone.push(record.id);
       if (record.kind === "removed" || read?.customer.id === record.id) continue;

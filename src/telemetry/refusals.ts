@@ -57,12 +57,13 @@ export class Refusals {
       keep(this.#claimed, claimed, this.#kept(visit, true), mostClaimed);
   }
 
-  /** The latest first. domains: of this customer, under which strangers may have come. */
-  of(customer: string, domains: readonly string[]): ShownRefusal[] {
+  /** The latest first, since then. domains: of this customer, under which strangers may have come. */
+  of(customer: string, domains: readonly string[], since = 0): ShownRefusal[] {
     const names = [`customer ${customer}`, ...domains.map(domainName)];
     const all = [this.#proved.get(customer), ...names.map((name) => this.#claimed.get(name))];
     return all
       .flatMap((kept) => kept ?? [])
+      .filter(({ told }) => told.at >= since)
       .toSorted((a, b) => b.order - a.order)
       .map(({ told }) => ({ ...told, remedy: remedies[told.code] }));
   }

@@ -134,16 +134,23 @@ describe("a store in PostgreSQL", () => {
   });
 
   it("brings an older schema forward, and leaves a newer one, another program's and one that loses texts alone", async () => {
-    await opened((store) => store.write([put("acme")], act));
+    await opened(async (store) => {
+      await store.write([put("acme")], act);
+      for (const edit of [put("globex"), { kind: "remove", id: "globex" } as const, put("globex")])
+        await store.write([edit], act);
+    });
     await server.sql(
-      "DROP TABLE postern.uses, postern.quality, postern.signing_keys; UPDATE postern.meta SET value = '3' WHERE name = 'schema'",
+      `DROP TABLE postern.uses, postern.quality, postern.signing_keys; ALTER TABLE postern.customers DROP COLUMN since;
+       UPDATE postern.meta SET value = '3' WHERE name = 'schema'`,
     );
     await opened(async (store, { uses }) => {
       expect(await store.get("acme")).toMatchObject({ kind: "stored", revision: 1 });
+      expect(await store.get("acme")).not.toHaveProperty("since");
+      expect(await store.get("globex")).toMatchObject({ revision: 4, since: expect.any(Number) });
       expect(await uses.of("acme")).toEqual([]);
     });
     await server.sql("UPDATE postern.meta SET value = '99' WHERE name = 'schema'");
-    await expect(open()).rejects.toThrow(/has schema version 99, and this Postern knows 6: run the newer Postern/);
+    await expect(open()).rejects.toThrow(/has schema version 99, and this Postern knows 7: run the newer Postern/);
     await server.sql("UPDATE postern.meta SET value = 'x' WHERE name = 'application'");
     await expect(open()).rejects.toThrow(/another program's database/);
     for (const theirs of ["CREATE TABLE postern.meta (a int)", "CREATE TABLE postern.theirs (a int)"]) {

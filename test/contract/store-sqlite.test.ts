@@ -16,6 +16,29 @@ describeStore("SQLite", async () => {
   };
 });
 
+it("SQLite: an older schema is brought forward, and who has a removed one's id is known by the audit", async () => {
+  const folder = temporaryDir("store");
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "postern.db");
+  const opening = { path, keys: ["the-key-of-this-store"], renew: false };
+  const { store } = await openSqlite(opening);
+  const put = (id: string) => ({ kind: "put", id, item: { id }, claims: [] }) as const;
+  const act = { by: "cli:test", what: "customer.change" };
+  for (const edit of [put("globex"), put("acme"), { kind: "remove", id: "acme" } as const, put("acme"), put("acme")])
+    await store.write([edit], act);
+  const before = await store.get("acme");
+  await store.close();
+  const db = new DatabaseSync(path);
+  db.exec("ALTER TABLE customers DROP COLUMN since; PRAGMA user_version = 6");
+  db.close();
+  const { store: again } = await openSqlite(opening);
+  const after = await again.get("acme");
+  expect(after).toMatchObject({ since: expect.any(Number) });
+  expect(Math.abs(Number(Object(after).since) - Number(Object(before).since))).toBeLessThan(1_000);
+  expect(await again.get("globex")).not.toHaveProperty("since");
+  await again.close();
+});
+
 it("SQLite: what a newer version brought forward meanwhile is read on, and changed no more", async () => {
   const folder = temporaryDir("store");
   onTestFinished(() => rmSync(folder, { recursive: true }));

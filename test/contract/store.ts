@@ -62,6 +62,27 @@ export function describeStore(name: string, open: () => Promise<OpenedStore>): v
       expect(kinds).toContain("fulfilled");
     });
 
+    it("knows since when there is one whose id a removed one had, and of no other", async () => {
+      const sinceOf = async (id: string) => {
+        const record = await store.get(id);
+        return record?.kind === "stored" ? record.since : undefined;
+      };
+      const remove: Edit = { kind: "remove", id: "acme" };
+      await store.write([put(itemOf("acme")), put(itemOf("globex"))], act);
+      await store.write([put(itemOf("acme", { maxTtl: 60 }))], act);
+      expect(await sinceOf("acme")).toBeUndefined();
+      const removed = Date.now();
+      await store.write([remove], act);
+      await store.write([put(itemOf("acme"))], act);
+      const since = await sinceOf("acme");
+      expect(since).toBeGreaterThanOrEqual(removed);
+      expect(since).toBeLessThanOrEqual(Date.now());
+      await store.write([put(itemOf("acme", { maxTtl: 60 })), put(itemOf("globex", { maxTtl: 60 }))], act);
+      expect([await sinceOf("acme"), await sinceOf("globex")]).toEqual([since, undefined]);
+      expect(await all()).toMatchObject([{ id: "acme", since }, { id: "globex" }]);
+      expect(await store.list("", 10)).toMatchObject([{ id: "acme", since }, { id: "globex" }]);
+    });
+
     it("gives back what was put, secrets and all, and nothing else", async () => {
       const item = itemOf("acme", {
         keys: [{ id: "j1", alg: "HS256", secret: "a-shared-secret-of-32-bytes-long" }],

@@ -5,6 +5,8 @@ import { type Attended, Sessions, smallest } from "../../../src/gateway/sessions
 
 const ids = (all: readonly { readonly id: string }[]): string[] => all.map(({ id }) => id);
 
+const startOf = (id: string): number => Number(id.slice(1)) * 1_000;
+
 class Connection implements Attended {
   readonly id: string;
   readonly customer: string | undefined;
@@ -14,11 +16,13 @@ class Connection implements Attended {
   constructor(id: string, customer: string | undefined, calls: readonly string[] = []) {
     this.id = id;
     this.customer = customer;
-    this.liveCalls = calls.map((call) => ({ id: call }) as CallRecord);
+    this.liveCalls = calls.map((call) => ({ id: call, start: startOf(call) }) as CallRecord);
   }
 
   get session(): Session | undefined {
-    return this.customer === undefined ? undefined : ({ id: this.id, customer: this.customer } as Session);
+    return this.customer === undefined
+      ? undefined
+      : ({ id: this.id, customer: this.customer, since: startOf(this.id) } as Session);
   }
 
   sendAway(...how: readonly unknown[]): void {
@@ -46,6 +50,8 @@ describe("sessions", () => {
     const { sessions, one, page } = bench();
     expect(ids(sessions.sessions(page))).toEqual(["c1", "c2", "c3"]);
     expect(ids(sessions.sessions({ ...page, customer: "acme" }))).toEqual(["c1", "c3"]);
+    expect(ids(sessions.sessions({ ...page, customer: "acme", since: 1_001 }))).toEqual(["c3"]);
+    expect(ids(sessions.calls({ ...page, customer: "acme", since: 2_000 }))).toEqual(["k2"]);
     expect(ids(sessions.sessions({ after: "", limit: 2 }))).toEqual(["c1", "c2"]);
     expect(ids(sessions.sessions({ after: "c2", limit: 2 }))).toEqual(["c3"]);
     expect(ids(sessions.sessions({ ...page, customer: "nobody" }))).toEqual([]);
@@ -55,7 +61,7 @@ describe("sessions", () => {
 
   it("have calls, which say on which they are", () => {
     const { sessions, page } = bench();
-    expect(sessions.calls(page)).toEqual([
+    expect(sessions.calls(page)).toMatchObject([
       { id: "k1", session: "c3" },
       { id: "k2", session: "c3" },
       { id: "k3", session: "c2" },

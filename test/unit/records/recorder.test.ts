@@ -24,7 +24,7 @@ beforeEach(() => {
     store: () => store,
     file: { add: (record) => file.push({ ...record }), flush: async () => {}, close: async () => {}, waiting: 0 },
     webhooks: {
-      wants: (customer) => hooked.has(customer),
+      wants: ({ customer }) => hooked.has(customer),
       add: (record) => told.push({ ...record }),
       close: () => {},
       get counts() {

@@ -184,7 +184,22 @@ describe("a webhook", () => {
   });
 
   it("is known by its customer alone", () => {
-    expect(["acme", "none", "nobody"].map((id) => webhooks.wants(id))).toEqual([true, false, false]);
+    const wants = (id: string) => webhooks.wants({ customer: id, start: noon });
+    expect(["acme", "none", "nobody"].map(wants)).toEqual([true, false, false]);
+  });
+
+  it("of who was given a removed customer's id is told nothing of that one's calls", async () => {
+    answer = says(500);
+    const [old, own] = [call(), { ...call(), start: noon + 1 }];
+    webhooks.add(old);
+    await pass(1);
+    customers = new Customers([{ ...hooked("acme"), since: noon + 1 }]);
+    expect([old, own].map((one) => webhooks.wants(one))).toEqual([false, true]);
+    answer = says(200);
+    webhooks.add(own);
+    await pass(5_000);
+    expect(requests.slice(1).flatMap(({ calls }) => calls.map(({ id }) => id))).toEqual([own.id]);
+    expect(settled.toSorted()).toEqual([old.id, own.id].toSorted());
   });
 
   it("is told nothing after the end", async () => {

@@ -4,18 +4,19 @@ import { openAsFar, recordOf, sealItem } from "../../../src/store/sealed-item.ts
 
 const keys = new SealKeys(["the-key-of-these-tests"]);
 const who = { id: "acme", revision: 1 };
+const kept = (item: string) => ({ ...who, item, since: null });
 const acme = { id: "acme", secrets: [{ id: "k1", secret: "the-secret-of-acme-01" }] };
 
 describe("a stored item", () => {
   it.each(["{nope", "", "null", "[]", "7", '"acme"', '{"id":"acme"'])("that is none is unreadable: %s", (text) => {
-    const record = recordOf(keys, who, text);
+    const record = recordOf(keys, kept(text));
     expect(record).toMatchObject({ kind: "unreadable", ...who });
     expect(record).toHaveProperty("sentence", expect.not.stringContaining("JSON"));
     expect(openAsFar(keys, "acme", text)).toEqual({});
   });
 
   it("twin: is read as it was sealed", () => {
-    expect(recordOf(keys, who, sealItem(keys, "acme", acme))).toEqual({ kind: "stored", ...who, item: acme });
+    expect(recordOf(keys, kept(sealItem(keys, "acme", acme)))).toEqual({ kind: "stored", ...who, item: acme });
   });
 
   it("whose secrets are exchanged, in the clear, or another customer's is unreadable", () => {
@@ -23,8 +24,8 @@ describe("a stored item", () => {
     const sealed = JSON.parse(sealItem(keys, "acme", two)) as typeof two;
     const [one, other] = sealed.secrets;
     const swapped = { ...sealed, secrets: [{ ...one, secret: other?.secret }, other] };
-    for (const item of [swapped, acme]) expect(recordOf(keys, who, JSON.stringify(item)).kind).toBe("unreadable");
-    expect(recordOf(keys, { ...who, id: "globex" }, JSON.stringify(sealed)).kind).toBe("unreadable");
-    expect(recordOf(keys, who, JSON.stringify(sealed)).kind).toBe("stored");
+    for (const item of [swapped, acme]) expect(recordOf(keys, kept(JSON.stringify(item))).kind).toBe("unreadable");
+    expect(recordOf(keys, { ...kept(JSON.stringify(sealed)), id: "globex" }).kind).toBe("unreadable");
+    expect(recordOf(keys, kept(JSON.stringify(sealed))).kind).toBe("stored");
   });
 });

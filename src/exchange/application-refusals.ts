@@ -6,10 +6,10 @@ export const refusals = {
   tooManyFailures: refuse("rate-limited", "too many application_tokens of this address were refused: wait a minute"),
   waited: refuse("rate-limited", "too many application_tokens of this address are being asked about: ask again soon"),
   crowded: refuse("limit-reached", "the application is being asked as much as it may be: ask again in a few seconds"),
-  /** The same for who is no customer and who has no application to ask. */
+  /** The same for who is no customer, who has no application to ask, and whose is not asked. */
   unknown: refuse(
     "credential-rejected",
-    "there is no application to ask for this appID: check it, and permissionUrl of the customer",
+    "there is no application to ask for this appID: check it, permissionUrl of the customer, and whether it is suspended",
   ),
   ours: refuse(
     "credential-rejected",

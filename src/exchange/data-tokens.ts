@@ -59,7 +59,8 @@ export class DataTokens {
     const customer = customers().byId(asked.appID);
     const counted = (refusal: Refusal, words?: Words) =>
       this.#counted({ ...denied(refusal), ...(words && { words }) }, caller, claimed);
-    if (customer?.permissionUrl === undefined) return counted(refusals.unknown);
+    // Nobody has proved anything yet: who is suspended is not asked for, and it is not said of them.
+    if (customer?.permissionUrl === undefined || customer.suspended !== undefined) return counted(refusals.unknown);
     if (isAccessToken(asked.token)) return counted(refusals.ours);
     const { allowMissingOrigin } = context.settings();
     const foreign = originRefusal(customer, { origin: caller.origin, allowMissingOrigin });

@@ -245,6 +245,20 @@ describe("what is asked for wrongly", () => {
     expect(application.asked.length).toBe(1);
   });
 
+  it.each(["end", "finish"] as const)(
+    "the application of who is suspended (%s) is not asked: as if there were none",
+    async (suspended) => {
+      const { acme, application, server, ask } = await open({ suspended });
+      const without = await ask({ appID: "globex" });
+      const refused = await ask();
+      expect([refused.status, await refused.text()]).toEqual([without.status, await without.text()]);
+      expect(application.asked).toEqual([]);
+      const { suspended: _, ...served } = acme;
+      server.change([served]);
+      expect((await ask()).status).toBe(200);
+    },
+  );
+
   it("a token of the gateway's own is given to no application", async () => {
     const { application, ask } = await open();
     const { data_token } = (await (await ask()).json()) as { data_token: string };
@@ -329,7 +343,6 @@ describe("what is asked for wrongly", () => {
 
 describe("who was let in, and is", () => {
   it.each<[string, Partial<Customer>]>([
-    ["suspended", { suspended: "end" }],
     ["a revoked user", { revoked }],
     ["named by a revoked jti", { revoked: [{ kind: "jti", value: "p-1", until: 4_000_000_000, calls: "end" }] }],
   ])("%s: 401 credential-revoked", async (_, changes) => {
@@ -342,6 +355,7 @@ describe("who was let in, and is", () => {
     ["the customer is gone", () => [], [503, "upstream-unavailable"]],
     ["its key is gone", (acme) => [{ ...acme, keys: [] }], [403, "application-denied"]],
     ["its user is revoked", (acme) => [{ ...acme, revoked }], [401, "credential-revoked"]],
+    ["it is suspended", (acme) => [{ ...acme, suspended: "end" }], [401, "credential-revoked"]],
     ["nothing of that has changed", (acme) => [{ ...acme, maxTtl: 60 }], [200, undefined]],
   ])("as it is when the application answers: %s", async (_, changed, answered) => {
     const { acme, application, server, ask } = await open();

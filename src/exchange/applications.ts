@@ -2,7 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import type { PermissionTokens, ReadPermission } from "../auth/permission-token.ts";
 import type { CallOut } from "../callout/call-out.ts";
 import { seconds } from "../core/clock.ts";
-import { customerName } from "../core/counted.ts";
+import { addressKey, customerName } from "../core/counted.ts";
 import type { Customers } from "../core/customers.ts";
 import type { Refusal } from "../core/errors.ts";
 import type { Customer } from "../core/identity.ts";
@@ -64,17 +64,21 @@ export class Applications {
     const work = async (): Promise<Settled> => {
       if (performance.now() - began > mostWait) return waited();
       const over = await failures.isOver(address, [customerName(customer.id)], failuresPerMinute);
-      return over ? later(refusals.tooManyFailures, 60) : this.#enter(asked, customer, began);
+      return over ? later(refusals.tooManyFailures, 60) : this.#enter(asked, customer, addressKey(address), began);
     };
     return failures.inTurn(address, `application ${customer.id}`, failuresPerMinute, work, waited);
   }
 
-  async #enter(asked: DataTokenAsked, customer: Customer, began: number): Promise<Settled> {
-    if (!this.#open.enter(customer.id)) return this.#notAsked("crowded", refusals.crowded, 5);
+  async #enter(asked: DataTokenAsked, customer: Customer, asker: string, began: number): Promise<Settled> {
+    const isFailing = this.#circuits.isFailing(customer.id);
+    if (!this.#open.enter(customer.id, isFailing))
+      return isFailing
+        ? this.#notAsked("paused", unavailable(leftAlone), 5)
+        : this.#notAsked("crowded", refusals.crowded, 5);
     try {
-      const pause = this.#circuits.enter(customer.id);
+      const pause = this.#circuits.enter(customer.id, asker);
       if (pause > 0) return this.#notAsked("paused", unavailable(leftAlone), pause);
-      return await this.#askService(asked, customer, began);
+      return await this.#askService(asked, customer, asker, began);
     } finally {
       this.#open.leave(customer.id);
     }
@@ -85,7 +89,7 @@ export class Applications {
     return later(refusal, seconds);
   }
 
-  async #askService(asked: DataTokenAsked, customer: Customer, began: number): Promise<Settled> {
+  async #askService(asked: DataTokenAsked, customer: Customer, asker: string, began: number): Promise<Settled> {
     const { metrics } = this.#parts;
     const issuer = this.#parts.context.settings().publicUrl;
     let nonce = "";
@@ -97,7 +101,7 @@ export class Applications {
     const sent = performance.now();
     const said = readService(await this.#send(customer.permissionUrl ?? "", body));
     const service = performance.now() - sent;
-    this.#note(customer.id, said);
+    this.#note(customer.id, asker, said);
     const settled = said.kind === "token" ? await this.#prove(said.token, asked, customer, { issuer, nonce }) : said;
     const outcome =
       settled.kind === "permitted" ? "granted" : settled.kind === "refused" ? "unavailable" : settled.kind;
@@ -133,8 +137,8 @@ export class Applications {
   }
 
   /** Once for each row of failures, and at its end. */
-  #note(customer: string, said: ServiceSaid): void {
-    const news = this.#circuits.leave(customer, said.kind !== "unavailable");
+  #note(customer: string, asker: string, said: ServiceSaid): void {
+    const news = this.#circuits.leave(customer, asker, said.kind !== "unavailable");
     if (!news) return;
     if (said.kind === "unavailable")
       this.#parts.log.warn({ customer, reason: said.sentence }, "an application service fails");

@@ -1,5 +1,7 @@
 /** At once: of one customer, and of all. */
 const [mostOfCustomer, mostInAll] = [32, 128];
+/** Of a customer whose service fails. */
+const mostOfFailing = 4;
 /** The last ones are for customers that have fewer than so many, whatever the services of others are slow at. */
 const [few, forFew] = [4, 32];
 
@@ -9,10 +11,10 @@ export class OpenRequests {
   #all = 0;
 
   /** False where there is no room; else leave is called when it is over. */
-  enter(customer: string): boolean {
+  enter(customer: string, isFailing = false): boolean {
     const own = this.#of.get(customer) ?? 0;
     const room = own < few ? mostInAll : mostInAll - forFew;
-    if (own >= mostOfCustomer || this.#all >= room) return false;
+    if (own >= (isFailing ? mostOfFailing : mostOfCustomer) || this.#all >= room) return false;
     this.#of.set(customer, own + 1);
     this.#all++;
     return true;

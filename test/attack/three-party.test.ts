@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type ServerResponse } from "node:http";
+import { createServer, request, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Customer } from "../../src/core/identity.ts";
@@ -338,5 +338,58 @@ describe("many that hang", () => {
     expect(server.log().filter(({ msg }) => msg === "an application service fails")).toMatchObject([
       { customer: "acme" },
     ]);
+  });
+});
+
+/** Asks from that address of this machine; resolves with the status. */
+async function askFrom(localAddress: string, url: string, token: string): Promise<number | undefined> {
+  const headers = { "content-type": "application/json" };
+  const asking = request(`${url}/v1/data-tokens`, { method: "POST", localAddress, headers });
+  asking.end(JSON.stringify({ appID: "acme", userID: "alice", application_token: token }));
+  const [answer] = (await once(asking, "response")) as [{ statusCode?: number; resume(): void }];
+  answer.resume();
+  return answer.statusCode;
+}
+
+describe("who makes an application fail", () => {
+  const spoilt: readonly [string, Answering][] = [
+    ["answer 500", (_asked, response, acme) => acme.say(response, 500, "{}")],
+    ["hang", () => undefined],
+    ["break off", (_asked, response) => void response.destroy()],
+  ];
+
+  it.each(spoilt)(
+    "by tokens that have it %s: is left alone himself, and visitors from elsewhere are served",
+    async (_, answering) => {
+      const acme = await application();
+      const hurry = { ms: 200 };
+      const server = await serve([withApplication(acme)], { patience: () => hurry.ms });
+      const honest = acme.answering;
+      acme.answering = (asked, response) =>
+        asked.application_token === "spoilt" ? answering(asked, response, acme) : honest(asked, response);
+      for (let time = 0; time < 5; time++) expect(await askFrom("127.0.0.66", server.url, "spoilt")).toBe(503);
+      const asked = acme.asked.length;
+      expect(await askFrom("127.0.0.66", server.url, "good")).toBe(503);
+      expect(acme.asked.length).toBe(asked);
+      hurry.ms = 5_000;
+      expect(await askFrom("127.0.0.1", server.url, "good")).toBe(200);
+    },
+  );
+
+  it("from many addresses: visitors from elsewhere are served, a few at once until one of them was", async () => {
+    const acme = await application();
+    const server = await serve([withApplication(acme)]);
+    const honest = acme.answering;
+    acme.answering = (_asked, response) => acme.say(response, 500, "{}");
+    for (let at = 0; at < 6; at++) expect(await askFrom(`127.0.0.${70 + at}`, server.url, "spoilt")).toBe(503);
+    const waiting: [Asked, ServerResponse][] = [];
+    acme.answering = (asked, response) => void waiting.push([asked, response]);
+    const few = Array.from({ length: 4 }, (_, at) => askFrom("127.0.0.1", server.url, `good${at}`));
+    await expect.poll(() => waiting.length, { timeout: 10_000 }).toBe(4);
+    expect(await askFrom("127.0.0.1", server.url, "one more")).toBe(503);
+    acme.answering = honest;
+    for (const [asked, response] of waiting) await honest(asked, response);
+    expect(await Promise.all(few)).toEqual([200, 200, 200, 200]);
+    expect(server.applications.slice(-5).sort()).toEqual([...Array<string>(4).fill("granted"), "paused"]);
   });
 });

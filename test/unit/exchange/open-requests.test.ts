@@ -22,4 +22,12 @@ describe("requests that are open", () => {
     for (const customer of ["acme", "globex", "initech", "hooli"]) enter(open, customer, 40);
     expect(enter(open, "umbrella", 40)).toBe(4);
   });
+
+  it("are four of a customer whose service fails, those that were open before among them", () => {
+    const open = new OpenRequests();
+    enter(open, "acme", 3);
+    expect([1, 2].map(() => open.enter("acme", true))).toEqual([true, false]);
+    expect(open.enter("acme")).toBe(true);
+    expect(open.enter("globex", true)).toBe(true);
+  });
 });

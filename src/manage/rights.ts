@@ -1,3 +1,4 @@
+import { insideOrigin } from "../config/call-outs.ts";
 import { customer as schema } from "../config/customer.ts";
 import { show } from "../config/faults.ts";
 import type { Fault } from "../config/types.ts";
@@ -32,7 +33,7 @@ export const mostInbound = 1_000;
 export function customerRights(owns: (number: string) => boolean): Rights {
   const own = new Map<string, (change: Change) => readonly Fault[]>([
     ["secrets", atMost(mostSecrets)],
-    ["keys", atMost(mostSecrets)],
+    ["keys", (change) => [...atMost(mostSecrets)(change), ...outside(change)]],
     ["origins", atMost(mostOrigins)],
     ["originReports", () => []],
     ["callFrom", (change) => [...atMost(mostOrigins)(change), ...ownDomains(change)]],
@@ -106,6 +107,25 @@ const atMost =
 
 const countOf = (value: unknown): number =>
   typeof value === "object" && value !== null ? Object.keys(value).length : 0;
+
+/** The operator's networks are for what it has named there itself; another path of the same origin may be named. */
+function outside({ items: { before, after } }: Change): readonly Fault[] {
+  const named = new Set(keySets(before).map(insideOrigin));
+  return keySets(after).flatMap((uri, at) => {
+    const origin = insideOrigin(uri);
+    return origin === undefined || named.has(origin)
+      ? []
+      : [
+          fault(
+            `keys[${at}].jwksUri`,
+            "is http:// or no public address: that is the operator's to allow, use https://",
+          ),
+        ];
+  });
+}
+
+const keySets = (item: Members): unknown[] =>
+  (Array.isArray(item.keys) ? item.keys : []).map((key) => (key as { jwksUri?: unknown } | null)?.jwksUri);
 
 /** A foreign domain is the operator's to allow; one that it allowed stays. */
 function ownDomains({ items: { before, after } }: Change): readonly Fault[] {

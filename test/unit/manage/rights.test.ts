@@ -40,6 +40,25 @@ describe("a customer's own key", () => {
   });
 
   it.each([
+    ["http://10.0.0.5/keys", false],
+    ["http://keys.inside.example/", false],
+    ["https://10.0.0.5/keys", false],
+    ["https://[::1]:8443/keys", false],
+    ["https://2130706433/keys", false],
+    ["https://idp.example/keys", true],
+    ["https://192.88.100.1/keys", true],
+    ["http://10.0.0.7:8080/other", true],
+    ["http://10.0.0.7/keys", false],
+  ])("may have its keys read at %s, beside an origin inside that an operator named: %s", (jwksUri, may) => {
+    const key = { id: "j1", alg: "ES256", issuer: "https://idp.example", audience: "postern" };
+    const inside = { ...key, jwksUri: "http://10.0.0.7:8080/keys" };
+    const before = { ...acme, keys: [inside] };
+    const refusals = refused({ keys: [inside, { ...key, id: "j2", jwksUri }] }, before);
+    expect(refusals).toEqual(may ? [] : ["keys[1].jwksUri"]);
+    expect(refused({ keys: [] }, before)).toEqual([]);
+  });
+
+  it.each([
     ["domains", ["acme.example", "b.example"], "domains"],
     ["apiKeys", [], "apiKeys"],
     ["numbers", ["+32*"], "numbers"],

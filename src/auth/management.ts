@@ -122,6 +122,8 @@ interface Claims {
   /** Unix seconds, maybe with a fraction, as exp. */
   readonly iat: number;
   readonly exp: number;
+  /** As iat; absent: from iat on. */
+  readonly nbf: number | undefined;
   readonly jti: string | undefined;
 }
 
@@ -145,15 +147,16 @@ function readToken(token: string): ReadToken | Refused {
   return payload.kind === "refused" ? payload : readClaims(jws, payload.object);
 }
 
-function readClaims(jws: Jws, { iss, ist, iat, exp, jti }: JsonObject): ReadToken | Refused {
+function readClaims(jws: Jws, { iss, ist, iat, exp, nbf, jti }: JsonObject): ReadToken | Refused {
   const issuer = Number.isSafeInteger(iss) ? String(iss) : iss;
   if (typeof issuer !== "string" || issuer === "") return malformed("iss must be the id of an API key or an operator");
   if (ist !== "project" && ist !== "account") return malformed("ist must be project or account");
   if (typeof iat !== "number" || typeof exp !== "number")
     return malformed("iat and exp must be Unix seconds, as numbers");
   if (exp <= iat) return malformed("exp must be later than iat");
+  if (nbf !== undefined && typeof nbf !== "number") return malformed("nbf must be Unix seconds, a number, or absent");
   if (jti !== undefined && (typeof jti !== "string" || jti === "")) return malformed("jti must be a text, or absent");
-  return { kind: "token", jws, claims: { iss: issuer, ist, iat, exp, jti } };
+  return { kind: "token", jws, claims: { iss: issuer, ist, iat, exp, nbf, jti } };
 }
 
 const malformed = (sentence: string): Refused => ({
@@ -179,10 +182,13 @@ const hashOf = ({ text }: Jws): string =>
     .digest("base64url");
 
 /** now: Unix seconds with a fraction. Told only to who signed rightly: whoever asks learns our clock. */
-function timeFault({ iat, exp }: Claims, now: number): Refusal | undefined {
+function timeFault({ iat, exp, nbf = iat }: Claims, now: number): Refusal | undefined {
   const ahead = iat - now;
   if (ahead > clockSkew) {
     return refuse("credential-rejected", `your clock is ${Math.round(ahead)} s ahead: iat is in the future`);
+  }
+  if (nbf - now > clockSkew) {
+    return refuse("credential-rejected", "the token is not yet valid: its nbf is in the future, leave it out");
   }
   if (now > exp + clockSkew) {
     const sentence = `your clock is ${Math.round(-ahead)} s behind, or the token is as old: make one for each request`;

@@ -12,6 +12,7 @@ export interface Claims {
   readonly ist: string;
   readonly iat: number;
   readonly exp: number;
+  readonly nbf?: number;
   readonly jti?: string | undefined;
 }
 

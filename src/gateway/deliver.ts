@@ -102,7 +102,7 @@ function tellRefused({ client }: Receiver, what: string, { status, callId }: Mes
     log.warn({ callId }, "no trunk took a call: Kamailio's log says what each of them did");
   } else if (what === "media") {
     client.tap.refusedUpstream("media");
-    log.warn({ status, callId }, "upstream refused a call: rtpengine does not answer Kamailio");
+    log.warn({ status, callId }, "upstream refused a call: rtpengine is gone, or full");
   } else {
     client.tap.refusedUpstream("grant");
     log.warn({ status }, "upstream refused the grant of a request: chain.secret or the clocks differ");

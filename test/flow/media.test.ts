@@ -350,10 +350,10 @@ describe("a call between two pages where MEDIA_BETWEEN_LEGS is defined", () => {
   });
 });
 
-describe("rtpengine that is not there", () => {
+describe("rtpengine that takes no calls", () => {
   const refusedWith = async (alice: Agent): Promise<Outcome> => alice.call("sip:+3225887123@acme.example").accepted;
 
-  it.each(["killed", "hung"])(
+  it.each(["killed", "hung", "full"])(
     "%s: calls are 503 before the trunk rings, counted, and taken again when it is back",
     async (how) => {
       const alice = await visitor("alice");
@@ -364,8 +364,9 @@ describe("rtpengine that is not there", () => {
       };
       const before = trunk.messages().length;
       const counted = await gateway.metric('postern_upstream_refused_total{for="media"}');
-      if (how === "killed") await rtpengine.kill();
-      else process.kill(rtpengine.pid, "SIGSTOP");
+      if (how === "hung") process.kill(rtpengine.pid, "SIGSTOP");
+      else await rtpengine.kill();
+      if (how === "full") rtpengine = await startRtpengine(rtpengine, networks, ["--max-sessions=0"]);
       for (const _ of [1, 2]) {
         const since = Date.now();
         expect(await refusedWith(alice)).toMatchObject({ ok: false, status: 503, code: "upstream-unavailable" });
@@ -377,8 +378,9 @@ describe("rtpengine that is not there", () => {
       expect(rang).toBe(false);
       expect(trunk.messages()).toHaveLength(before);
       expect(await gateway.metric('postern_upstream_refused_total{for="media"}')).toBe(counted + 2);
-      if (how === "killed") rtpengine = await startRtpengine(rtpengine, networks);
-      else process.kill(rtpengine.pid, "SIGCONT");
+      if (how === "full") await rtpengine.kill();
+      if (how === "hung") process.kill(rtpengine.pid, "SIGCONT");
+      else rtpengine = await startRtpengine(rtpengine, networks);
       await back(alice);
     },
   );

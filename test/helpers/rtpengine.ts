@@ -11,9 +11,10 @@ const span = 96;
 export async function startRtpengine(
   earlier?: RunningRtpengine,
   interfaces?: readonly string[],
+  options: readonly string[] = [],
 ): Promise<RunningRtpengine> {
   const host = "127.0.0.1";
   const ngPort = earlier ? Number(earlier.url.split(":").at(-1)) : await freePort(host);
   const first = await freePorts(span, host);
-  return start({ host, ngPort, ports: [first, first + span - 1], ...(interfaces && { interfaces }) });
+  return start({ host, ngPort, ports: [first, first + span - 1], options, ...(interfaces && { interfaces }) });
 }

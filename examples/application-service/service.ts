@@ -7,6 +7,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { html } from "../servlet/escape.ts";
+import { sipUser } from "../servlet/mint.ts";
 import { asker } from "../servlet/origin.ts";
 import { ToyLogin } from "../servlet/toy-login.ts";
 import { ApplicationTokens } from "./application-tokens.ts";
@@ -55,6 +56,7 @@ function fetchAppToken({ login, origin, tokens }: Site, request: IncomingMessage
   if (asker(request, origin) === "foreign") return refused(403, "foreign_page", "this page is not the site's own");
   const name = login.name(request);
   if (name === undefined) return refused(401, "login_required", "log in first");
+  if (!sipUser.test(name)) return refused(422, "invalid_user", "this name cannot be a SIP user");
   return json(200, { application_token: tokens.give(name) });
 }
 

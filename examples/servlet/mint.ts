@@ -13,6 +13,9 @@ export function voxrtcConfig(secret: string, user: string, expiry: number) {
 }
 // --- end
 
+/** What a gateway takes as a user (RFC 3261 unreserved and &=+$,); who has another name gets no credential. */
+export const sipUser = /^[A-Za-z0-9\-_.!~*'()&=+$,]{1,64}$/;
+
 /** What signs tokens: a secret shared with the gateway (HS256), or a P-256 private key in PEM form (ES256). */
 export type TokenKey = { readonly id: string } & ({ readonly secret: string } | { readonly pem: string });
 

@@ -8,7 +8,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { html, scriptJson } from "./escape.ts";
-import { credential, token, voxrtcConfig } from "./mint.ts";
+import { credential, sipUser, token, voxrtcConfig } from "./mint.ts";
 import { asker } from "./origin.ts";
 import { type Settings, settings } from "./settings.ts";
 import { ToyLogin } from "./toy-login.ts";
@@ -43,9 +43,6 @@ const json = (status: number, body: unknown): Answer => ({
 });
 
 const now = (): number => Math.floor(Date.now() / 1000);
-
-/** What a gateway takes as a user (RFC 3261 unreserved and &=+$,); who has another name gets no credential. */
-const sipUser = /^[A-Za-z0-9\-_.!~*'()&=+$,]{1,64}$/;
 
 type Visitor = { readonly user: string } | { readonly refusal: Answer };
 

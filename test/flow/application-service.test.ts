@@ -164,6 +164,14 @@ describe("the example application service", () => {
     expect((await service.fetchAppToken({ cookie, origin: service.url })).status).toBe(200);
   });
 
+  it("gives none to who calls himself bob@acme.example, and would be bob", async () => {
+    const given = await service.fetchAppToken({ cookie: await service.logIn("bob@acme.example") });
+    expect([given.status, await given.json()]).toEqual([
+      422,
+      { error: "invalid_user", error_description: "this name cannot be a SIP user" },
+    ]);
+  });
+
   it.each<[string, Readonly<Record<string, string>>, string]>([
     ["without the gateway's name", {}, "GATEWAY_ISSUER is not set"],
     ["without a key", { GATEWAY_ISSUER: issuer, GATEWAY_URL: "http://127.0.0.1" }, "KEY_ID is not set"],

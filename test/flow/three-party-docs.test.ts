@@ -191,11 +191,17 @@ describe("docs/three-party.md", () => {
 describe("the application service in docs/three-party.md", () => {
   const children: ChildProcess[] = [];
 
-  /** Its URL. keys: where it looks for the gateway's. */
+  /** Its URL. It knows one visitor more, whose name is an address. keys: where it looks for the gateway's. */
   async function start(keys: string, stderr: "inherit" | "ignore"): Promise<string> {
     const port = await freePort();
     const [source = ""] = blocksIn(page, "js service");
-    const here = source.replace("https://sip.acme.example:8443", keys).replace("3001", String(port));
+    const here = source
+      .replace("https://sip.acme.example:8443", keys)
+      .replace("3001", String(port))
+      .replace(
+        '"alice" : undefined',
+        '"alice" : applicationToken === "another visitor" ? "bob@acme.example" : undefined',
+      );
     folder.write(`service-${port}.mjs`, here);
     const stdio = ["ignore", "inherit", stderr] as const;
     children.push(spawn(process.execPath, [`service-${port}.mjs`], { cwd: folder.path, stdio: [...stdio] }));
@@ -236,6 +242,8 @@ describe("the application service in docs/three-party.md", () => {
     expect(await authenticate("alice", "another")).toMatchObject({ ...denied, error: "invalid_application_token" });
     const other = await authenticate("bob", "what the page was given");
     expect(other).toMatchObject({ ...denied, error: "access_denied", error_description: "you are somebody else" });
+    const called = await authenticate("bob@acme.example", "another visitor");
+    expect(called).toMatchObject({ ...denied, error: "access_denied" });
   });
 
   it("answers each message once, and nothing that the gateway did not sign", async () => {

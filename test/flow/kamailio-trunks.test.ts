@@ -103,7 +103,9 @@ describe("several trunks", () => {
     expect(header(invite, "From")).toBe(`<sip:${caller}@${last.host}>;tag=caller`);
     answers(last, invite, "200 OK");
     await alice.waitFor((text) => isReply(text, 200, "INVITE"));
-    await expect.poll(() => kamailio.log()).toContain(`trunk sip:${place(silent)} is down for acme: it kept silent to a call`);
+    await expect
+      .poll(() => kamailio.log())
+      .toContain(`trunk sip:${place(silent)} is down for acme: it kept silent to a call`);
     // As docs/trunks.md tells operators to look.
     const command = ["-s", `unix:${socket}`, "htable.dump", "down"];
     const { stdout } = await promisify(execFile)("kamcmd", command);

@@ -136,6 +136,10 @@ export const refusals = {
     "credential-expired",
     "the conference that this connection's token is good for has ended: connect with a new one",
   ),
+  conferenceBusy: refusal(
+    "limit-reached",
+    "this credential is good for one call at a time, which rings or stands: end that one first",
+  ),
   stateFull: refusal("limit-reached", "too many credentials for a single use are in use: try again in a minute"),
   noPort: refusal("limit-reached", "this address has as many connections as it may"),
   connections: refusal("limit-reached", "the customer has as many connections as it may: close some"),

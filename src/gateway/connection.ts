@@ -21,7 +21,7 @@ import type { Drainable } from "./drain.ts";
 import { Ending } from "./ending.ts";
 import { bindingCap } from "./forward.ts";
 import { type Incoming, Intake } from "./intake.ts";
-import { beginsAnew, insideRefusal, judgeOutside, type Whence } from "./judge.ts";
+import { beginsAnew, conferenceRefusal, insideRefusal, judgeOutside, type Whence } from "./judge.ts";
 import type { ClientEnd, Leg } from "./leg.ts";
 import { claimCall, unclaimCall } from "./one-call.ts";
 import { aboutOf, type Parsed, parse } from "./parse.ts";
@@ -392,7 +392,7 @@ export class Connection implements Guest, ClientEnd, Drainable, Attended {
     const pass = (): void => {
       if (this.#ending.isOver) return;
       leg.callWaits = false;
-      const barred = inside ? undefined : this.#barred;
+      const barred = inside ? undefined : (this.#barred ?? conferenceRefusal(identity, request, this.#context));
       if (barred) {
         turnBack(barred);
         return;

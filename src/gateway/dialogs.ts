@@ -73,6 +73,14 @@ export class Dialogs {
     return false;
   }
 
+  /** Whether a call of this Call-ID that the client placed or took rings or stands. */
+  isInCall(callId: string): boolean {
+    this.#forget();
+    for (const one of this.#dialogs.values()) if (isCall(one) && one.callId === callId) return true;
+    for (const one of this.#client.values()) if (rings(one) && one.callId === callId) return true;
+    return false;
+  }
+
   /** Whether the tables can take one more request; an INVITE needs room for its dialog too. */
   hasRoom(method: string): boolean {
     this.#forget();

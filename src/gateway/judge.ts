@@ -44,6 +44,16 @@ export function judgeOutside(identity: Identity, request: Request, whence: Whenc
   return refusal ? { kind: "refused", refusal } : judged;
 }
 
+/** A credential for one conference opens one call at a time. Asked when the call is to go: another may have gone meanwhile. */
+export function conferenceRefusal(
+  identity: Identity,
+  { method, message }: Request,
+  { legs }: Pick<Context, "legs">,
+): Refusal | undefined {
+  if (identity.narrowing.conference === undefined || method !== "INVITE") return undefined;
+  return legs.isInCall(identity, message.callId) ? refusals.conferenceBusy : undefined;
+}
+
 function rights({ origin, leg, context }: Whence): RightsContext {
   return {
     customers: context.customers(),

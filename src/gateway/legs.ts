@@ -116,6 +116,12 @@ export class Legs {
     return fresh.length > 0 && bound + fresh.length > limits.registrations;
   }
 
+  /** Whether a user has a call of this Call-ID that rings or stands, over whichever of its legs. */
+  isInCall(identity: Identity, callId: string): boolean {
+    const legs = [...(this.#byCustomer.get(identity.customer.id) ?? [])];
+    return legs.some((leg) => address(leg.identity) === address(identity) && leg.dialogs.isInCall(callId));
+  }
+
   /** Calls of a customer that ring or stand. */
   callsOf(customer: string): number {
     let calls = 0;

@@ -23,6 +23,9 @@ const always = new Set(["ACK", "BYE", "CANCEL"]);
 /** What exists within a call only: a credential that is good for the call is good for its refreshes, digits and early media. */
 const callParts = new Set(["UPDATE", "INFO", "PRACK"]);
 
+/** Beside a conference: to be reachable, and to look whether all is well. */
+const beside = new Set(["REGISTER", "OPTIONS"]);
+
 /** May this identity send this request outside a dialog? Pure; the order of verdicts is contract.md's. */
 export function authorize(identity: Identity, request: Request, context: RightsContext): Rights {
   const early = originRefusal(identity.customer, context) ?? identityRefusal(identity, request);
@@ -74,9 +77,15 @@ export function permissionRefusal({ narrowing: { permissions } }: Identity): Ref
   );
 }
 
-/** A credential for one conference opens that call alone. */
+/** A credential for one conference opens that call alone; what begins none and asks for nothing is part of having it. */
 function conferenceRefusal({ narrowing: { conference } }: Identity, { method, message }: Request): Refusal | undefined {
-  if (conference === undefined || method !== "INVITE" || message.callId === conference) return undefined;
+  if (conference === undefined || beside.has(method)) return undefined;
+  if (method !== "INVITE")
+    return refuse(
+      "method-denied",
+      "a credential for one conference is good for its call, and outside it for no message",
+    );
+  if (message.callId === conference) return undefined;
   return refuse(
     "permission-missing",
     "the data token is good for one conference alone: call with its conferenceID as Call-ID, or get a token for this one",

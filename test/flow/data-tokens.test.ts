@@ -160,6 +160,53 @@ describe("a data token of one conference", () => {
     expect(await arrived([conferenceID])).toContain("INVITE");
   });
 
+  it("opens one call at a time, on whatever connection, and when that is over the next", async () => {
+    const conferenceID = `conference-${unique()}`;
+    const claims = { permissions: ["CreateConference"], conferenceID };
+    const name = someone("alice");
+    const bob = await byHeader(someone("bob"), { permissions: ["*"] });
+    expect(status(await bob.ask("REGISTER", "sip:acme.example", { extra: ["Expires: 60"] }))).toBe(200);
+    const [one, two] = [await byHandshake(name, claims), await byHandshake(name, claims)];
+    const rings = async (): Promise<{ invite: string; got: string }> => {
+      const invite = request(one.user.parts("INVITE", `sip:${bob.user.address}`, { callId: conferenceID }));
+      one.user.client.send(invite);
+      const got = await bob.user.client.take((text) => text.startsWith("INVITE "));
+      return { invite, got };
+    };
+    const { invite, got } = await rings();
+    for (const visitor of [one, two]) {
+      const refused = await visitor.ask("INVITE", `sip:${bob.user.address}`, { callId: conferenceID });
+      expect([status(refused), code(refused)]).toEqual([503, "limit-reached"]);
+      expect(header(refused, "Warning")).toMatch(/one call at a time/);
+    }
+    const came = (): number =>
+      scene.kamailio
+        .saw()
+        .filter(
+          ({ way, method, header: field }) => way === "in" && method === "INVITE" && field("Call-ID") === conferenceID,
+        ).length;
+    expect(came()).toBe(1);
+    bob.user.client.send(reply(got, { status: "486 Busy Here", tag: "busy", contact: bob.user.contact }));
+    expect(status(await responseTo(one.user, invite))).toBe(486);
+    await rings();
+    expect(came()).toBe(2);
+  });
+
+  it("opens nothing beside that call but REGISTER and OPTIONS", async () => {
+    const conferenceID = `conference-${unique()}`;
+    const one = await byHeader(someone("alice"), { permissions: ["*"], conferenceID });
+    const any = await byHeader(someone("bob"), { permissions: ["*"] });
+    const [refusedId, passedId] = [`message-${unique()}`, `message-${unique()}`];
+    for (const callId of [refusedId, conferenceID]) {
+      const refused = await one.ask("MESSAGE", "sip:nobody.there@acme.example", { callId });
+      expect([status(refused), code(refused)]).toEqual([403, "method-denied"]);
+    }
+    expect(code(await any.ask("MESSAGE", "sip:nobody.there@acme.example", { callId: passedId }))).toBeUndefined();
+    expect(await arrived([refusedId, conferenceID])).toEqual([]);
+    expect(await arrived([passedId])).toEqual(["MESSAGE"]);
+    for (const method of ["REGISTER", "OPTIONS"]) expect(status(await one.ask(method, "sip:acme.example"))).toBe(200);
+  });
+
   it("ends with it, on SIP, at an open connection and over HTTP: 401, start anew", async () => {
     const conferenceID = `conference-${unique()}`;
     const claims = { permissions: ["*"], conferenceID };

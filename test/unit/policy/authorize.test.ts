@@ -311,14 +311,18 @@ describe("what narrows a credential", () => {
     }
   });
 
-  it("of one conference opens the call with that Call-ID alone, and no REFER", () => {
+  it("of one conference opens the call with that Call-ID alone, no REFER and no MESSAGE", () => {
     const one = (conference: string): Identity => narrowed({ permissions: ["CreateConference"], conference });
     const call = { fields: { "Call-ID": "the-conference" } };
     expect(verdict(call, {}, one("the-conference"))).toBe("allowed");
     expect(verdict(call, {}, one("another"))).toBe("permission-missing");
     expect(verdict(call, {}, narrowed({ permissions: [], conference: "the-conference" }))).toBe("permission-missing");
-    for (const written of [options, register(), { method: "MESSAGE" }]) {
-      expect(verdict(written, {}, one("another"))).toBe("allowed");
+    for (const written of [options, register()]) expect(verdict(written, {}, one("another"))).toBe("allowed");
+    for (const method of ["MESSAGE", "SUBSCRIBE", "PUBLISH"]) {
+      const own = customer({ methods: ["INVITE", method] });
+      const conference = identity(own, { narrowing: { permissions: ["*"], conference: "the-conference" } });
+      expect(verdict({ method, ...call }, {}, conference)).toBe("method-denied");
+      expect(verdict({ method, ...call }, {}, identity(own))).toBe("allowed");
     }
     const transfers = identity(customer({ methods: ["INVITE", "REFER"] }), { narrowing: { conference: "one" } });
     expect(methodRefusal(transfers, "REFER")?.code).toBe("method-denied");

@@ -69,10 +69,11 @@ const reportingOf = ({ proving, parties, sessions, records }: ServingParts): Pub
   failures: proving.reportersFailures,
   conferences: parties,
   reports: records.reports,
-  end: (customer, conferenceID) => {
+  end: (customer, conferenceID, named) => {
     const parts = parties.ownersOf(customer, conferenceID) ?? [];
     for (const { call, stands } of parts) if (stands) sessions.hangUp(call, customer);
-    proving.conferences.end(customer, conferenceID);
+    // Who called under its name alone ends that call, and nobody's token.
+    if (named || parts.some((part) => part.named)) proving.conferences.end(customer, conferenceID);
   },
 });
 

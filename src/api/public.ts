@@ -5,16 +5,14 @@ import type { AuthenticatorChain } from "../auth/authenticator.ts";
 import type { OwnKeys } from "../auth/own-keys.ts";
 import type { PublicJwk } from "../auth/signing-key.ts";
 import type { Clock } from "../core/clock.ts";
-import type { Conferences } from "../core/conferences.ts";
 import type { Customers } from "../core/customers.ts";
-import type { Reports } from "../core/reports.ts";
 import { intervals } from "../core/signing-keys.ts";
 import type { Verdicts } from "../core/verdicts.ts";
 import type { Context, ExchangeSettings, FailureCounts } from "../exchange/context.ts";
 import { type DataTokenParts, DataTokens } from "../exchange/data-tokens.ts";
 import { Throttle } from "../exchange/throttle.ts";
 import { Allowance } from "../reports/allowance.ts";
-import { Intake } from "../reports/intake.ts";
+import { Intake, type IntakeParts } from "../reports/intake.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { dataTokenRoutes } from "./data-token-routes.ts";
@@ -61,14 +59,10 @@ export interface PublicOptions {
 }
 
 /** What becomes of what pages tell of their conferences. */
-export interface Reporting {
+export interface Reporting extends Pick<IntakeParts, "conferences" | "reports" | "end"> {
   /** Whose word is taken: of those who have a token of ours. */
   readonly chain: AuthenticatorChain;
   readonly failures: FailureCounts;
-  readonly conferences: Conferences;
-  readonly reports: Reports;
-  /** A conference is over because somebody who may says so. */
-  readonly end: (customer: string, conferenceID: string) => void;
 }
 
 const bodyLimit = 16_384;

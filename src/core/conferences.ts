@@ -6,6 +6,8 @@ export interface Part {
   readonly call: string;
   /** It rings or stands. */
   readonly stands: boolean;
+  /** It was placed under a credential that is good for this conference alone: its application has named it. */
+  readonly named: boolean;
 }
 
 /** Whose conferences are, as far as this gateway knows: a conferenceID is the Call-ID of a call. */

@@ -37,9 +37,12 @@ export class CallConferences implements Conferences {
   /** tag: of who calls; narrowed: the credential is good for this conference alone. */
   begun(record: CallRecord, tag: string, narrowed: boolean): void {
     const { id, callId, customer, user = "", domain = "" } = record;
-    const known = this.#of(customer, callId) ?? { tag, parts: new Map() };
-    if (!isOf(known, record, tag) || known.parts.size >= mostParts) return;
-    known.parts.set(id, { user, domain, call: id, stands: true, narrowed });
+    const named = narrowed && record.direction !== "in";
+    const before = this.#of(customer, callId);
+    // Whoever took the name before the application gave it to somebody is in another call.
+    const known = before && (!named || isNamed(before)) ? before : { tag, parts: new Map() };
+    if (!(named || isOf(known, record, tag)) || known.parts.size >= mostParts) return;
+    known.parts.set(id, { user, domain, call: id, stands: true, named, narrowed });
     this.#standing.set(callId, (this.#standing.get(callId) ?? new Map()).set(customer, known));
   }
 
@@ -67,6 +70,8 @@ export class CallConferences implements Conferences {
     return this.#standing.get(callId)?.get(customer) ?? this.#over.get(callId)?.get(customer);
   }
 }
+
+const isNamed = ({ parts }: Known): boolean => [...parts.values()].some(({ named }) => named);
 
 /** Who calls is in it first, then those who are called; who is in it may call again. */
 function isOf({ tag: first, parts }: Known, { user, domain, direction }: CallRecord, tag: string): boolean {

@@ -18,8 +18,8 @@ export interface IntakeParts {
   readonly allowance: Allowance;
   readonly conferences: Conferences;
   readonly reports: Reports;
-  /** A conference is over because a reporter who may says so. */
-  readonly end: (customer: string, conferenceID: string) => void;
+  /** A conference is over because a reporter who may says so. named: the reporter's token is good for it alone. */
+  readonly end: (customer: string, conferenceID: string, named: boolean) => void;
 }
 
 export interface Asked {
@@ -81,8 +81,7 @@ export class Intake {
       permission: ({ event }) => permissionFor(event),
       hand: (told, from, reporter) => {
         const taken = this.#event(told, from);
-        const isOver = told.event === "conferenceEnded" && this.#knows(told.conference, reporter);
-        if (isOver) this.#parts.end(from.customer, told.conference);
+        if (told.event === "conferenceEnded") this.#end(told.conference, reporter);
         return taken;
       },
     });
@@ -146,9 +145,9 @@ export class Intake {
   }
 
   /** What nobody is in yet, or elsewhere, is not ended by somebody who made its name up. */
-  #knows(conference: string, { customer, proved }: Reporter): boolean {
+  #end(conference: string, { customer: { id }, proved }: Reporter): void {
     const isNamed = proved?.narrowing.conference === conference;
-    return isNamed || this.#parts.conferences.ownersOf(customer.id, conference) !== undefined;
+    if (isNamed || this.#parts.conferences.ownersOf(id, conference)) this.#parts.end(id, conference, isNamed);
   }
 
   #from({ ago }: ToldEvent | ToldStats, who: Told["who"], { customer, proved }: Reporter): From {

@@ -92,6 +92,23 @@ describe("somebody else's call", () => {
     for (const { client } of [alice, mallory]) client.close();
   });
 
+  it("is its application's, where that names it, and not whose who calls under its name first", async () => {
+    const [bob, carol, mallory] = [await scene.user("bob"), await scene.user("carol"), await scene.user("mallory")];
+    const alice = await scene.stranger("alice");
+    const callId = `room-${unique()}`;
+    const token = tokenOf(alice, { permissions: ["*"], conference: callId });
+    const end = event(mallory, callId, "conferenceEnded");
+    await establish(mallory, carol, { callId });
+    expect(await tell(scene.gateway, "events", end, { token: tokenOf(mallory) })).toEqual(taken);
+    await Promise.all([answered(mallory, callId, "BYE"), answered(carol, callId, "BYE")]);
+    const call = await establish(alice, bob, { callId, cseq: 2, extra: [`Authorization: Bearer ${token}`] });
+    expect(await tell(scene.gateway, "events", end, { token: tokenOf(mallory) })).toEqual(mismatch);
+    expect(await tell(scene.gateway, "events", event(alice, callId), { token })).toEqual(taken);
+    await twin(call);
+    expect(await tell(scene.gateway, "events", event(alice, callId), { token })).toEqual([401, "credential-expired"]);
+    for (const { client } of [carol, mallory]) client.close();
+  });
+
   it("stays another customer's where a token names it as its own conference", async () => {
     const [alice, bob] = [await scene.user("alice"), await scene.user("bob")];
     const eve = await scene.user("eve", "globex.example");

@@ -4,6 +4,7 @@ import type { Conferences } from "../../../src/core/conferences.ts";
 import type { Customer, Narrowing } from "../../../src/core/identity.ts";
 import { type Permission, permissions } from "../../../src/core/identity.ts";
 import type { ConferenceEvent, StatsReport, Taken } from "../../../src/core/reports.ts";
+import type { IntakeParts } from "../../../src/reports/intake.ts";
 import { customer, identity } from "../../helpers/customers.ts";
 import { type ExchangeParts, type PublicServer, startPublic } from "../../helpers/exchange.ts";
 
@@ -25,7 +26,7 @@ const tokens: NonNullable<ExchangeParts["tokens"]> = {
 interface Kept {
   readonly events: ConferenceEvent[];
   readonly stats: StatsReport[];
-  readonly ended: string[][];
+  readonly ended: Parameters<IntakeParts["end"]>[];
   answer: Taken;
 }
 let server: PublicServer & Kept;
@@ -75,7 +76,7 @@ const event = (name = "userJoined", more: object = {}) => ({
   userID: "alice",
   ...more,
 });
-const own = { user: "alice", domain: "acme.example", call: "1", stands: true };
+const own = { user: "alice", domain: "acme.example", call: "1", stands: true, named: false };
 const stats = [{ type: "inbound-rtp", id: "I", packetsReceived: 5, packetsLost: 1 }];
 const report = (more: object = {}) => ({ conferenceID: "c-1", userID: "alice", stats, ...more });
 const bridgeReport = { bridgeID: "b-1", stats: [{ type: "bridge", id: "B", load: 0.5 }] };
@@ -194,7 +195,7 @@ describe("a permission", () => {
     ]);
     expect([server.events, server.ended]).toEqual([[], []]);
     expect((await post("events", body, { token: "full" })).answer).toEqual({ taken: 2 });
-    expect(server.ended).toEqual([["acme", "c-1"]]);
+    expect(server.ended).toEqual([["acme", "c-1", false]]);
   });
 });
 
@@ -206,7 +207,7 @@ describe("whose it is", () => {
       expect(told(await post("events", end, { token }))).toEqual(taken);
     expect([server.events.length, server.ended]).toEqual([3, []]);
     expect(told(await post("events", end, { token: "forOne" }))).toEqual(taken);
-    expect(server.ended).toEqual([["acme", "c-1"]]);
+    expect(server.ended).toEqual([["acme", "c-1", true]]);
   });
 
   it.each(["bob", "alice@b.example", "alice@globex.example", "@", "a lice"])(
@@ -227,7 +228,7 @@ describe("whose it is", () => {
   );
 
   it("is one's own call, or one that nobody knows; with the token's word any of its customer's", async () => {
-    const part = { domain: "acme.example", call: "1", stands: true };
+    const part = { domain: "acme.example", call: "1", stands: true, named: false };
     const calls: Record<string, ReturnType<Conferences["ownersOf"]>> = {
       own: [
         { ...part, user: "bob" },
@@ -281,7 +282,7 @@ describe("what is told by a page's origin alone", () => {
   });
 
   it("never ends a conference, nor is anybody else's", async () => {
-    const part = { user: "bob", domain: "acme.example", call: "1", stands: true };
+    const part = { ...own, user: "bob" };
     await start({ customers: [open], conferences: (_customer, id) => (id === "bobs" ? [part] : undefined) });
     expect(told(await post("events", { ...by, ...event("conferenceEnded") }, ask))).toEqual(missing);
     for (const userID of ["alice@globex.example", "x".repeat(65)]) {
@@ -369,7 +370,7 @@ describe("too much", () => {
     Object.assign(server, { answer: "full" });
     const refused = await post("events", event("conferenceEnded"), { token: "full" });
     expect([...told(refused), refused.headers.get("retry-after")]).toEqual([503, "limit-reached", "60"]);
-    expect(server.ended).toEqual([["acme", "c-1"]]);
+    expect(server.ended).toEqual([["acme", "c-1", false]]);
     expect(told(await post("stats", report(), { token: "full" }))).toEqual([503, "limit-reached"]);
   });
 

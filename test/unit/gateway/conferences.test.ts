@@ -66,6 +66,27 @@ describe("who is in a call", () => {
     expect(usersIn(conferences, "initech")).toEqual([]);
   });
 
+  it("is whom its application names, whoever of the same customer called under the name first", () => {
+    const told: string[][] = [];
+    const conferences = new CallConferences((...one) => told.push(one));
+    const mallory = { user: "mallory" };
+    conferences.begun(record("m", mallory), "m", false);
+    for (let at = 0; at < 64; at++) conferences.begun(record(`m${at}`, mallory), "m", false);
+    conferences.begun(record("n", bob), "m", true);
+    conferences.begun(record("1"), "t", true);
+    conferences.begun(record("2", bob), "t", false);
+    expect(usersIn(conferences)).toEqual(["alice true", "bob true"]);
+    conferences.begun(record("3", { user: "carol" }), "another", true);
+    conferences.begun(record("4", mallory), "m", false);
+    conferences.begun(record("5", { ...bob, user: "dave" }), "m", true);
+    expect(usersIn(conferences)).toEqual(["alice true", "bob true", "carol true"]);
+    conferences.ended(record("m", { ...mallory, answer: 2 }));
+    expect(conferences.ownersOf("acme", "c-1")?.map(({ named }) => named)).toEqual([true, false, true]);
+    for (const id of ["1", "2", "3"]) conferences.ended(record(id, { answer: 2 }));
+    expect(told).toEqual([["acme", "c-1"]]);
+    expect(usersIn(conferences)).toEqual(["alice false", "bob false", "carol false"]);
+  });
+
   it("is remembered of the latest twenty thousand, beside all that stand", () => {
     const conferences = call();
     for (let at = 0; at < 20_001; at++) {

@@ -7,7 +7,9 @@ import { readStored } from "./read-stored.ts";
 export function registerCheck(program: Command): void {
   program
     .command("check")
-    .description("look a config file through: every fault with its line, exit 2; exit 0 if it is good")
+    .description(
+      "look a config file through: every fault with its line, exit 2; exit 1 if its store cannot be read; exit 0 if all is good",
+    )
     .option(...configOption)
     .option("--json", "print {ok, faults, notAvailable}")
     .action(async (options: { config: string; json?: true }) => {
@@ -16,30 +18,42 @@ export function registerCheck(program: Command): void {
 }
 
 async function check(file: string, json: boolean): Promise<number> {
-  const read = await load(file);
-  const clashes = read.kind === "config" ? await clashesOf(read.config) : [];
-  const loaded = clashes.length > 0 ? ({ kind: "faults", faults: clashes } as const) : read;
-  const ok = loaded.kind === "config";
+  const { exit, faults, notAvailable } = await lookThrough(file);
   if (json) {
-    print({ ok, faults: ok ? [] : loaded.faults, notAvailable: ok ? loaded.notAvailable : [] });
-  } else if (ok) {
-    for (const key of loaded.notAvailable) say(`not available yet: ${key}`);
-    say("ok");
-  } else {
-    sayFaults(file, loaded.faults);
+    print({ ok: exit === 0, faults, notAvailable });
+    return exit;
   }
-  return ok ? 0 : 2;
+  sayFaults(file, faults);
+  for (const key of notAvailable) say(`not available yet: ${key}`);
+  if (exit === 0) say("ok");
+  return exit;
 }
 
-/** With customers of the store, where there is one that this user may read. */
-async function clashesOf(config: Config): Promise<Fault[]> {
+interface Seen {
+  readonly exit: 0 | 1 | 2;
+  readonly faults: readonly Fault[];
+  readonly notAvailable: readonly string[];
+}
+
+async function lookThrough(file: string): Promise<Seen> {
+  const read = await load(file);
+  if (read.kind === "faults") return { exit: 2, faults: read.faults, notAvailable: [] };
+  const { exit, faults } = await compared(read.config);
+  return { exit, faults, notAvailable: exit === 0 ? read.notAvailable : [] };
+}
+
+/** With customers of the store, where there is one. */
+async function compared(config: Config): Promise<Omit<Seen, "notAvailable">> {
   const stored = await readStored(config);
-  if (stored.kind === "unusable") say(`not compared: ${stored.sentence}`);
-  if (stored.kind === "unusable" || stored.customers.length === 0) return [];
+  if (stored.kind === "unusable") {
+    const message = `the config has no faults, but what is stored cannot be compared with it: ${stored.sentence}`;
+    return { exit: 1, faults: [{ path: "store", line: 1, message }] };
+  }
   const { besides, clashOf, ownersIn } = await import("../store/claims.ts");
   const owners = ownersIn(config);
-  return stored.customers.flatMap((customer) => {
+  const faults = stored.customers.flatMap((customer) => {
     const clash = clashOf(customer, owners);
     return clash === undefined ? [] : [{ path: "customers", line: 1, message: besides(customer.id, clash) }];
   });
+  return { exit: faults.length > 0 ? 2 : 0, faults };
 }

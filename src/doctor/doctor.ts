@@ -2,12 +2,12 @@ import type { Config } from "../config.ts";
 import { checkKeys, checkPublicUrl } from "./advice.ts";
 import { checkClock } from "./clock.ts";
 import { checkFamilies } from "./family.ts";
-import { type Finding, ok, type System, warn } from "./finding.ts";
+import { type Finding, isForOthers, ok, type System, warn } from "./finding.ts";
 import { checkDescriptors, checkPorts } from "./limits.ts";
 import { checkListen } from "./listen.ts";
 import { checkMedia } from "./media.ts";
 import { checkRotation } from "./rotation.ts";
-import { checkStore, customersIn, type StoredRead } from "./store.ts";
+import { checkStore, checkStoreFiles, customersIn, type StoredRead } from "./store.ts";
 import { checkTls } from "./tls.ts";
 import { checkUpstream } from "./upstream.ts";
 
@@ -41,6 +41,7 @@ export async function examine(
     ...checkConfig(file, notAvailable, system),
     ...checkFiles(files.slice(1), system),
     checkStore(declared, stored),
+    ...checkStoreFiles(declared, system),
     checkDescriptors(config, system),
     checkPorts(config, system),
     clock,
@@ -54,8 +55,6 @@ export async function examine(
     ...media,
   ];
 }
-
-const isForOthers = (file: string, system: System): boolean => ((system.mode(file) ?? 0) & 0o007) !== 0;
 
 function checkConfig(file: string, notAvailable: readonly string[], system: System): Finding[] {
   const others = isForOthers(file, system);

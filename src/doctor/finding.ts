@@ -36,3 +36,7 @@ export interface System {
   /** What a program printed on stdout; undefined where it is not there, failed, or took more than two seconds. */
   run(program: string, args: readonly string[]): Promise<string | undefined>;
 }
+
+/** Whether users beside its owner and group may do anything with it; not where it is not there. */
+export const isForOthers = (file: string, system: Pick<System, "mode">): boolean =>
+  ((system.mode(file) ?? 0) & 0o007) !== 0;

@@ -1,6 +1,6 @@
 import { type Config, storeTls } from "../config.ts";
 import type { Customer } from "../core/identity.ts";
-import { type Finding, fail, ok, warn } from "./finding.ts";
+import { type Finding, fail, isForOthers, ok, type System, warn } from "./finding.ts";
 
 /** What came of reading the store; without one it has no customers. */
 export type StoredRead =
@@ -16,6 +16,14 @@ export function checkStore({ customers, store }: Pick<Config, "customers" | "sto
   const beside = `${stored.customers.length} customers in the store, ${customers.length} in the config`;
   const open = storeTls(store);
   return open === undefined ? ok("store", beside) : warn("store", `${beside}; ${open}`, tlsWanted);
+}
+
+/** The database beside what SQLite has open with it, and the key that its secrets are sealed under. */
+export function checkStoreFiles({ store }: Pick<Config, "store">, system: System): Finding[] {
+  if (!store.startsWith("sqlite:")) return [];
+  const path = store.slice("sqlite:".length);
+  const open = ["", "-wal", "-shm", ".key"].map((end) => path + end).filter((file) => isForOthers(file, system));
+  return open.map((file) => warn("store file", `${file} may be read or written by every user`, `chmod o= ${file}`));
 }
 
 const unusable =

@@ -240,6 +240,9 @@ describe("a store that is lost", () => {
       exit: 1,
       stderr: expect.stringMatching(/has schema version 99, and this Postern knows \d: run the newer Postern/),
     });
+    const checked = await onStore(folder, ["check", "--json"]);
+    expect([checked.exit, checked.data]).toMatchObject([1, { ok: false, faults: [{ path: "store" }] }]);
+    expect((await onStore(folder, ["check"])).stderr).toMatch(/: store: the config has no faults, .* version 99/);
     const store = { upstreamUrls: [kamailio.wsUrl], more: `store: "sqlite:${path}"` };
     await expect(startGateway(store)).rejects.toThrow(/schema version 99/);
     db.exec("PRAGMA user_version = 2; PRAGMA application_id = 7");

@@ -10,7 +10,7 @@ import { checkFamilies } from "../../../src/doctor/family.ts";
 import type { System } from "../../../src/doctor/finding.ts";
 import { checkDescriptors, checkPorts } from "../../../src/doctor/limits.ts";
 import { checkListen } from "../../../src/doctor/listen.ts";
-import { checkStore, customersIn } from "../../../src/doctor/store.ts";
+import { checkStore, checkStoreFiles, customersIn } from "../../../src/doctor/store.ts";
 import { checkTls } from "../../../src/doctor/tls.ts";
 import { ConfigFolder, least } from "../../helpers/config-file.ts";
 import { customer } from "../../helpers/customers.ts";
@@ -59,6 +59,26 @@ describe("the store", () => {
       advice: expect.stringContaining("no gateway starts"),
     });
     expect(customersIn(stored)).toEqual([]);
+  });
+});
+
+describe("the store's files", () => {
+  const store = "sqlite:/var/lib/postern/postern.db";
+  const modes = (others: Readonly<Record<string, number>>) =>
+    machine({ mode: (path) => others[path.slice("/var/lib/postern/".length)] });
+
+  it("are a warning each where every user may read or write them", () => {
+    const open = { "postern.db": 0o644, "postern.db-wal": 0o602, "postern.db-shm": 0o600, "postern.db.key": 0o604 };
+    expect(checkStoreFiles({ store }, modes(open)).map(({ state, check, advice }) => [state, check, advice])).toEqual([
+      ["warn", "store file", "chmod o= /var/lib/postern/postern.db"],
+      ["warn", "store file", "chmod o= /var/lib/postern/postern.db-wal"],
+      ["warn", "store file", "chmod o= /var/lib/postern/postern.db.key"],
+    ]);
+  });
+
+  it("twin: are none where they are the owner's and the group's, not there, or on a server", () => {
+    expect(checkStoreFiles({ store }, modes({ "postern.db": 0o660, "postern.db.key": 0o600 }))).toEqual([]);
+    expect(checkStoreFiles({ store: "postgres://db.example/postern" }, machine({ mode: () => 0o777 }))).toEqual([]);
   });
 });
 

@@ -75,6 +75,9 @@ function called(
 const answers = (trunk: UdpSink, request: string, status: string, extra: readonly string[] = []): void =>
   trunk.send(reply(request, { status, tag: "t", contact: `<sip:${place(trunk)}>`, extra: [...extra] }), kamailio.udp);
 
+const rpc = async (...command: string[]): Promise<string> =>
+  (await promisify(execFile)("kamcmd", ["-s", `unix:${socket}`, ...command])).stdout;
+
 /** Answers each OPTIONS until it is told to stop. */
 function alive(trunk: UdpSink): () => void {
   const answered = new Set<string>();
@@ -107,9 +110,7 @@ describe("several trunks", () => {
       .poll(() => kamailio.log())
       .toContain(`trunk sip:${place(silent)} is down for acme: it kept silent to a call`);
     // As docs/trunks.md tells operators to look.
-    const command = ["-s", `unix:${socket}`, "htable.dump", "down"];
-    const { stdout } = await promisify(execFile)("kamcmd", command);
-    expect(stdout).toMatch(new RegExp(`name: sip:${place(silent)} acme\\s+value: silent to a call`));
+    expect(await rpc("htable.dump", "down")).toMatch(new RegExp(`name: sip:${place(silent)} acme\\s+value: silent to a call`));
   });
 
   it("that all fail are a 503 within their seconds, which says when to come again", async () => {
@@ -179,6 +180,9 @@ describe("several trunks", () => {
     stop();
     const down = `trunk sip:${place(first)} is down: it does not answer OPTIONS any more`;
     await expect.poll(() => kamailio.log(), { timeout: 15_000 }).toContain(down);
+    // It stays so for as long as it keeps silent: as if the hour of both tables were over soon.
+    for (const table of ["answers", "down"]) await rpc("htable.setex", table, `sip:${place(first)}`, "3");
+    await new Promise((resolve) => setTimeout(resolve, 4_200));
     await busy(second);
     expect(invites(first)).toBe(3);
     const again = alive(first);

@@ -272,8 +272,9 @@ describe("a page that wants to be hidden", () => {
     const ok = await call.final(200);
     expect(header(ok, "From")).toBe("<sip:alice@acme.example>;tag=caller");
     alice.send(withinCall(call, ok, "ACK"));
-    alice.send(withinCall(call, ok, "BYE"));
+    alice.send(withinCall(call, ok, "BYE", { extra: ["User-Agent: the page of alice"] }));
     const bye = await trunk.waitFor((text) => text.startsWith("BYE "));
+    expect(bye.includes("the page of alice")).toBe(!hidden);
     expect(header(bye, "From")).toContain(
       hidden ? "<sip:anonymous@anonymous.invalid>" : `<sip:${caller}@${trunk.host}>`,
     );

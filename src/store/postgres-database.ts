@@ -39,9 +39,13 @@ export class PostgresDatabase {
     return this.#pool.run(work).catch((error: unknown) => Promise.reject(new Error(this.sentence(error))));
   }
 
-  /** All of it or nothing. Rejects with a sentence, as change does. */
+  /** All of it or nothing, of this version's schema. Rejects with a sentence, as change does. */
   whole<T>(work: Work<T>, ms = patience): Promise<T> {
-    return this.#transact(work, () => true, ms);
+    const known: Work<T> = async (connection) => {
+      mustBeKnown(await readMeta(connection));
+      return work(connection);
+    };
+    return this.#transact(known, () => true, ms);
   }
 
   /**

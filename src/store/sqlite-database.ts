@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, statSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
-import { migrate } from "./sqlite-schema.ts";
+import { migrate, mustBeKnown } from "./sqlite-schema.ts";
 
 /** Milliseconds that a change waits for another process's. */
 const patience = 2_000;
@@ -47,11 +47,15 @@ export class SqliteDatabase {
     return Number(this.all("SELECT value FROM meta WHERE name = 'revision'", [])[0]?.value);
   }
 
-  /** One transaction. keep: whether it is to stand. Throws, and nothing has changed, where it cannot be written. */
+  /**
+   * One transaction, of the schema that this was opened with. keep: whether it is to stand. Throws, and nothing has
+   * changed, where it cannot be written.
+   */
   whole<Result>(work: () => Result, keep: (result: Result) => boolean = () => true): Result {
     this.mustBeThere();
     this.db.exec("BEGIN IMMEDIATE");
     try {
+      mustBeKnown(this.db);
       const result = work();
       this.db.exec(keep(result) ? "COMMIT" : "ROLLBACK");
       return result;

@@ -26,7 +26,6 @@ import { sentenceOf } from "./sqlite-fault.ts";
 import { agreeOnKey, mustBeUnder } from "./sqlite-keys.ts";
 import type { Opening } from "./sqlite-messages.ts";
 import { QualityTable } from "./sqlite-quality.ts";
-import { mustBeKnown } from "./sqlite-schema.ts";
 import { SqliteSigningKeys } from "./sqlite-signing-keys.ts";
 import { SqliteUses } from "./sqlite-uses.ts";
 import { writeAll } from "./sqlite-write.ts";
@@ -173,10 +172,9 @@ export class SqliteFile {
     this.#database.close();
   }
 
-  /** One transaction, of the schema and under the key that this was opened with. keep: whether it is to stand. */
+  /** One transaction, under the key that this was opened with. keep: whether it is to stand. */
   #changing<Result>(work: () => Result, keep?: (result: Result) => boolean): Result {
     return this.#database.whole(() => {
-      mustBeKnown(this.#database.db);
       mustBeUnder(this.#database, this.#keys);
       return work();
     }, keep);

@@ -163,12 +163,14 @@ describe("a store in PostgreSQL", () => {
   });
 
   it("changes nothing for a gateway whose version is the older one now, which goes on reading", async () => {
-    await opened(async (store, { audit }) => {
+    await opened(async (store, { audit, calls, quality }) => {
       await store.write([put("acme")], act);
       await server.sql("UPDATE postern.meta SET value = '99' WHERE name = 'schema'");
       const written = await store.write([put("globex")], act);
       expect(written).toMatchObject({ kind: "unavailable", sentence: expect.stringMatching(/schema version 99/) });
       await expect(audit.append([act])).rejects.toThrow(/schema version 99/);
+      await expect(calls.write([], { gateway: "g1", at: 0 })).rejects.toThrow(/schema version 99/);
+      await expect(quality.forget(0, 1)).rejects.toThrow(/schema version 99/);
       expect((await store.changes(beginning)).records).toHaveLength(1);
     });
   });

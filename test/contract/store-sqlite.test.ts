@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, it, onTestFinished } from "vitest";
 import { openSqlite } from "../../src/store/sqlite.ts";
+import { noon, ringing } from "../helpers/call-records.ts";
 import { temporaryDir } from "../helpers/temporary.ts";
 import { describeStore } from "./store.ts";
 
@@ -43,7 +44,7 @@ it("SQLite: what a newer version brought forward meanwhile is read on, and chang
   const folder = temporaryDir("store");
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const path = join(folder, "postern.db");
-  const { store } = await openSqlite({ path, keys: ["the-key-of-this-store"], renew: false });
+  const { store, calls, quality } = await openSqlite({ path, keys: ["the-key-of-this-store"], renew: false });
   const put = { kind: "put", id: "acme", item: { id: "acme" }, claims: [] } as const;
   const act = { by: "cli:test", what: "customer.add acme" };
   expect(await store.write([put], act)).toMatchObject({ kind: "written" });
@@ -53,6 +54,21 @@ it("SQLite: what a newer version brought forward meanwhile is read on, and chang
   expect(await store.write([put], act)).toEqual({
     ...{ kind: "unavailable", sentence: expect.stringContaining("schema version 99") },
   });
+  const by = { gateway: "g1", at: noon };
+  const changes = [
+    calls.write([{ record: ringing(), owed: false }], by),
+    calls.takeOver(by, noon),
+    calls.settle(["none"]),
+    calls.forget(noon, 1),
+    quality.write([]),
+    quality.forget(noon, 1),
+  ];
+  for (const one of await Promise.allSettled(changes))
+    expect(one).toMatchObject({
+      status: "rejected",
+      reason: { message: expect.stringContaining("schema version 99") },
+    });
+  expect(await calls.find({ limit: 1 })).toEqual([]);
   expect(await store.get("acme")).toMatchObject({ kind: "stored", revision: 1 });
   await store.close();
 });

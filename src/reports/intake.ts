@@ -174,8 +174,11 @@ const refusedFor = ({ customer }: Reporter, refusal: Refusal, faults?: readonly 
   ...(faults && { faults }),
 });
 
-const faultsOf = (refusals: readonly { readonly refusal: Refusal; readonly path: string }[]): readonly Fault[] =>
-  refusals.slice(0, 20).map(({ refusal, path }) => ({ path: path.replace(/\.$/, ""), message: refusal.sentence }));
+function faultsOf(refusals: readonly { readonly refusal: Refusal; readonly path: string }[]): readonly Fault[] {
+  const reading = new Reading();
+  for (const { refusal, path } of refusals) reading.fault(path, refusal.sentence);
+  return reading.faults;
+}
 
 const whoOf = ({ userID }: Pick<Told, "userID">, reporter: Reporter): Told["who"] =>
   userID === undefined ? undefined : userOf(reporter, userID);

@@ -25,8 +25,9 @@ const mostFaults = 20;
 export class Reading {
   readonly faults: Fault[] = [];
 
+  /** path: of a member, or of a part, which ends in the dot before its members. */
   fault(path: string, message: string): undefined {
-    if (this.faults.length < mostFaults) this.faults.push({ path, message });
+    if (this.faults.length < mostFaults) this.faults.push({ path: path.replace(/\.$/, ""), message });
     return undefined;
   }
 

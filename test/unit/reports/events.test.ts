@@ -40,7 +40,7 @@ describe("events as pages tell them", () => {
   it("are told all that is wrong with them at once", () => {
     const bad = { conferenceID: "a b", event: "userVanished", ago: -1, more: 1 };
     expect(pathsOf({ events: [joined, bad, 7] })).toEqual([
-      ...["events[2]", "events[1].", "events[1].conferenceID", "events[1].event", "events[1].userID"],
+      ...["events[2]", "events[1]", "events[1].conferenceID", "events[1].event", "events[1].userID"],
       "events[1].ago",
     ]);
   });

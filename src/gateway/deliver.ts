@@ -69,6 +69,7 @@ function turnBack(leg: Receiver, bytes: Buffer, reason: string, { from, log }: {
 function learn(leg: Receiver, response: Message, log: Log): boolean {
   const refused = response.header("x-postern-refused");
   if (refused) tellRefused(leg, response.value(refused), response, log);
+  if (response.header("x-postern-passed")) leg.client.tap.passedTrunk();
   if (leg.answersUs(response)) {
     leg.client.tap.judgedOffer("absorbed");
     return false;

@@ -67,6 +67,7 @@ export class Metrics {
   readonly #messages = new MessageCounts();
   readonly #verdicts = new VerdictCounts();
   readonly #refusedUpstream = { grant: 0, media: 0, trunk: 0 };
+  #passedTrunk = 0;
   readonly #lag = new LagWatch();
   readonly #authDuration: Histogram;
   readonly #quality: QualityMetrics;
@@ -110,6 +111,11 @@ export class Metrics {
     this.#refusedUpstream[what]++;
   }
 
+  /** A call was taken by another trunk than its first. */
+  passedTrunk(): void {
+    this.#passedTrunk++;
+  }
+
   /** A credential was proved or refused within so many milliseconds. */
   proved(milliseconds: number): void {
     this.#authDuration.observe(milliseconds / 1000);
@@ -149,6 +155,9 @@ export class Metrics {
     const refused = this.#refusedUpstream;
     this.#counter("postern_upstream_refused_total", "Requests that Kamailio refused.", ["for"], (counter) => {
       for (const [what, count] of Object.entries(refused)) counter.inc({ for: what }, count);
+    });
+    this.#counter("postern_trunk_passed_total", "Calls that another trunk than the first took.", [], (counter) => {
+      counter.inc(this.#passedTrunk);
     });
   }
 

@@ -5,7 +5,7 @@ export interface TapParts {
   readonly connection: string;
   readonly client: Party;
   readonly gateway: Party;
-  readonly metrics: Pick<Metrics, "message" | "refusedUpstream">;
+  readonly metrics: Pick<Metrics, "message" | "refusedUpstream" | "passedTrunk">;
   readonly trace: Trace;
 }
 
@@ -62,6 +62,11 @@ export class Tap {
   /** Kamailio did not take what came up: our grant, or a call, for want of rtpengine or of a trunk. */
   refusedUpstream(what: "grant" | "media" | "trunk"): void {
     this.#metrics.refusedUpstream(what);
+  }
+
+  /** A call was taken by another trunk than its first. */
+  passedTrunk(): void {
+    this.#metrics.passedTrunk();
   }
 
   #passed(way: Way, about: About, bytes: Buffer): Traced | undefined {

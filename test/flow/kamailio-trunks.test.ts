@@ -104,13 +104,25 @@ describe("several trunks", () => {
     const invite = await last.waitFor(isInvite);
     expect(invite).toMatch(new RegExp(`^INVITE sip:\\+1900@${place(last)} SIP/2.0\r\n`));
     expect(header(invite, "From")).toBe(`<sip:${caller}@${last.host}>;tag=caller`);
+    answers(last, invite, "180 Ringing", ["X-Postern-Passed: trunk"]);
     answers(last, invite, "200 OK");
-    await alice.waitFor((text) => isReply(text, 200, "INVITE"));
+    answers(last, invite, "200 OK");
+    const oks = (): string[] => alice.received().filter((text) => isReply(text, 200, "INVITE"));
+    await expect.poll(() => oks().length).toBe(2);
+    const ringing = alice.received().find((text) => isReply(text, 180, "INVITE"));
+    // Once, for the gateway that counts it.
+    expect([ringing, ...oks()].map((text) => header(text ?? "", "X-Postern-Passed"))).toEqual([
+      undefined,
+      "trunk",
+      undefined,
+    ]);
     await expect
       .poll(() => kamailio.log())
       .toContain(`trunk sip:${place(silent)} is down for acme: it kept silent to a call`);
     // As docs/trunks.md tells operators to look.
-    expect(await rpc("htable.dump", "down")).toMatch(new RegExp(`name: sip:${place(silent)} acme\\s+value: silent to a call`));
+    expect(await rpc("htable.dump", "down")).toMatch(
+      new RegExp(`name: sip:${place(silent)} acme\\s+value: silent to a call`),
+    );
   });
 
   it("that all fail are a 503 within their seconds, which says when to come again", async () => {
@@ -218,7 +230,7 @@ describe("a trunk that", () => {
     await call.final(183);
     await new Promise((resolve) => setTimeout(resolve, progress + 600));
     answers(slow, invite, "200 OK");
-    await call.final(200);
+    expect(header(await call.final(200), "X-Postern-Passed")).toBeUndefined();
     expect(alice.received().filter((text) => isReply(text, 408, "INVITE"))).toEqual([]);
     expect(second.received()).toEqual([]);
   });

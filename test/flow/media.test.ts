@@ -229,8 +229,11 @@ describe("a call from a page to a trunk", () => {
     const call = alice.call("sip:+44205550123@initech.example");
     await heard(call, alice);
     const before = trunk.ears.length;
+    const passed = (): Promise<number> => gateway.metric("postern_trunk_passed_total");
+    expect(await passed()).toBe(0);
     pickUp.reject(new Error("503 Service Unavailable"));
     const ear = await taken(call);
+    expect(await passed()).toBe(1);
     expect(trunk.ears).toHaveLength(before + 1);
     await Promise.all([heard(call, alice), ear.hears(440)]);
   });

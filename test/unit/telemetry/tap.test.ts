@@ -14,7 +14,11 @@ function tapped(listeners: readonly TraceListener[] = []) {
     connection: "c",
     client: { address: "203.0.113.7", port: 1 },
     gateway: { address: "192.0.2.1", port: 2 },
-    metrics: { message: (way, method) => void counted.push(`${way} ${method}`), refusedUpstream: () => {} },
+    metrics: {
+      message: (way, method) => void counted.push(`${way} ${method}`),
+      refusedUpstream: () => {},
+      passedTrunk: () => {},
+    },
     trace: new Trace({ now: () => 0 }, [listener, ...listeners]),
   });
   return { tap, told, counted };

@@ -111,7 +111,10 @@ function added(sum: Sum | undefined, value: number, name: string): Sum {
   return { first: sum.first, last: value, worst, total: sum.total + value, count: sum.count + 1 };
 }
 
-export const worse = (name: string): ((one: number, other: number) => number) => (name === "mos" ? Math.min : Math.max);
+export const worse =
+  (name: string) =>
+  (one: number, other: number): number =>
+    name === "mos" ? Math.min(one, other) : Math.max(one, other);
 
 /** Of the packets since the report before; undefined where there were none, or nobody knows. */
 function lossOf(way: Way, { direction, ssrc = 0, ...figures }: Figures): number | undefined {

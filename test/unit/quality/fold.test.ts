@@ -64,9 +64,10 @@ describe("reports of a call", () => {
     const piece = folded([
       stats({ ssrc: 1, packetsReceived: 100, packetsLost: 0 }),
       stats({ ssrc: 2, packetsReceived: 50, packetsLost: 50 }),
-      stats({ ssrc: 1, packetsReceived: 200, packetsLost: 0 }),
+      stats({ ssrc: 1, packetsReceived: 200, packetsLost: 0 }, { at: noon + 5 }),
       stats({ ssrc: 1, packetsReceived: 100, packetsLost: 0 }),
     ]);
+    expect(shown([piece])).toMatchObject([{ from: noon, until: noon + 5 }]);
     expect(of(piece)?.received).toMatchObject({ packets: 300, lost: 50, loss: { worst: 0.5, last: 0 } });
   });
 
@@ -170,8 +171,10 @@ describe("a call of two who both tell", () => {
   it("is told of at two gateways at once, with no packet twice", () => {
     const [one, other] = [freshPiece(), freshPiece({ id: "ffffffff-0000" })];
     folded([stats({ packetsReceived: 300, packetsLost: 0 })], one);
-    folded([stats({ packetsReceived: 200, packetsLost: 0 })], other);
-    expect(shown([one, other])[0]?.participants[0]?.audio?.received).toMatchObject({ packets: 300 });
+    folded([stats({ packetsReceived: 150, packetsLost: 50 })], other);
+    const received = shown([one, other])[0]?.participants[0]?.audio?.received;
+    expect(received).toMatchObject({ packets: 300, lost: 0, loss: { worst: 0.25 } });
+    expect(received?.mos?.worst).toBeCloseTo(estimate({ loss: 0.25 }), 3);
   });
 
   it("is another one of another customer", () => {

@@ -365,6 +365,15 @@ describe("too much", () => {
     expect(server.events).toHaveLength(100);
   });
 
+  it("is of a bridge another thing than of a conference of its name", async () => {
+    await start();
+    const batch = { reports: Array.from({ length: 20 }, () => report()) };
+    const ask = async (body: object) => told(await post("stats", body, { token: "full" }));
+    expect([await ask(batch), await ask(batch), await ask(batch)]).toEqual([taken, taken, taken]);
+    expect(await ask(report())).toEqual([429, "rate-limited"]);
+    expect(await ask({ ...bridgeReport, bridgeID: "c-1" })).toEqual(taken);
+  });
+
   it("is also what has no room where it is kept; a conference ends all the same", async () => {
     await start({ conferences: () => [own] });
     Object.assign(server, { answer: "full" });

@@ -132,10 +132,11 @@ function receiveThrough(server: Server, hall: Hall, proxyProtocol: boolean): voi
   const listeners = server.listeners("connection") as ((socket: Socket) => void)[];
   server.removeAllListeners("connection");
   server.on("connection", (socket: Socket) => {
-    const crowd = hall.sources.isProxy(plainAddress(socket.remoteAddress ?? ""));
+    const address = plainAddress(socket.remoteAddress ?? "");
+    const named = hall.sources.isProxy(address) ? (first: Buffer) => hall.sources.named(address, first) : undefined;
     stepIn(socket, hall);
     if (socket.destroyed) return;
-    hall.turnstile.come({ socket, crowd }, () => {
+    hall.turnstile.come({ socket, named }, () => {
       for (const listener of listeners) listener.call(server, socket);
       // TLS takes over what lies beneath the socket; who else reads it was given what came first.
       if (proxyProtocol || !(server instanceof TlsServer)) socket.resume();

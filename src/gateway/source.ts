@@ -16,6 +16,9 @@ export function trustedNetworks(cidrs: readonly string[]): (address: string) => 
   return (address) => isIP(address) !== 0 && networks.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
 }
 
+/** Bytes of a request's head in which X-Forwarded-For is looked for before its turn. */
+const longestHead = 4_096;
+
 export interface SourceOptions {
   readonly trusted: () => (address: string) => boolean;
   /** PROXY headers are mandatory from trusted proxies, and nobody else may connect. */
@@ -48,6 +51,23 @@ export class Sources {
   /** Whether many browsers may stand behind this address. */
   isProxy(address: string): boolean {
     return this.#options.trusted()(address);
+  }
+
+  /**
+   * Whom a proxy's connection is for, by its first bytes: for the order of turns alone, what counts is read when its turn
+   * has come. Undefined where they do not say, as those of TLS without a PROXY header.
+   */
+  named(proxy: string, first: Buffer): string | undefined {
+    if (this.#options.proxyProtocol) {
+      const header = readProxyHeader(first);
+      return header.kind === "header" ? header.source?.address : undefined;
+    }
+    // The proxy's own word is the last one: what is cut off before it is a stranger's.
+    const [head = "", rest] = first.toString("latin1", 0, longestHead).split("\r\n\r\n", 2);
+    if (rest === undefined) return undefined;
+    const written = [...head.matchAll(/^x-forwarded-for:(.*)$/gim)].map(([, value]) => value);
+    if (written.length === 0) return undefined;
+    return forwardedFor(written.join(), { address: proxy, port: 0 }, this.#options.trusted()).address;
   }
 
   /** Read the PROXY header of each connection before the server sees it. */

@@ -21,14 +21,15 @@ export interface TurnstileOptions {
 /** A new connection. */
 export interface Comer {
   readonly socket: Socket;
-  /** Many browsers stand behind its address: it is a proxy's. */
-  readonly crowd: boolean;
+  /** A proxy's, behind whose address many browsers stand: which of them it is for, by what came first; undefined where that says nothing. */
+  readonly named?: ((first: Buffer) => string | undefined) | undefined;
 }
 
 interface Waiting {
   readonly socket: Socket;
   /** What it has said, bytes. */
   readonly said: number;
+  /** Whom it is for. */
   readonly whose: string;
   readonly enter: () => void;
 }
@@ -65,7 +66,7 @@ const mostSaid = 32 * 2 ** 20;
 
 /**
  * Before TLS and HTTP: nothing is made of a connection until it says something, and then one after the other has its
- * turn, address by address. Where too many are silent, or become no WebSocket, who has the most of them makes room.
+ * turn, address by address, behind a proxy that of the browser where it is named in the clear. Where too many are silent, or become no WebSocket, who has the most of them makes room.
  */
 export class Turnstile {
   readonly #options: TurnstileOptions;
@@ -90,9 +91,9 @@ export class Turnstile {
   }
 
   /** enter: does what a new connection is for, when it is its turn. A socket that has no room is destroyed. */
-  come({ socket, crowd }: Comer, enter: () => void): void {
+  come({ socket, named }: Comer, enter: () => void): void {
     const whose = addressKey(socket.remoteAddress ?? "");
-    if (!this.#mayWait(whose) || (!crowd && this.#hasSilentEnough(whose))) {
+    if (!this.#mayWait(whose) || (!named && this.#hasSilentEnough(whose))) {
       socket.destroy();
       return;
     }
@@ -105,7 +106,7 @@ export class Turnstile {
       if (this.#coming.delete(key)) this.#count(whose);
     });
     socket.on("error", leave);
-    this.#listen({ socket, whose, enter });
+    this.#listen({ socket, enter }, (first) => addressKey(named?.(first) ?? whose));
   }
 
   /** It is a WebSocket now. */
@@ -121,8 +122,8 @@ export class Turnstile {
     for (let next = this.#next(); next; next = this.#next()) next.socket.destroy();
   }
 
-  #listen(comer: Omit<Waiting, "said">): void {
-    const { socket, whose } = comer;
+  #listen(comer: Pick<Waiting, "socket" | "enter">, whoseIs: (first: Buffer) => string): void {
+    const { socket } = comer;
     const leave = (): void => void socket.destroy();
     const hear = (bytes: Buffer): void => {
       socket.pause();
@@ -130,13 +131,14 @@ export class Turnstile {
       this.#silent.leave(keyOf(socket));
       socket.off("end", leave);
       socket.off("timeout", leave);
+      const whose = whoseIs(bytes);
       if (!this.#mayWait(whose) || !this.#hasRoomFor(bytes.length)) {
         leave();
         return;
       }
       socket.unshift(bytes);
       this.#said += bytes.length;
-      this.#waiting.push(whose, { ...comer, said: bytes.length });
+      this.#waiting.push(whose, { ...comer, whose, said: bytes.length });
       this.#timer ??= setTimeout(() => this.#turn(), sooner);
     };
     socket.setTimeout(this.#options.patience());

@@ -1,7 +1,7 @@
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { connect as secure } from "node:tls";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { chainSecret, startGateway, type TestGateway } from "../helpers/gateway.ts";
 import { withExchange } from "../helpers/issued.ts";
 import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
@@ -241,5 +241,43 @@ describe("PROXY headers", () => {
     await expect(
       RawClient.connect(gateway.gatewayUrl, { ws: beginningWith(proxyV1("203.0.113.10", 40_005)) }),
     ).rejects.toThrow();
+  });
+});
+
+describe("a flood of new connections through the proxy", () => {
+  const upgrade = (address: string): string =>
+    [
+      ...["GET / HTTP/1.1", "Host: sip.acme.example", "Connection: Upgrade", "Upgrade: websocket"],
+      ...["Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Protocol: sip"],
+      ...[`X-Forwarded-For: 198.51.100.7, ${address}`, "", ""],
+    ].join("\r\n");
+
+  it.each([
+    ["X-Forwarded-For", trusting, (address: string) => upgrade(address)],
+    [
+      "PROXY",
+      `${trusting}\n  proxyProtocol: on`,
+      (address: string) => `${proxyV1(address, 4_000)}${upgrade("203.0.113.1")}`,
+    ],
+  ] as const)("holds up itself alone: another browser has the next turn (%s)", async (_, lines, first) => {
+    const gateway = await gatewayWith(lines);
+    const { port, hostname } = new URL(gateway.gatewayUrl);
+    let welcomed = 0;
+    const come = (address: string): Socket => {
+      const socket = connect(Number(port), hostname);
+      sockets.push(socket);
+      socket.write(first(address));
+      return socket;
+    };
+    const sockets: Socket[] = [];
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+    for (let at = 0; at < 200; at++) come("203.0.113.66").once("data", () => void welcomed++);
+    await expect.poll(() => welcomed, { interval: 5 }).toBeGreaterThan(0);
+    const before = welcomed;
+    const [answer] = (await once(come("203.0.113.9"), "data")) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 101/);
+    expect(welcomed - before).toBeLessThan(100);
   });
 });

@@ -52,7 +52,8 @@ function bench(options: Partial<TurnstileOptions> = {}) {
   const entered: FakeSocket[] = [];
   const comes = (address: string, crowd = false): FakeSocket => {
     const socket = new FakeSocket(address, port++);
-    turnstile.come({ socket: socket as unknown as Socket, crowd }, () => void entered.push(socket));
+    const named = crowd ? (first: Buffer) => /for (.*)$/.exec(first.toString())?.[1] : undefined;
+    turnstile.come({ socket: socket as unknown as Socket, named }, () => void entered.push(socket));
     return socket;
   };
   const speaks = (address: string, crowd = false): FakeSocket => {
@@ -101,6 +102,20 @@ describe("the turnstile", () => {
     milliseconds(100);
     expect(entered).toHaveLength(21);
     expect(gone(flood)).toBe(0);
+  });
+
+  it("lets a proxy's in browser by browser where it names them, and all others of it in one line", () => {
+    const { comes, entered } = bench();
+    const through = (word: string): FakeSocket => {
+      const socket = comes("192.0.2.1", true);
+      socket.says(word);
+      return socket;
+    };
+    const flood = [1, 2, 3].map(() => through("for 203.0.113.66"));
+    const silent = [1, 2].map(() => through("nobody"));
+    const good = through("for 203.0.113.9");
+    milliseconds(100);
+    expect(entered).toEqual([flood[0], silent[0], good, flood[1], silent[1], flood[2]]);
   });
 
   it("lets them in more slowly where none of them is accepted, and sooner for each that is", () => {

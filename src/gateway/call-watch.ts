@@ -29,6 +29,8 @@ interface Call {
   readonly answered: Set<string>;
   /** Who asked for its end, and when (milliseconds); it is over when that is answered. */
   asked: { readonly by: "client" | "far"; readonly at: number } | undefined;
+  /** When upstream was lost while it rang at the client, milliseconds, and nobody has said anything of it since. */
+  lost: number | undefined;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -124,11 +126,12 @@ export class CallWatch {
     return undefined;
   }
 
-  /** Upstream is gone: nobody answers any more what was asked. */
+  /** Upstream is gone: nobody answers any more what was asked. What rings at the client may be answered yet, if it comes back. */
   abandon(): void {
     for (const [key, call] of this.#calls) {
-      if (call.record.direction === "in" || call.record.answer !== undefined) continue;
-      this.#end(key, call, this.#now, { endedBy: "gateway", reason: "upstream-unavailable", status: 503 });
+      if (call.record.answer !== undefined) continue;
+      if (call.record.direction === "in") call.lost ??= this.#now;
+      else this.#end(key, call, this.#now, { endedBy: "gateway", reason: "upstream-unavailable", status: 503 });
     }
   }
 
@@ -161,6 +164,7 @@ export class CallWatch {
       standing: new Set(),
       answered: new Set(),
       asked: undefined,
+      lost: undefined,
       timer: undefined,
     };
     this.#calls.set(key, call);
@@ -179,6 +183,7 @@ export class CallWatch {
   #progress(key: string, { status, via: { branch } }: Message, tag: string, by: "client" | "far"): void {
     const call = this.#calls.get(key);
     if (!call?.branches.has(branch) || status <= 100) return;
+    call.lost = undefined;
     if (status >= 300) this.#fail(key, call, branch, status, by);
     else if (status >= 200) this.#answer(call, tag);
     else if (status >= 180 && call.record.ringing === undefined) {
@@ -249,13 +254,20 @@ export class CallWatch {
   /** After so many milliseconds it is over, whoever may speak of it later. */
   #within(milliseconds: number, key: string, call: Call): void {
     clearTimeout(call.timer);
-    const over = (): void => this.#end(key, call, ...this.#askedOr(call, { endedBy: "gateway", reason: "unanswered" }));
+    const over = (): void => this.#end(key, call, ...this.#unanswered(call));
     call.timer = setTimeout(over, milliseconds).unref();
   }
 
   /** Whoever asked for its end has ended it. */
   #askedOr({ asked }: Call, end: End): [at: number, end: End] {
     return asked ? [asked.at, { endedBy: asked.by }] : [this.#now, end];
+  }
+
+  /** Where upstream was lost on the way it rang no longer for its caller. */
+  #unanswered(call: Call): [at: number, end: End] {
+    const { asked, lost } = call;
+    if (!asked && lost !== undefined) return [lost, { endedBy: "gateway", reason: "upstream-unavailable" }];
+    return this.#askedOr(call, { endedBy: "gateway", reason: "unanswered" });
   }
 
   #end(key: string, { record, timer }: Call, at: number, end: End): void {

@@ -285,6 +285,42 @@ describe("a call that comes in", () => {
     expect(last()).toMatchObject({ ...end, end: expect.any(Number) });
   });
 
+  it("that rings while upstream is lost, and is never answered, ended with that", () => {
+    came("INVITE", far);
+    pass(5_000);
+    watch.abandon();
+    pass(1_000);
+    watch.abandon();
+    pass(594_000);
+    expect(last()).toMatchObject({ end: began + 5_000, endedBy: "gateway", reason: "upstream-unavailable" });
+  });
+
+  it.each([
+    [
+      "answered",
+      () => said(200, "INVITE", { ...far, to: "l1" }),
+      { answer: began + 1_000, seconds: 0, endedBy: "far" },
+    ],
+    ["given up", () => came("CANCEL", far), { end: began + 1_000, endedBy: "far" }],
+    ["left by its client", () => watch.close("socket-lost"), { end: began + 1_000, reason: "socket-lost" }],
+  ])("twin: is %s when upstream has come back", (_, how, end) => {
+    came("INVITE", far);
+    watch.abandon();
+    pass(1_000);
+    how();
+    hungUp({ tag: "f1", to: "l1" });
+    pass(32_000);
+    expect(last()).toMatchObject(end);
+  });
+
+  it("that rings on when upstream has come back is unanswered in the end", () => {
+    came("INVITE", far);
+    watch.abandon();
+    said(180, "INVITE", { ...far, to: "l1" });
+    pass(600_000);
+    expect(last()).toMatchObject({ end: began + 600_000, reason: "unanswered" });
+  });
+
   it("is one where it rings at two Contacts of the client", () => {
     came("INVITE", far);
     came("INVITE", { ...far, branch: "g" });

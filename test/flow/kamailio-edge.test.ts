@@ -43,7 +43,7 @@ beforeAll(async () => {
     haproxy: false,
     configuration: `${directory}edge.cfg`,
     localName: "edge-local.cfg",
-    defines: { CORE: `sip:127.0.0.1:${udpPort}` },
+    defines: { CORE: `sip:127.0.0.1:${udpPort}`, TRUNK_PATIENCE: 800 },
   });
 });
 afterEach(() => legs.close());
@@ -91,6 +91,22 @@ describe("a trunk on TCP, through the second instance", () => {
     const trunk = `sip:127.0.0.14:${await freePort("127.0.0.14")};transport=tcp`;
     alice.send(callOf("alice", "+1900", { trunk, trunk2: second.uri, caller }).invite);
     await alice.waitFor((message) => isReply(message, 200, "INVITE"));
+  });
+
+  it("is left for the second trunk where it listens and says nothing", async () => {
+    const sockets: Socket[] = [];
+    const silent = createServer((socket) => sockets.push(socket.resume())).listen(0, "127.0.0.14");
+    await once(silent, "listening");
+    const second = await legs.trunk("answer");
+    const alice = await legs.open("alice", port++);
+    const trunk = `sip:127.0.0.14:${(silent.address() as AddressInfo).port};transport=tcp`;
+    const call = callOf("alice", "+1900", { trunk, trunk2: second.uri, caller });
+    alice.send(call.invite);
+    const final = await alice.waitFor((message) => /^SIP\/2\.0 [2-6]/.test(message), 15_000);
+    expect(final).toMatch(/^SIP\/2\.0 200 /);
+    expect(sockets).toHaveLength(1);
+    for (const socket of sockets) socket.destroy();
+    silent.close();
   });
 
   it("calls a page, and is known by the address that it connected from", async () => {

@@ -101,7 +101,7 @@ describe("what the credential endpoint may answer", () => {
     const options = { servers: undefined } as unknown as { servers: string };
     const phone = await connected(options, {
       ...good(),
-      uris: ["wss://b.example", 7],
+      uris: [7, "wss://a.example\r\n", "wss://b.example"],
       iceServers: [...iceServers, {}],
     });
     expect(page.sockets.map(({ url }) => url)).toEqual(["wss://b.example"]);
@@ -122,6 +122,7 @@ describe("what the credential endpoint may answer", () => {
     socket().open();
     expect(provedAs()).toBe(good("issued").username);
     expect(phone.iceServers).toHaveLength(1);
+    expect(page.asked.map(({ init }) => init.cache)).toEqual(["no-store", "no-store"]);
   });
 
   it("is exchanged at the gateway: a token", async () => {
@@ -193,16 +194,26 @@ describe("renewal", () => {
     expect(page.asked).toHaveLength(1);
   });
 
+  it.each([0.001, -5])("that the answer wants after %s s comes after a second", async (refreshAfter) => {
+    await connected({}, { ...good(), refreshAfter });
+    await page.pass(900);
+    expect(page.asked).toHaveLength(1);
+    await page.pass(200);
+    expect(page.asked).toHaveLength(2);
+  });
+
   it("comes before the next call where the page has slept over it, and once", async () => {
     const phone = await connected();
     const call = vi.spyOn(phone.ua!, "call").mockReturnValue({} as never);
     await page.pass(30_000);
     vi.setSystemTime(Date.now() + 200_000);
     page.answers = [json({ ...good("two"), iceServers: [{ urls: "stun:s.example" }] })];
-    await phone.call("bob", { extraHeaders: ["X-A: 1"] });
+    const own = { pcConfig: { iceTransportPolicy: "relay" as const } };
+    await Promise.all([phone.call("bob", { extraHeaders: ["X-A: 1"] }), phone.call("carol", own)]);
     const pcConfig = { iceServers: [{ urls: "stun:s.example" }] };
     const mediaConstraints = { audio: true, video: false };
     expect(call).toHaveBeenCalledWith("bob", { mediaConstraints, pcConfig, extraHeaders: ["X-A: 1"] });
+    expect(call).toHaveBeenCalledWith("carol", { mediaConstraints, ...own });
     await page.pass(70_000);
     expect(page.asked).toHaveLength(2);
   });
@@ -245,6 +256,7 @@ describe("a closed socket", () => {
     { code: 1001, says: "draining", next: "wss://b.example", least: 1, most: 2, asks: 1 },
     { code: 4401, says: "credential-expired", next: "wss://a.example", least: 1, most: 2, asks: 2 },
     { code: 4429, says: "rate-limited", next: "wss://a.example", least: 5, most: 10, asks: 1 },
+    { code: 1008, says: "limit-reached", next: "wss://a.example", least: 5, most: 10, asks: 1 },
     { code: 1013, says: "connection-lost", next: "wss://a.example", least: 5, most: 10, asks: 1 },
   ])("$code: after $least to $most s to $next", async ({ code, says, next, least, most, asks }) => {
     await connected({ servers });
@@ -258,6 +270,11 @@ describe("a closed socket", () => {
     await page.pass(40);
     expect(page.sockets.map(({ url }) => url)).toEqual(["wss://a.example", next]);
     expect(page.asked).toHaveLength(asks);
+  });
+
+  it.each(["ws", "wss"])("is one of %s:, and what goes over it says so (RFC 7118)", async (scheme) => {
+    await connected({ servers: `${scheme}://a.example` });
+    expect(header(socket().sent[0] ?? "", "Via")).toMatch(`SIP/2.0/${scheme.toUpperCase()} `);
   });
 
   it("4401: the new credential is asked for at once", async () => {
@@ -310,6 +327,35 @@ describe("a closed socket", () => {
     expect(toldOf("disconnected").at(-1)?.retryIn).toBeLessThanOrEqual(2);
   });
 
+  it("as soon as it is open, again and again: waits grow too", async () => {
+    await connected();
+    for (let times = 0; times < 9; times++) {
+      socket().end();
+      await page.pass(31_000);
+      socket().open();
+    }
+    expect(toldOf("disconnected").at(-1)?.retryIn).toBeGreaterThanOrEqual(15);
+  });
+
+  it("without network: that is said", async () => {
+    await connected();
+    vi.stubGlobal("navigator", { onLine: false });
+    socket().end();
+    expect(toldOf("disconnected")[0]).toMatchObject({ code: "offline" });
+  });
+
+  it("is followed by none while JsSIP is stopped, and by one when it is started", async () => {
+    const phone = await connected();
+    socket().end();
+    await page.pass(1_001);
+    phone.ua?.stop();
+    await page.pass(3_000);
+    expect(page.sockets).toHaveLength(1);
+    phone.ua?.start();
+    await page.pass(3_000);
+    expect(page.sockets).toHaveLength(2);
+  });
+
   it("a reason of any length or kind is told as a bounded line of text", async () => {
     await connected();
     socket().end(1008, `limit-reached: <img src=x onerror=alert(1)>\u202e\r\n${"x".repeat(5000)}`);
@@ -321,6 +367,7 @@ describe("a closed socket", () => {
 
   it("the network is back: at once", async () => {
     const heard = new EventTarget();
+    const [listens, listensNoMore] = [vi.spyOn(heard, "addEventListener"), vi.spyOn(heard, "removeEventListener")];
     vi.stubGlobal("addEventListener", heard.addEventListener.bind(heard));
     vi.stubGlobal("removeEventListener", heard.removeEventListener.bind(heard));
     await connected();
@@ -330,6 +377,8 @@ describe("a closed socket", () => {
     heard.dispatchEvent(new Event("online"));
     await page.pass();
     expect(page.sockets).toHaveLength(2);
+    expect(listens).toHaveBeenCalled();
+    expect(listensNoMore.mock.calls).toEqual(listens.mock.calls);
   });
 });
 
@@ -350,6 +399,7 @@ describe("a refused request", () => {
 
   it("in a binary frame too", async () => {
     await connected();
+    expect(Object(socket()).binaryType).toBe("arraybuffer");
     const text = ["SIP/2.0 403 No", "CSeq: 1 INVITE", "Call-ID: x", "Postern-Code: origin-denied", warning, "", ""];
     socket().hear(new TextEncoder().encode(text.join("\r\n")).buffer as ArrayBuffer);
     expect(toldOf("refused")[0]).toMatchObject({ code: "origin-denied", method: "INVITE" });
@@ -437,6 +487,8 @@ describe("a credential endpoint that gives none", () => {
       code: "credentials-unavailable",
       least: 40,
     },
+    { why: "408", answer: json("{}", { status: 408 }), code: "credentials-unavailable" },
+    { why: "425", answer: json("{}", { status: 425 }), code: "credentials-unavailable" },
     { why: "a page of HTML", answer: json("<html>please log in"), code: "credentials-unreadable", least: 1 },
     { why: "null", answer: json("null"), code: "credentials-unreadable", least: 1 },
     { why: "an array", answer: json("[]"), code: "credentials-unreadable", least: 1 },
@@ -479,6 +531,9 @@ describe("a credential endpoint that gives none", () => {
 
   it("is slow", async () => {
     vi.useRealTimers();
+    const timeouts = vi.spyOn(AbortSignal, "timeout");
+    page.connect().close();
+    expect(timeouts).toHaveBeenCalledWith(10_000);
     page.answers = [() => new Promise(() => {})];
     const phone = page.connect({ timeout: 20 });
     const { detail } = await new Promise<CustomEvent>((resolve) => phone.addEventListener("trouble", resolve));
@@ -512,6 +567,7 @@ describe("close()", () => {
     registers();
     phone.close();
     expect(socket().sent.at(-1)).toMatch(/^REGISTER .*expires=0/s);
+    phone.close();
     expect(toldOf("closed")).toEqual([{ code: "closed", sentence: expect.any(String) }]);
     await page.pass(40_000);
     expect(socket().readyState).toBe(3);

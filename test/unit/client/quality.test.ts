@@ -89,6 +89,7 @@ const stats = [
   { type: "candidate-pair", id: "p", nominated: true, currentRoundTripTime: 0.01 },
   { type: "candidate-pair", id: "q", nominated: false, currentRoundTripTime: 0.5 },
   { type: "local-candidate", id: "l", candidateType: "host", address: "192.0.2.7", port: 4711, networkType: "wifi" },
+  { type: "codec", id: "k", mimeType: "audio/opus", clockRate: 48_000 },
   { type: "certificate", id: "c", fingerprint: "AA:BB" },
 ];
 
@@ -154,6 +155,14 @@ describe("quality.js", () => {
     expect(processes).toBe(1);
   });
 
+  it("has another before that one ends", async () => {
+    const { made, call } = await inCall({ first: { data_token: "first", expires_in: 10 } });
+    await seconds(6.5);
+    made.event(call.session, "feedback");
+    await seconds(1);
+    expect([told().at(-1), processes]).toEqual(["feedback", 1]);
+  });
+
   it("sends the statistics of a call that is over, though nothing else may be told of it", async () => {
     answer = ({ path }) => (path === "/v1/events" ? refused(403, "permission-missing") : taken());
     const { call } = await inCall();
@@ -165,7 +174,9 @@ describe("quality.js", () => {
   });
 
   it("sends no cookies, and requests that outlive the page", async () => {
+    const timeouts = vi.spyOn(AbortSignal, "timeout");
     await inCall();
+    expect(timeouts).toHaveBeenCalledWith(20_000);
     expect(asked[0]?.init).toMatchObject({ credentials: "omit", keepalive: true, method: "POST" });
   });
 
@@ -221,11 +232,13 @@ describe("quality.js", () => {
     call.connection.become("connecting");
     call.emit("muted", { audio: true });
     call.emit("unmuted", { audio: true });
+    call.emit("muted", { audio: false });
+    call.emit("unmuted", { audio: false });
     call.connection.become("failed");
     made.event(call.session, "feedback", { stars: 4 });
     await seconds(2);
-    const since = ["mediaConnected", "audioMuted", "audioUnmuted", "mediaFailed", "feedback"];
-    expect(told().slice(2)).toEqual(since);
+    const muted = ["audioMuted", "audioUnmuted", "videoMuted", "videoUnmuted"];
+    expect(told().slice(2)).toEqual(["mediaConnected", ...muted, "mediaFailed", "feedback"]);
     expect(asked.at(-1)?.body.events?.at(-1)).toMatchObject({ detail: { stars: 4 } });
   });
 
@@ -246,13 +259,20 @@ describe("quality.js", () => {
     expect(asked[0]?.body.events?.[0]?.conferenceID).toBe("room-7");
   });
 
-  it("follows a session of SIP.js", async () => {
+  it.each(["Initial", "Established"])("follows a session of SIP.js, watched while it is %s", async (state) => {
     let changed = (_state: string): void => {};
     const stateChange = { addListener: (listener: typeof changed) => (changed = listener) };
     const sessionDescriptionHandler = { peerConnection: new Connection() };
-    const session = { id: "x", stateChange, request: { callId: "call-2" }, sessionDescriptionHandler, invite() {} };
+    const session = {
+      id: "x",
+      state,
+      stateChange,
+      request: { callId: "call-2" },
+      sessionDescriptionHandler,
+      invite() {},
+    };
     begin().watch(session as unknown as Session);
-    changed("Established");
+    if (state === "Initial") changed("Established");
     await seconds(3);
     changed("Terminated");
     await seconds(2);
@@ -278,6 +298,7 @@ describe("the statistics", () => {
       { type: "inbound-rtp", id: "i", kind: "audio", ssrc: 7, packetsReceived: 50, packetsLost: 1, jitter: 0.002 },
       { type: "candidate-pair", id: "p", nominated: true, currentRoundTripTime: 0.01 },
       { type: "local-candidate", id: "l", candidateType: "host" },
+      { type: "codec", id: "k", mimeType: "audio/opus" },
     ]);
   });
 
@@ -306,10 +327,12 @@ describe("when the gateway is out of reach", () => {
     for (let count = 0; count < 500; count++) made.event(call.session, "feedback", { count });
     await seconds(600);
     expect(asked.length).toBeLessThan(16);
+    await seconds(300);
     answer = taken;
     asked = [];
-    await seconds(120);
+    await seconds(92);
     expect(told().length + reports()).toBeLessThan(125);
+    expect(told().length + reports()).toBeGreaterThanOrEqual(100);
     expect(problems).toEqual([]);
   });
 
@@ -397,8 +420,12 @@ describe("when the gateway is out of reach", () => {
 describe("a data_token that is refused", () => {
   it("is followed by the whole process, at once, and what was refused is sent again", async () => {
     answer = ({ token }) => (token === "Bearer token-1" ? refused(401, "credential-revoked") : taken());
-    await inCall();
+    const call = new Jssip();
+    begin().watch(call.session);
+    call.emit("accepted");
+    await seconds(2.01);
     expect(processes).toBe(2);
+    await seconds(1);
     expect(asked.filter(({ token }) => token === "Bearer token-1")).toHaveLength(1);
     expect(told()).toEqual(["conferenceStarted", "conferenceStarted", "userJoined"]);
   });
@@ -411,14 +438,14 @@ describe("a data_token that is refused", () => {
     expect(asked.length).toBeLessThan(12);
   });
 
-  it("stops everything where the application does not give another", async () => {
+  it.each([401, 403])("stops everything where the application does not give another (%i)", async (status) => {
     process = () => dataTokens({ gateway, appID: "acme", userID: "alice", applicationToken: async () => "a" })();
     const detail = "application-denied: do this".padEnd(5000, ".");
-    answer = () => Response.json({ code: "application-denied", detail }, { status: 403 });
+    answer = () => Response.json({ code: "application-denied", detail }, { status });
     await inCall();
     await seconds(300);
     expect(asked.map(({ path }) => path)).toEqual(["/v1/data-tokens"]);
-    expect(problems).toMatchObject([{ stopped: true, problem: { status: 403, code: "application-denied" } }]);
+    expect(problems).toMatchObject([{ stopped: true, problem: { status, code: "application-denied" } }]);
     expect(problems[0]?.problem.message).toBe("application-denied: do this".padEnd(300, "."));
   });
 
@@ -442,6 +469,17 @@ describe("a permission that is missing", () => {
     expect(problems).toMatchObject([{ permission: "SubmitConferenceStats", stopped: false }]);
     expect(problems[0]?.problem.message).toBe("permission-missing: do this");
     expect(processes).toBe(1);
+  });
+
+  it("of bridges is theirs alone", async () => {
+    answer = ({ body }) => (body.events?.[0]?.event === "bridgeCreated" ? refused(403, "permission-missing") : taken());
+    const { made, call } = await inCall();
+    for (const event of ["bridgeCreated", "feedback"]) made.event(call.session, event);
+    await seconds(2);
+    for (const event of ["bridgeEnded", "feedback"]) made.event(call.session, event);
+    await seconds(2);
+    expect(told().slice(2)).toEqual(["bridgeCreated", "feedback", "feedback"]);
+    expect(problems).toMatchObject([{ permission: "SubmitBridgeEvent", stopped: false }]);
   });
 
   it("is no other refusal: that drops what was refused, and goes on", async () => {
@@ -489,6 +527,14 @@ describe("the end of the page", () => {
     expect(beacons.map(({ url }) => url).toSorted()).toEqual([`${gateway}/v1/events`, `${gateway}/v1/stats`]);
     await seconds(60);
     expect(asked.length).toBe(before);
+  });
+
+  it("is not told where there is no token yet: nobody would believe it", async () => {
+    const call = new Jssip();
+    begin().watch(call.session);
+    call.emit("accepted");
+    page.pagehide?.();
+    expect(beacons).toEqual([]);
   });
 
   it("leaves out what is on its way already", async () => {

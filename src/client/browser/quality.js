@@ -90,6 +90,7 @@ export function quality({ gateway, userID, dataToken, first, every = 10, onProbl
       sent = batch();
       if (sent[0]) await post(...request(sent), token);
       queue = queue.filter((item) => !sent.includes(item));
+      sent = [];
       failures = 0;
       if (queue[0]) await send();
     } catch (problem) {

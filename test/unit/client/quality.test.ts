@@ -449,6 +449,18 @@ describe("a data_token that is refused", () => {
     expect(problems[0]?.problem.message).toBe("application-denied: do this".padEnd(300, "."));
   });
 
+  it.each([401, 403])("stops everything where it ended between two requests (%i)", async (status) => {
+    process = () => Promise.reject(Object.assign(new Error("log in again"), { status }));
+    answer = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      return taken();
+    };
+    await inCall({ first: { data_token: "first", expires_in: 2 } });
+    await seconds(300);
+    expect([told(), processes]).toEqual([["conferenceStarted"], 1]);
+    expect(problems).toMatchObject([{ stopped: true, problem: { status } }]);
+  });
+
   it("is asked for again, before it has ended, by the page's own clock", async () => {
     process = async () => ({ data_token: `token-${processes}`, expires_in: 100 });
     await inCall();

@@ -11,6 +11,7 @@ export class Faults {
   readonly #lines = new Map<string, number>();
   readonly #room: number;
   #more = 0;
+  #stopped = false;
 
   /** room: so many are kept, of those beyond it how many there are. */
   constructor(room = Number.POSITIVE_INFINITY) {
@@ -44,6 +45,11 @@ export class Faults {
     if (!this.#found.has(key)) this.#found.set(key, { path: show(path), line: line ?? this.line(path), message });
   }
 
+  /** Nobody has looked for others. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
   get isFull(): boolean {
     return this.#found.size >= this.#room;
   }
@@ -64,11 +70,10 @@ export class Faults {
 
   /** By line; the first 200, and a word on how many more there are. */
   list(most = mostFaults): Fault[] {
-    return someOf(
-      [...this.#found.values()].sort((a, b) => a.line - b.line),
-      most,
-      this.#more,
-    );
+    const sorted = [...this.#found.values()].sort((a, b) => a.line - b.line);
+    if (!this.#stopped) return someOf(sorted, most, this.#more);
+    const line = sorted.at(-1)?.line ?? 1;
+    return [...sorted.slice(0, most), { path: "", line, message: "and maybe more: mend these, and look again" }];
   }
 }
 

@@ -8,6 +8,7 @@ import type { Value } from "../config/walk.ts";
 import type { Customer } from "../core/identity.ts";
 import { claimKey, claimsOf, type Owners, ownersIn, type PlacedClaim } from "./claims.ts";
 import type { Item, Store } from "./port.ts";
+import { schemaIssues } from "./schema-issues.ts";
 
 /** An item, and the line of the file it came from. */
 export interface Candidate {
@@ -42,7 +43,10 @@ export const surroundingsOf = (config: Config): Surroundings => ({
   places: placesIn(config),
 });
 
-/** Everything that is wrong with customers to be stored, each path relative to its customer. most: faults of the items themselves. */
+/**
+ * Everything that is wrong with customers to be stored, each path relative to its customer. most: faults of the items
+ * themselves; where there are as many, nothing else is looked for.
+ */
 export async function judge(
   candidates: readonly Candidate[],
   { owners, callbackNetworks, discreet = false, places: { gateway, upstream, admin } }: Surroundings,
@@ -56,13 +60,17 @@ export async function judge(
     faults.place(["customers", at], line);
     if (faults.isFull) break;
     forYamlAlone(item, ["customers", at], faults);
-    const parsed = schema.safeParse(item);
-    for (const issue of parsed.error?.issues ?? []) {
-      report({ ...issue, path: ["customers", at, ...issue.path] }, root, faults);
+    for (const issues of schemaIssues(item)) {
+      for (const issue of issues) report({ ...issue, path: ["customers", at, ...issue.path] }, root, faults);
+      if (faults.isFull) break;
     }
   }
-  checkCustomers(root, faults);
+  // Whoever has so many to mend hears of the others afterwards; to look for them all takes longest where there are most.
+  const isEnough = faults.isFull;
+  if (isEnough) faults.stop();
+  else checkCustomers(root, faults);
   const found = faults.list(most).map((fault) => ({ ...fault, path: relative(fault.path) }));
+  if (isEnough) return found;
   const taken = await takenOf(candidates, owners, store, discreet);
   const known = new Set(found.map(({ line, path }) => `${line} ${path}`));
   return [...found, ...taken.filter(({ line, path }) => !known.has(`${line} ${path}`))];

@@ -36,6 +36,28 @@ describe("a customer to be stored", () => {
     ]);
   });
 
+  it("is looked through no further where it has as many faults as anybody is told", async () => {
+    const given = Array.from({ length: 40_000 }, () => ({}));
+    let read = 0;
+    const get = (one: object, name: PropertyKey): unknown => {
+      read++;
+      return Reflect.get(one, name);
+    };
+    const secrets = given.map((entry) => new Proxy(entry, { get }));
+    const found = await faults({ secrets });
+    expect(found).toHaveLength(201);
+    expect(found.at(-1)).toBe(" and maybe more: mend these, and look again");
+    expect(read).toBeLessThan(20_000);
+  });
+
+  it("twin: has its faults told wherever they stand in a long list", async () => {
+    const numbers = Array.from({ length: 1_000 }, (_, at) => `+3225${at + 1_000}`);
+    const dial = Array.from({ length: 1_000 }, (_, at) => (at === 777 ? "none" : `+49${at + 1_000}`));
+    const revoked = Array.from({ length: 1_001 }, () => ({ user: "alice", until: 2_000_000_000 }));
+    expect(await faults({ numbers, dial })).toEqual([expect.stringMatching(/^dial\[777\] is no number/)]);
+    expect(await faults({ numbers, revoked })).toEqual(["revoked has more than 1000 entries"]);
+  });
+
   it.each([
     ["upstream.urls", "sip:127.0.0.1:5080"],
     ["admin.listen", "sip:127.0.0.1:8089"],

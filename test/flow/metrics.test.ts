@@ -165,7 +165,7 @@ describe("promtool", () => {
   });
 
   it("takes the scrape configuration and the alert rules", () => {
-    expect(promtool(["check", "config", "deploy/prometheus/prometheus.yml"])).toContain("SUCCESS: 9 rules found");
+    expect(promtool(["check", "config", "deploy/prometheus/prometheus.yml"])).toContain("SUCCESS: 10 rules found");
   });
 
   it("sees each alert fire where it should, and only there", () => {

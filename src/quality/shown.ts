@@ -75,16 +75,16 @@ const both = (received: WayQuality | undefined, sent: WayQuality | undefined) =>
 
 /** One way of what several pieces tell of it; none of what has no figures, as a bridge's health. */
 function joined(ways: readonly Way[]): WayQuality | undefined {
-  const [first, last] = [ways[0], ways.at(-1)];
-  if (!first || !last) return undefined;
+  const last = ways.at(-1);
+  if (!last) return undefined;
   const [packets, lost] = totals(ways.flatMap(({ streams }) => streams));
   const [loss, jitter, roundTrip, mos] = (["loss", "jitter", "roundTrip", "mos"] as const).map((name) =>
     spread(name, ways),
   );
   if (packets === 0 && !loss && !jitter && !roundTrip) return undefined;
   return {
-    from: first.from,
-    until: last.until,
+    from: Math.min(...ways.map(({ from }) => from)),
+    until: Math.max(...ways.map(({ until }) => until)),
     reports: ways.reduce((sum, { reports }) => sum + reports, 0),
     ...(packets > 0 && { packets, lost }),
     ...(loss && { loss: packets > 0 ? { ...loss, mean: rounded(lost / packets) } : loss }),

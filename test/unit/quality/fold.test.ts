@@ -170,10 +170,11 @@ describe("a call of two who both tell", () => {
 
   it("is told of at two gateways at once, with no packet twice", () => {
     const [one, other] = [freshPiece(), freshPiece({ id: "ffffffff-0000" })];
-    folded([stats({ packetsReceived: 300, packetsLost: 0 })], one);
+    folded([stats({ packetsReceived: 300, packetsLost: 0 }, { at: noon + 9 })], one);
     folded([stats({ packetsReceived: 150, packetsLost: 50 })], other);
     const received = shown([one, other])[0]?.participants[0]?.audio?.received;
     expect(received).toMatchObject({ packets: 300, lost: 0, loss: { worst: 0.25 } });
+    expect(received).toMatchObject({ from: noon, until: noon + 9 });
     expect(received?.mos?.worst).toBeCloseTo(estimate({ loss: 0.25 }), 3);
   });
 

@@ -238,7 +238,13 @@ describe("a store that takes nothing", () => {
     // Another customer has room, also where all of it is taken.
     tell("globex", 2_000);
     expect(reporter.stats({ ...good, customer: "initech" })).toBe("taken");
+    expect(reporter.counts.bytes).toBeGreaterThan(33_554_432 * 0.99);
     expect(reporter.counts.bytes).toBeLessThan(33_554_432 * 1.01);
+    // And the last who have less than others have as much again together.
+    for (const customer of ["a", "b", "c", "d", "e", "f", "g", "h", "i"]) tell(customer, 500);
+    expect(reporter.counts.bytes).toBeGreaterThan(67_108_864 * 0.99);
+    expect(reporter.counts.bytes).toBeLessThan(67_108_864 * 1.01);
+    expect(reporter.stats({ ...good, customer: "late" })).toBe("full");
     const lost = reporter.counts.lost;
     store!.fails = false;
     await pass(601_000);

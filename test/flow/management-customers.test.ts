@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { mint } from "../../src/auth/ephemeral.ts";
+import { newId } from "../../src/core/calls.ts";
+import { ended } from "../helpers/call-records.ts";
 import {
   type AskOptions,
   acmeApiSecret,
@@ -82,6 +84,45 @@ describe("customers over HTTP", () => {
     expect((await gateway.ask(freshToken("hooli-key", `${initechApiSecret}-2`))).status).toBe(403);
     expect((await ops("GET", "/v1/customers/hooli")).status).toBe(404);
     expect((await ops("DELETE", "/v1/customers/hooli")).status).toBe(404);
+  });
+
+  it("that have the id of a removed one are shown nothing of that one, an operator all", async () => {
+    const piper = (secret: string) => ({
+      id: "piper",
+      apiKeys: [{ id: `piper-${secret}`, secret: `${secret}-of-piper-123` }],
+    });
+    const asPiper = async (secret: string, part: string) =>
+      (
+        await said(
+          await gateway.ask(freshToken(`piper-${secret}`, `${secret}-of-piper-123`), {
+            path: `/v1/customers/me/${part}`,
+          }),
+        )
+      ).body;
+    const began = Date.now();
+    expect((await ops("POST", "/v1/customers", piper("first"))).status).toBe(201);
+    const call = { ...ended(), id: newId(began), customer: "piper", callId: "of-the-first", start: began };
+    const db = new DatabaseSync(join(gateway.path, "postern.db"));
+    db.prepare("INSERT INTO calls VALUES (?, 'piper', NULL, NULL, NULL, ?, 'g', 0, 0, ?)").run(
+      call.id,
+      call.callId,
+      JSON.stringify(call),
+    );
+    db.close();
+    expect(await asPiper("first", "calls")).toMatchObject({ calls: [{ callId: "of-the-first" }] });
+    expect((await ops("DELETE", "/v1/customers/piper")).status).toBe(204);
+    while (Date.now() < began + 2) await new Promise(setImmediate);
+    expect((await ops("POST", "/v1/customers", piper("second"))).status).toBe(201);
+    expect((await ops("PATCH", "/v1/customers/piper", { maxTtl: 60 })).status).toBe(200);
+    expect(await asPiper("second", "calls")).toEqual({ calls: [], next: null });
+    const { entries } = (await asPiper("second", "audit")) as {
+      entries: { what: string; detail?: { created?: boolean } }[];
+    };
+    expect(entries.find(({ what }) => what.startsWith("customer."))?.detail).toMatchObject({ created: true });
+    expect(JSON.stringify(entries)).not.toContain("piper-first");
+    expect((await ops("GET", "/v1/customers/piper/calls")).body).toMatchObject({ calls: [{ callId: "of-the-first" }] });
+    expect(JSON.stringify((await ops("GET", "/v1/customers/piper/audit")).body)).toContain("piper-first");
+    expect((await ops("DELETE", "/v1/customers/piper")).status).toBe(204);
   });
 
   it("are refused with every fault at once", async () => {

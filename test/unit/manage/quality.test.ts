@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { CallRecord } from "../../../src/core/calls.ts";
+import { type CallRecord, newId } from "../../../src/core/calls.ts";
 import type { Piece } from "../../../src/core/quality-piece.ts";
 import { findQuality, withQuality } from "../../../src/manage/quality.ts";
 import type { QualityRecords } from "../../../src/store/quality.ts";
@@ -69,5 +69,20 @@ describe("records of calls with how they sounded", () => {
     expect(told.map(({ id }) => id)).toEqual(calls.map(({ id }) => id));
     expect(told.flatMap(({ id, quality: known }) => (known?.received?.reports === 1 ? [] : [id]))).toEqual(["7"]);
     expect(sizes).toEqual([19, 20, 5]);
+  });
+
+  it("have only what was told from a time on, where that is all they may have", async () => {
+    const day = Date.UTC(2026, 5, 1);
+    const old = { ...piece(0), id: newId(day - 1) };
+    const fresh = { ...piece(1), id: newId(day) };
+    const { quality } = store([fresh, old]);
+    const calls: CallRecord[] = ["c0", "c1"].map((callId) => ({
+      ...{ id: callId, gateway: "g", callId, customer: "acme", user: "u1", domain: "acme.example" },
+      ...{ start: day, direction: "to-user", answer: day },
+    }));
+    const known = async (since?: number) =>
+      (await withQuality(calls, quality, since)).flatMap((call) => (call.quality ? [call.callId] : []));
+    expect(await known(day)).toEqual(["c1"]);
+    expect(await known()).toEqual(["c0", "c1"]);
   });
 });

@@ -14,8 +14,9 @@ export const domainName = (domain: string): CountedName =>
 
 /** One key for all addresses that one subscriber has: a /64 of IPv6. IPv4 mapped into IPv6 is IPv4. */
 export function addressKey(address: string): string {
+  if (!address.includes(":")) return address;
   const url = `http://[${address.split("%", 1)[0]}]`;
-  if (!address.includes(":") || !URL.canParse(url)) return address;
+  if (!URL.canParse(url)) return address;
   const [head = "", tail = ""] = new URL(url).hostname.slice(1, -1).split("::");
   const front = head === "" ? [] : head.split(":");
   const back = tail === "" ? [] : tail.split(":");

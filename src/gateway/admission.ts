@@ -62,6 +62,7 @@ export class Doorway {
 
 /** One spelling for one address: IPv4 out of IPv6 as dual-stack sockets and proxies show it, IPv6 in its short form. */
 export function plainAddress(address: string): string {
+  if (!address.includes(":")) return address;
   const bare = address.replace(/%.*$/, "");
   if (!isIPv6(bare)) return bare;
   const short = new URL(`http://[${bare}]`).hostname.slice(1, -1);

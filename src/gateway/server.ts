@@ -133,9 +133,12 @@ function receiveThrough(server: Server, hall: Hall, proxyProtocol: boolean): voi
   server.removeAllListeners("connection");
   server.on("connection", (socket: Socket) => {
     const address = plainAddress(socket.remoteAddress ?? "");
-    const named = hall.sources.isProxy(address) ? (first: Buffer) => hall.sources.named(address, first) : undefined;
-    stepIn(socket, hall);
-    if (socket.destroyed) return;
+    const crowd = hall.sources.isProxy(address);
+    if (!stepIn(socket, address, crowd, hall)) {
+      socket.destroy();
+      return;
+    }
+    const named = crowd ? (first: Buffer) => hall.sources.named(address, first) : undefined;
     hall.turnstile.come({ socket, named }, () => {
       for (const listener of listeners) listener.call(server, socket);
       // TLS takes over what lies beneath the socket; who else reads it was given what came first.
@@ -144,17 +147,20 @@ function receiveThrough(server: Server, hall: Hall, proxyProtocol: boolean): voi
   });
 }
 
-function stepIn(socket: Socket, { doorway, sources, standing, context }: Hall): void {
-  standing.add(socket);
-  socket.once("close", () => standing.delete(socket));
-  const address = plainAddress(socket.remoteAddress ?? "");
-  if (sources.isProxy(address)) return;
-  if (doorway.enter(address, crowding * context.limits().connectionsPerAddress)) {
-    socket.once("close", () => doorway.leave(address));
-  } else {
+/** Whether there is room for it. Most of a flood are told so here, and nothing is made of them before. */
+function stepIn(socket: Socket, address: string, crowd: boolean, hall: Hall): boolean {
+  const { doorway, standing, turnstile, context } = hall;
+  if (!turnstile.admits(address, crowd)) return false;
+  if (!crowd && !doorway.enter(address, crowding * context.limits().connectionsPerAddress)) {
     context.log.debug({ address }, "too many connections of one address");
-    socket.destroy();
+    return false;
   }
+  standing.add(socket);
+  socket.once("close", () => {
+    standing.delete(socket);
+    if (!crowd) doorway.leave(address);
+  });
+  return true;
 }
 
 function upgrade(request: IncomingMessage, stream: Duplex, head: Buffer, hall: Hall): void {

@@ -7,6 +7,7 @@ import { readProxyHeader, type Source } from "./proxy-header.ts";
 
 /** Networks whose word on who is behind them is believed. cidrs: checked already. */
 export function trustedNetworks(cidrs: readonly string[]): (address: string) => boolean {
+  if (cidrs.length === 0) return () => false;
   const networks = new BlockList();
   for (const cidr of cidrs) {
     const [network = "", bits] = cidr.split("/");

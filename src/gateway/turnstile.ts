@@ -90,13 +90,15 @@ export class Turnstile {
     this.#inside = new Room(() => (scarce() ? mostInNeed : mostInside));
   }
 
-  /** enter: does what a new connection is for, when it is its turn. A socket that has no room is destroyed. */
+  /** Whether there is room for one more of this address. crowd: many browsers stand behind it, for it is a proxy's. */
+  admits(address: string, crowd: boolean): boolean {
+    const whose = addressKey(address);
+    return this.#mayWait(whose) && (crowd || !this.#hasSilentEnough(whose));
+  }
+
+  /** One who was admitted. enter: does what a new connection is for, when it is its turn. */
   come({ socket, named }: Comer, enter: () => void): void {
     const whose = addressKey(socket.remoteAddress ?? "");
-    if (!this.#mayWait(whose) || (!named && this.#hasSilentEnough(whose))) {
-      socket.destroy();
-      return;
-    }
     const key = keyOf(socket);
     const leave = (): void => void socket.destroy();
     this.#silent.enter(key, { whose, leave });

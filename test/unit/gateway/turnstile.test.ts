@@ -53,7 +53,8 @@ function bench(options: Partial<TurnstileOptions> = {}) {
   const comes = (address: string, crowd = false): FakeSocket => {
     const socket = new FakeSocket(address, port++);
     const named = crowd ? (first: Buffer) => /for (.*)$/.exec(first.toString())?.[1] : undefined;
-    turnstile.come({ socket: socket as unknown as Socket, named }, () => void entered.push(socket));
+    if (!turnstile.admits(address, crowd)) socket.destroy();
+    else turnstile.come({ socket: socket as unknown as Socket, named }, () => void entered.push(socket));
     return socket;
   };
   const speaks = (address: string, crowd = false): FakeSocket => {

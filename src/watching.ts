@@ -1,4 +1,5 @@
 import { totalmem } from "node:os";
+import { leaveRoomForGarbage } from "./gateway/garbage.ts";
 import type { Health } from "./gateway/health.ts";
 import type { Legs } from "./gateway/legs.ts";
 import { MemoryUse, memoryBudget, Overload, readMemory } from "./gateway/overload.ts";
@@ -24,10 +25,14 @@ export function overloadOf(live: Live, log: Log, sockets: () => number): Overloa
   const machine = { total: totalmem(), constrained: process.constrainedMemory() };
   const budget = (): number => memoryBudget(live.config.gateway.limits.memoryMegabytes, machine);
   const use = new MemoryUse(readMemory(0));
+  const garbage = leaveRoomForGarbage(budget);
   const gauges = {
     lag: () => lateness.read().median,
     memory: () => use.part(readMemory(sockets()), budget()),
-    stop: () => lateness.stop(),
+    stop: () => {
+      lateness.stop();
+      garbage.stop();
+    },
   };
   return new Overload(gauges, log);
 }

@@ -48,6 +48,8 @@ interface Visit extends OpenOptions {
   /** Attributes of the tag beside those that it always has. */
   readonly tag?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Whether the tag is in the head; else it is in the text. */
+  readonly head?: true;
   /** Runs in the page before all else. */
   readonly before?: string;
   /** Whether the visitor has logged in; true. */
@@ -62,6 +64,7 @@ async function visit({
   host = own,
   tag = {},
   headers,
+  head,
   before,
   user = "alice",
   ...rest
@@ -80,7 +83,8 @@ async function visit({
     ...tag,
   };
   const written = Object.entries(attributes).map(([name, value]) => ` ${name}="${value}"`);
-  const html = `<body><p>Call us:</p><script${written.join("")}></script></body>`;
+  const script = `<script${written.join("")}></script>`;
+  const html = head ? `<head>${script}</head><body><p id="here">` : `<body><p>Call us:</p>${script}</body>`;
   site.server.html("/button", html, { "content-security-policy": strict(), ...headers });
   await page.page.goto(`${site.origin(host)}/button`);
   return page;
@@ -130,14 +134,16 @@ const contrastsInPage = `(() => {
   });
 })()`;
 
+/** What the page was given as microphone is `taken`. */
+const keepsMicrophone = `
+  const { getUserMedia } = MediaDevices.prototype;
+  MediaDevices.prototype.getUserMedia = async function (asked) {
+    return (globalThis.taken = await getUserMedia.call(this, asked));
+  };`;
+
 describe("the call button", () => {
   it("calls from a page under a strict policy, and hangs up; nothing is loaded or connected before the press", async () => {
-    const before = `
-      const { getUserMedia } = MediaDevices.prototype;
-      MediaDevices.prototype.getUserMedia = async function (asked) {
-        return (globalThis.taken = await getUserMedia.call(this, asked));
-      };`;
-    const page = await visit({ tag: { "data-keypad": "" }, before });
+    const page = await visit({ tag: { "data-keypad": "" }, before: keepsMicrophone });
     await main(page).waitFor();
     expect(await page.page.evaluate("[typeof JsSIP, performance.getEntriesByType('resource').length]")).toEqual([
       "undefined",
@@ -178,6 +184,25 @@ describe("the call button", () => {
     await page.page.keyboard.press("Enter");
     await atTrunk(page, "BYE");
     expect(page.faults).toEqual([]);
+  });
+
+  it("stands where data-in says, under a policy of nonces alone; who is muted is not heard", async () => {
+    const headers = { "content-security-policy": strict().replace("script-src 'self'", "script-src 'nonce-once'") };
+    const page = await visit({
+      tag: { nonce: "once", "data-in": "#here" },
+      head: true,
+      headers,
+      before: keepsMicrophone,
+    });
+    await page.page.locator("#here").getByRole("button", { name: "Call" }).waitFor();
+    await talking(page);
+    expect(await page.page.getByRole("button", { name: "Keypad" }).count()).toBe(0);
+    const enabled = () => page.page.evaluate("taken.getAudioTracks().map((track) => track.enabled)");
+    for (const heard of [false, true]) {
+      await page.page.getByRole("button", { name: "Mute" }).click();
+      expect(await enabled()).toEqual([heard]);
+    }
+    expect([await violations(page), page.faults]).toEqual([[], []]);
   });
 
   it("makes one call of a double click, and keeps it", async () => {

@@ -205,6 +205,23 @@ describe("the call button", () => {
     expect([await violations(page), page.faults]).toEqual([[], []]);
   });
 
+  it.each(["its tag", "the site's answer"])(
+    "calls by the second server that %s names where the first is not there",
+    async (where) => {
+      const servers = ["ws://127.0.0.1:9", scene.gateway.gatewayUrl];
+      const answer = JSON.stringify({ ...credential("alice@acme.example"), uris: servers });
+      site.server.handle("/several", (_request, response) => response.end(answer));
+      const tag =
+        where === "its tag"
+          ? { "data-server": servers.join(" ") }
+          : { "data-server": "", "data-credentials": "/several" };
+      const headers = { "content-security-policy": strict().replace("connect-src", "connect-src ws://127.0.0.1:9") };
+      const page = await visit({ tag, headers });
+      await talking(page);
+      expect(page.heard("server-unreachable")).toEqual([]);
+    },
+  );
+
   it("makes one call of a double click, and keeps it", async () => {
     const page = await visit();
     await main(page).dblclick();

@@ -169,9 +169,9 @@
 
     /** @param {typeof import("./connect.js").connect} connect @param {import("./connect.js").ConnectOptions["jssip"]} jssip */
     #connect(connect, jssip) {
-      const [server, uri, exchange] = [given("server"), given("uri"), given("exchange")];
+      const [servers, uri, exchange] = [given("server")?.match(/\S+/g), given("uri"), given("exchange")];
       const options = {
-        ...(server && { servers: server.split(/\s+/) }),
+        ...(servers && { servers }),
         ...(uri && { uri }),
         ...(exchange && { exchange }),
       };
@@ -179,8 +179,10 @@
       this.#phone = phone;
       /** @param {CustomEvent<import("./connect.js").Trouble>} event */
       const hopeless = ({ detail }) => this.session?.isEstablished() || this.end(detail.code, detail.sentence);
+      // Each server is tried once; how many the site's answer names is not known.
+      let tries = servers?.length ?? 2;
       phone.addEventListener("trouble", hopeless);
-      phone.addEventListener("disconnected", hopeless);
+      phone.addEventListener("disconnected", (event) => (!this.session && --tries > 0) || hopeless(event));
       phone.addEventListener("refused", hopeless);
       phone.addEventListener("closed", ({ detail }) => this.end(detail.code, detail.sentence));
       return phone;

@@ -365,12 +365,13 @@ describe("too much", () => {
     expect(server.events).toHaveLength(100);
   });
 
-  it("is of a bridge another thing than of a conference of its name", async () => {
+  it("is of another conference, and of a bridge of the same name, another thing", async () => {
     await start();
     const batch = { reports: Array.from({ length: 20 }, () => report()) };
     const ask = async (body: object) => told(await post("stats", body, { token: "full" }));
     expect([await ask(batch), await ask(batch), await ask(batch)]).toEqual([taken, taken, taken]);
     expect(await ask(report())).toEqual([429, "rate-limited"]);
+    expect(await ask(report({ conferenceID: "c-2" }))).toEqual(taken);
     expect(await ask({ ...bridgeReport, bridgeID: "c-1" })).toEqual(taken);
   });
 

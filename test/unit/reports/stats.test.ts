@@ -107,6 +107,7 @@ describe("reports of getStats()", () => {
     const sent = { type: "outbound-rtp", ssrc: 9 };
     const remote = (id: string, jitter: number, more: object) => ({ type: "remote-inbound-rtp", id, jitter, ...more });
     const remotes = [
+      remote("R0", 0.009, { ssrc: 8 }),
       remote("R1", 0.001, { ssrc: 9 }),
       remote("R2", 0.002, { localId: "O2" }),
       remote("R3", 0.003, { localId: "O2", ssrc: 9 }),
@@ -178,6 +179,14 @@ describe("reports of getStats()", () => {
     }
   });
 
+  it("have the least and the most that can be", () => {
+    const [least, most] = [
+      { packetsReceived: 0, packetsLost: -1e12, jitter: 0 },
+      { audioLevel: 1, ssrc: 2 ** 32 - 1 },
+    ];
+    expect(read(report([{ ...inbound, ...least, ...most }], { ago: 3_600_000 })).faults).toEqual([]);
+  });
+
   it("are refused in any other form", () => {
     expect(pathsOf({ userID: "alice", stats: all })).toEqual([""]);
     expect(pathsOf(report(all, { bridgeID: "b" }))).toEqual([""]);
@@ -191,7 +200,8 @@ describe("reports of getStats()", () => {
       "stats[1].type",
       "stats[2].type",
     ]);
-    const streams = Array.from({ length: 33 }, (_, at) => ({ ...inbound, id: `I${at}` }));
+    const types = ["inbound-rtp", "outbound-rtp", "bridge"];
+    const streams = Array.from({ length: 33 }, (_, at) => ({ type: types[at % 3], id: `I${at}` }));
     expect(pathsOf(report(streams))).toEqual(["stats"]);
     expect(read(report(streams.slice(1))).reports[0]?.figures).toHaveLength(32);
     expect(pathsOf({ reports: Array.from({ length: 21 }, () => report(all)) })).toEqual(["reports"]);

@@ -52,16 +52,20 @@ const operators = ({ name }: Change): readonly Fault[] => [fault(show([name]), o
  * tell whoever guesses that it is.
  */
 export function saidSecrets(said: Members): readonly Fault[] {
-  const says = (value: unknown, name: string): boolean =>
+  const says = (value: unknown, name: string): value is Members =>
     typeof value === "object" && value !== null && Object.hasOwn(value, name);
-  const { trunkAuth, webhook, apiKeys } = said;
+  const { trunkAuth, webhook, apiKeys, permissionUrl } = said;
   const named = [
     ...(says(trunkAuth, "password") ? ["trunkAuth"] : []),
-    ...(says(webhook, "secret") ? ["webhook"] : []),
+    ...(says(webhook, "secret") || (says(webhook, "url") && hasQuery(webhook.url)) ? ["webhook"] : []),
+    ...(hasQuery(permissionUrl) ? ["permissionUrl"] : []),
     ...(Array.isArray(apiKeys) && apiKeys.some((key) => says(key, "secret")) ? ["apiKeys"] : []),
   ];
   return named.map((name) => fault(name, operatorsOwn));
 }
+
+/** What is shown of a URL has none, for a token may stand there. */
+const hasQuery = (url: unknown): boolean => typeof url === "string" && url.includes("?");
 
 const operatorsOwn = "is the operator's to change: leave it out, or as it is";
 

@@ -196,10 +196,14 @@ describe("a member that is not a customer's to change", () => {
   it("is not guessed: the operator's secrets are refused alike, right or wrong", async () => {
     const webhook = { url: "https://www.initech.example/calls", secret: "the-secret-of-a-webhook" };
     const trunkAuth = { username: "initech", password: "the-password-of-a-trunk" };
-    expect((await ops("PATCH", "/initech", { trunkAuth, webhook })).status).toBe(200);
+    const permissionUrl = "https://www.initech.example/permissions?token=what-it-asks-for";
+    const hooked = { ...webhook, url: `${webhook.url}?token=what-it-asks-for` };
+    expect((await ops("PATCH", "/initech", { trunkAuth, webhook: hooked, permissionUrl })).status).toBe(200);
     for (const [member, right, wrong] of [
       ["trunkAuth", { password: trunkAuth.password }, { password: "another-password" }],
       ["webhook", { secret: webhook.secret }, { secret: "another-secret-of-a-webhook" }],
+      ["webhook", { url: hooked.url }, { url: `${hooked.url}x` }],
+      ["permissionUrl", permissionUrl, `${permissionUrl}x`],
       ["apiKeys", [{ id: "initech-key", secret: initechApi }], [{ id: "initech-key", secret: `${initechApi}x` }]],
     ] as const) {
       const [one, other] = [
@@ -209,8 +213,10 @@ describe("a member that is not a customer's to change", () => {
       expect([one.status, one.body], member).toEqual([403, other.body]);
     }
     const shown = (await own("GET", "/me")).body;
-    expect((await own("PATCH", "/me", { trunkAuth: shown.trunkAuth, webhook: shown.webhook })).status).toBe(200);
-    expect((await ops("PATCH", "/initech", { trunkAuth: null, webhook: null })).status).toBe(200);
+    const back = { trunkAuth: shown.trunkAuth, webhook: shown.webhook, permissionUrl: shown.permissionUrl };
+    expect(JSON.stringify(back)).toContain("/permissions");
+    expect((await own("PATCH", "/me", back)).status).toBe(200);
+    expect((await ops("PATCH", "/initech", { trunkAuth: null, webhook: null, permissionUrl: null })).status).toBe(200);
   });
 
   it("stays as it is beside one that is, and all of it is told", async () => {

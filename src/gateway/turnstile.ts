@@ -108,7 +108,8 @@ export class Turnstile {
       if (this.#coming.delete(key)) this.#count(whose);
     });
     socket.on("error", leave);
-    this.#listen({ socket, enter }, (first) => addressKey(named?.(first) ?? whose));
+    const browser = (first: Buffer): string => addressKey(named?.(first) ?? socket.remoteAddress ?? "");
+    this.#listen({ socket, enter }, named ? browser : () => whose);
   }
 
   /** It is a WebSocket now. */

@@ -202,4 +202,15 @@ describe("a million events", () => {
     }
     expect(invent()).toBe(2_501);
   });
+
+  it("are no more for an address some of whose are forgotten", () => {
+    const { clock, allowance } = start();
+    const take = (name: string) => codeOf(allowance.take(by({}, 1), "stats", [name]));
+    expect(take("first")).toBe("allowed");
+    clock.ms += 300_000;
+    for (let at = 1; at < 50; at++) expect(take(`c${at}`), `c${at}`).toBe("allowed");
+    expect(take("c50")).toBe("limit-reached");
+    clock.ms += 300_000;
+    expect([take("c51"), take("c52")]).toEqual(["allowed", "limit-reached"]);
+  });
 });

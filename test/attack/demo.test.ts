@@ -1,6 +1,7 @@
 import { request as httpRequest } from "node:http";
 import { createConnection } from "node:net";
 import { text } from "node:stream/consumers";
+import { fastify } from "fastify";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import type { Asset } from "../../scripts/demo/assets.ts";
@@ -211,6 +212,17 @@ describe("a name that was made to lead here (DNS rebinding)", () => {
       expect((await ask(path, { headers: { host } })).status).toBe(403);
     }
     expect((await ask("/demo/visit", { method: "POST", body: "{}", headers: { host } })).status).toBe(403);
+  });
+
+  it("does not help another machine", async () => {
+    const app = fastify();
+    pages.routes(app);
+    const statuses = ["192.0.2.7", "::ffff:192.0.2.7", "::ffff:127.0.0.1"].map(async (remoteAddress) => {
+      const asked = { url: "/demo/", headers: { host: `localhost:${port}` }, remoteAddress };
+      return (await app.inject(asked)).statusCode;
+    });
+    expect(await Promise.all(statuses)).toEqual([403, 403, 200]);
+    await app.close();
   });
 
   it.each(["localhost", "127.0.0.1", "[::1]", "LOCALHOST"])("%s is this machine", async (name) => {

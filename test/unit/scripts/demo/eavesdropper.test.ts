@@ -60,6 +60,19 @@ describe("what a page is told", () => {
     expect(starts(carol)).toEqual(["browser postern"]);
   });
 
+  it("is what is said in its socket's name just after it has gone, and later nothing", () => {
+    const { visits, eavesdropper, connect } = pages();
+    const alice = visits.open()!;
+    vi.useFakeTimers();
+    connect(alice.line, 4711).emit("close");
+    vi.advanceTimersByTime(1_000);
+    say(eavesdropper, traced("to-upstream", "a@page", 4711));
+    vi.advanceTimersByTime(2_000);
+    vi.useRealTimers();
+    say(eavesdropper, traced("to-upstream", "b@page", 4711));
+    expect(starts(alice)).toEqual(["postern kamailio"]);
+  });
+
   it("is nothing by the key, which reads, and stands in no URL", () => {
     const { visits, eavesdropper, connect } = pages();
     const alice = visits.open()!;

@@ -45,6 +45,13 @@ describe("the inspector", () => {
     if (inspected.kind === "judged") expect(inspected.judged.sentence).toMatch(sentence);
   });
 
+  it("answers no more at once for having been left alone", async () => {
+    const one = inspector();
+    ahead = 3_600_000;
+    const inspected = await Promise.all(Array.from({ length: 60 }, () => one.inspect({ token: "a.b.c" })));
+    expect(inspected.filter(({ kind }) => kind === "judged").length).toBeLessThan(30);
+  });
+
   it("uses nothing up: the same again is as good", async () => {
     const one = inspector();
     const sample = minter.sample("narrowed");

@@ -43,6 +43,13 @@ describe("Kamailio's side of the ladder", () => {
     expect(trunk.map(({ callId }) => callId)).toEqual(["7@page", "8@page"]);
   });
 
+  it("keeps the last two thousand messages", () => {
+    const { log, ladder } = heard();
+    for (let at = 0; at < 2_002; at++) log.write(report(invite(`${at}@page`), "out", trunkPort));
+    const kept = ladder.between(0, now + 1).map(({ message }) => /^Call-ID: (.*)@/m.exec(message)?.[1]);
+    expect([kept.length, kept[0], kept.at(-1)]).toEqual([2_000, "2", "2001"]);
+  });
+
   it("tells of the gateway's side to the terminal alone, and of upgrades to nobody", () => {
     const { log, ladder, trunk } = heard();
     log.write(report(invite(), "in", 40_000) + report("GET / HTTP/1.1\r\n\r\n", "in", 40_000));

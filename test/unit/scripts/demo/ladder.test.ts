@@ -34,6 +34,9 @@ describe("a page's ladder", () => {
     for (let at = 0; at < 60; at++) ladder.add(made("x".repeat(30_000)));
     expect(ladder.rows.reduce((sum, { message }) => sum + message.length, 0)).toBeLessThanOrEqual(1_000_000);
     expect(ladder.rows.length).toBeGreaterThan(30);
+    ladder.clear();
+    for (let at = 0; at < 30; at++) ladder.add(made("x".repeat(30_000)));
+    expect(ladder.rows).toHaveLength(30);
   });
 
   it("has two readers at most", () => {

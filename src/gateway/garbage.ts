@@ -8,6 +8,12 @@ const mostGrowth = 300;
 const leastGrowth = 10;
 
 /**
+ * What lives is marked in steps of a millisecond between turns of the event loop. By itself V8 has another thread do that,
+ * and the loop turns round and round meanwhile: where both have one core they keep each other, and everybody, waiting.
+ */
+const marking = "--no-concurrent-marking";
+
+/**
  * Percent by which V8's old generation may grow before it is collected. By itself V8 lets it grow by as little as a tenth
  * where collecting costs little of the whole: under a flood of large messages, which count as its own, that is three times
  * a second, and each keeps everybody waiting. lives: bytes after a collection; budget: bytes of memory, 0 for no limit.
@@ -17,7 +23,7 @@ export function growthFor(lives: number, budget: number): number {
   return Math.max(leastGrowth, Math.min(mostGrowth, Math.round((100 * room) / lives)));
 }
 
-/** Keeps that growth at what the budget has room for, whatever comes to live, until stop(). */
+/** Sets how V8 collects what lived long; and keeps that growth at what the budget has room for, whatever comes to live, until stop(). */
 export function leaveRoomForGarbage(budget: () => number, set = setFlagsFromString): { stop(): void } {
   let [lives, growth] = [getHeapStatistics().used_heap_size, 0];
   const suit = (): void => {
@@ -26,6 +32,7 @@ export function leaveRoomForGarbage(budget: () => number, set = setFlagsFromStri
     growth = suited;
     set(`--heap-growing-percent=${growth}`);
   };
+  set(marking);
   suit();
   const observer = new PerformanceObserver((list) => {
     if (!list.getEntries().some(isMajor)) return;

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from "node:http";
 import { Server as TlsServer } from "node:https";
-import type { Socket } from "node:net";
+import { BlockList, type Socket, type SocketAddress } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import { refuse } from "../core/errors.ts";
@@ -127,10 +127,28 @@ interface Hall {
 /** Half of what an address may have is for connections that are no WebSocket yet, or never become one. */
 const crowding = 2;
 
+const mayCome = (address: string, { sources, turnstile }: Hall): boolean =>
+  turnstile.admits(address, sources.isProxy(address));
+
+/** Node asks it before it makes a socket of a connection: most of a flood goes there, and leaves V8 nothing to collect. */
+class FullFor extends BlockList {
+  readonly #isFull: (address: string) => boolean;
+
+  constructor(isFull: (address: string) => boolean) {
+    super();
+    this.#isFull = isFull;
+  }
+
+  override check(address: SocketAddress | string): boolean {
+    return this.#isFull(plainAddress(typeof address === "string" ? address : address.address));
+  }
+}
+
 /** What a new connection is for comes when it is its turn. */
 function receiveThrough(server: Server, hall: Hall, proxyProtocol: boolean): void {
   const listeners = server.listeners("connection") as ((socket: Socket) => void)[];
   server.removeAllListeners("connection");
+  Object.assign(server, { blockList: new FullFor((address) => !mayCome(address, hall)) });
   server.on("connection", (socket: Socket) => {
     const address = plainAddress(socket.remoteAddress ?? "");
     const crowd = hall.sources.isProxy(address);
@@ -147,10 +165,8 @@ function receiveThrough(server: Server, hall: Hall, proxyProtocol: boolean): voi
   });
 }
 
-/** Whether there is room for it. Most of a flood are told so here, and nothing is made of them before. */
-function stepIn(socket: Socket, address: string, crowd: boolean, hall: Hall): boolean {
-  const { doorway, standing, turnstile, context } = hall;
-  if (!turnstile.admits(address, crowd)) return false;
+/** Whether its address may have one more. */
+function stepIn(socket: Socket, address: string, crowd: boolean, { doorway, standing, context }: Hall): boolean {
   if (!crowd && !doorway.enter(address, crowding * context.limits().connectionsPerAddress)) {
     context.log.debug({ address }, "too many connections of one address");
     return false;

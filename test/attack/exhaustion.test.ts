@@ -132,6 +132,39 @@ describe("TCP connections that never become a WebSocket", () => {
   });
 });
 
+describe("an address whose connections come and go", () => {
+  const comers = async (gateway: TestGateway, localAddress: string, count: number): Promise<Socket[]> => {
+    const target = { host: "127.0.0.1", port: Number(new URL(gateway.gatewayUrl).port), localAddress };
+    const sockets = Array.from({ length: count }, () => connect(target));
+    for (const socket of sockets) socket.on("error", () => socket.destroy());
+    onTestFinished(() => void sockets.forEach((socket) => void socket.destroy()));
+    await Promise.all(sockets.map((socket) => (socket.connecting ? once(socket, "connect") : undefined)));
+    return sockets;
+  };
+  /** Of twenty that come when sixty have just gone, as long as they are remembered. */
+  const standingAfterMany = async (gateway: TestGateway): Promise<number> => {
+    for (const socket of await comers(gateway, "127.0.0.9", 60)) socket.destroy();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const more = await comers(gateway, "127.0.0.9", 20);
+    for (const socket of more) socket.resume();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const standing = more.filter(({ destroyed }) => !destroyed).length;
+    for (const socket of more) socket.destroy();
+    return standing;
+  };
+
+  it("keeps eight silent ones, and whoever comes from elsewhere all of them", async () => {
+    const gateway = await gatewayWith();
+    const elsewhere = await comers(gateway, "127.0.0.10", 20);
+    for (const socket of elsewhere) socket.resume();
+    await expect.poll(() => standingAfterMany(gateway), { timeout: 15_000 }).toBe(8);
+    expect(elsewhere.filter(({ destroyed }) => destroyed)).toEqual([]);
+    const neighbour = await RawClient.connect(gateway.gatewayUrl);
+    expect(status(await neighbour.register("alice@acme.example", credential("alice@acme.example")))).toBe(200);
+    neighbour.close();
+  });
+});
+
 describe("connections that say nothing at all", () => {
   it.each([
     ["where a PROXY header is due", '  trustedProxies: ["127.0.0.0/8"]\n  proxyProtocol: on', undefined],

@@ -30,9 +30,12 @@ export function bindingFault(got: Message, believed: ReadonlyMap<string, string>
         own === uri && until >= before + seconds - slack && until <= now + seconds + slack && seconds <= tokenSeconds,
     ),
   );
-  const all = wanted.every(({ uri, seconds, instance }) => {
-    // Of two with one instance the later one replaces the other (RFC 5626).
-    const replaced = instance !== undefined && wanted.some((one) => one.instance === instance && one.uri !== uri);
+  const all = wanted.every(({ uri, seconds }) => {
+    // Of two with one instance the later one replaces the other (RFC 5626); two of one URI are one binding.
+    const instances = wanted.filter((one) => one.uri === uri).map(({ instance }) => instance);
+    const replaced = wanted.some(
+      (one) => one.uri !== uri && one.instance !== undefined && instances.includes(one.instance),
+    );
     return seconds === 0 || replaced || kept.some((one) => one.uri === uri);
   });
   return same && all ? undefined : differ(JSON.stringify(wanted), JSON.stringify({ kept, before, now }));

@@ -118,8 +118,11 @@ export class Legs {
 
   /** Whether a user has a call of this Call-ID that rings or stands, over whichever of its legs. */
   isInCall(identity: Identity, callId: string): boolean {
-    const legs = [...(this.#byCustomer.get(identity.customer.id) ?? [])];
-    return legs.some((leg) => address(leg.identity) === address(identity) && leg.dialogs.isInCall(callId));
+    const own = address(identity);
+    for (const leg of this.#byCustomer.get(identity.customer.id) ?? []) {
+      if (address(leg.identity) === own && leg.dialogs.isInCall(callId)) return true;
+    }
+    return false;
   }
 
   /** Calls of a customer that ring or stand. */

@@ -1,6 +1,5 @@
 import type { IncomingMessage, Server } from "node:http";
 import { Server as TlsServer } from "node:https";
-import { BlockList, type Socket, type SocketAddress } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import { refuse } from "../core/errors.ts";
@@ -9,6 +8,7 @@ import { Doorway, plainAddress } from "./admission.ts";
 import { Connection, type Peer } from "./connection.ts";
 import type { Context } from "./context.ts";
 import { drain } from "./drain.ts";
+import { type FrontDoor, receiveThrough } from "./front-door.ts";
 import { closing, type Handshake, judgeHandshake } from "./handshake.ts";
 import { httpServer, listen, noHandshake, type PlainHttpOptions, read, type TlsFiles } from "./plain-http.ts";
 import type { Source } from "./proxy-header.ts";
@@ -106,77 +106,17 @@ export async function openGateway(options: GatewayOptions, context: Context): Pr
   };
 }
 
-interface Hall {
+interface Hall extends FrontDoor {
   readonly sockets: WebSocketServer;
   readonly connections: Set<Connection>;
   /** Those whose browser is gone, and what it left is not: they can be sent away yet. */
   readonly lingering: Set<Connection>;
   /** Aborted when the gateway closes: nobody waits for browsers to come back. */
   readonly hurry: AbortController;
-  readonly sources: Sources;
   /** Connections that are over and whose legs take their leave of Kamailio. */
   readonly leaving: Set<Promise<void>>;
-  readonly doorway: Doorway;
-  readonly turnstile: Turnstile;
   readonly unanswered: Unanswered;
-  /** Every TCP connection, those that are not HTTP yet too. */
-  readonly standing: Set<Socket>;
   readonly context: Context;
-}
-
-/** Half of what an address may have is for connections that are no WebSocket yet, or never become one. */
-const crowding = 2;
-
-const mayCome = (address: string, { sources, turnstile }: Hall): boolean =>
-  turnstile.admits(address, sources.isProxy(address));
-
-/** Node asks it before it makes a socket of a connection: most of a flood goes there, and leaves V8 nothing to collect. */
-class FullFor extends BlockList {
-  readonly #isFull: (address: string) => boolean;
-
-  constructor(isFull: (address: string) => boolean) {
-    super();
-    this.#isFull = isFull;
-  }
-
-  override check(address: SocketAddress | string): boolean {
-    return this.#isFull(plainAddress(typeof address === "string" ? address : address.address));
-  }
-}
-
-/** What a new connection is for comes when it is its turn. */
-function receiveThrough(server: Server, hall: Hall, proxyProtocol: boolean): void {
-  const listeners = server.listeners("connection") as ((socket: Socket) => void)[];
-  server.removeAllListeners("connection");
-  Object.assign(server, { blockList: new FullFor((address) => !mayCome(address, hall)) });
-  server.on("connection", (socket: Socket) => {
-    const address = plainAddress(socket.remoteAddress ?? "");
-    const crowd = hall.sources.isProxy(address);
-    if (!stepIn(socket, address, crowd, hall)) {
-      socket.destroy();
-      return;
-    }
-    const named = crowd ? (first: Buffer) => hall.sources.named(address, first) : undefined;
-    hall.turnstile.come({ socket, named }, () => {
-      for (const listener of listeners) listener.call(server, socket);
-      // TLS takes over what lies beneath the socket; who else reads it was given what came first.
-      if (proxyProtocol || !(server instanceof TlsServer)) socket.resume();
-    });
-  });
-}
-
-/** Whether its address may have one more. */
-function stepIn(socket: Socket, address: string, crowd: boolean, { doorway, standing, context }: Hall): boolean {
-  if (!crowd && !doorway.enter(address, crowding * context.limits().connectionsPerAddress)) {
-    context.log.debug({ address }, "too many connections of one address");
-    return false;
-  }
-  standing.add(socket);
-  socket.once("close", () => {
-    standing.delete(socket);
-    if (!crowd) doorway.leave(address);
-  });
-  return true;
 }
 
 function upgrade(request: IncomingMessage, stream: Duplex, head: Buffer, hall: Hall): void {

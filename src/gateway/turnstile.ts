@@ -21,7 +21,10 @@ export interface TurnstileOptions {
 /** A new connection. */
 export interface Comer {
   readonly socket: Socket;
-  /** A proxy's, behind whose address many browsers stand: which of them it is for, by what came first; undefined where that says nothing. */
+  /**
+   * A proxy's, behind whose address many browsers stand: which of them it is for, by what came first; undefined where
+   * that says nothing.
+   */
   readonly named?: ((first: Buffer) => string | undefined) | undefined;
 }
 
@@ -66,7 +69,8 @@ const mostSaid = 32 * 2 ** 20;
 
 /**
  * Before TLS and HTTP: nothing is made of a connection until it says something, and then one after the other has its
- * turn, address by address, behind a proxy that of the browser where it is named in the clear. Where too many are silent, or become no WebSocket, who has the most of them makes room.
+ * turn, address by address, behind a proxy that of the browser where it is named in the clear. Where too many are silent,
+ * or become no WebSocket, who has the most of them makes room.
  */
 export class Turnstile {
   readonly #options: TurnstileOptions;
@@ -108,8 +112,10 @@ export class Turnstile {
       if (this.#coming.delete(key)) this.#count(whose);
     });
     socket.on("error", leave);
-    const browser = (first: Buffer): string => addressKey(named?.(first) ?? socket.remoteAddress ?? "");
-    this.#listen({ socket, enter }, named ? browser : () => whose);
+    this.#listen({ socket, enter }, (first) => {
+      const browser = named?.(first);
+      return browser === undefined ? whose : addressKey(browser);
+    });
   }
 
   /** It is a WebSocket now. */

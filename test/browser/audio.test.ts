@@ -90,6 +90,8 @@ beforeAll(async () => {
 
 afterEach(async () => {
   await Promise.all(pages.splice(0).map((page) => page.close()));
+  // A page that is closed may have no time for its BYE, and its call would be the next test's for goneSeconds.
+  await expect.poll(() => rtpengineCalls(rtpengine.url)).toEqual([]);
 });
 
 afterAll(async () => {
@@ -235,6 +237,8 @@ describe("a page in Chromium that calls a trunk", () => {
     await alice.told("registered");
     await (await calling(alice)).hears(440);
     await hears(alice, 1000);
+    await alice.run("sounding.session.terminate()");
+    await bye(alice);
   });
 });
 

@@ -50,6 +50,8 @@ interface Visit extends OpenOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Whether the tag is in the head; else it is in the text. */
   readonly head?: true;
+  /** Markup before the tag, which a visitor may have written. */
+  readonly markup?: string;
   /** Runs in the page before all else. */
   readonly before?: string;
   /** Whether the visitor has logged in; true. */
@@ -65,6 +67,7 @@ async function visit({
   tag = {},
   headers,
   head,
+  markup = "",
   before,
   user = "alice",
   ...rest
@@ -84,7 +87,7 @@ async function visit({
   };
   const written = Object.entries(attributes).map(([name, value]) => ` ${name}="${value}"`);
   const script = `<script${written.join("")}></script>`;
-  const html = head ? `<head>${script}</head><body><p id="here">` : `<body><p>Call us:</p>${script}</body>`;
+  const html = head ? `<head>${script}</head><body><p id="here">` : `<body><p>Call us:</p>${markup}${script}</body>`;
   site.server.html("/button", html, { "content-security-policy": strict(), ...headers });
   await page.page.goto(`${site.origin(host)}/button`);
   return page;
@@ -230,6 +233,16 @@ describe("the call button", () => {
     await main(page).click();
     await page.told("ended");
     expect(new Set(page.sent("INVITE").map((text) => header(text, "Call-ID"))).size).toBe(1);
+  });
+
+  it("takes its own tag for it, whatever in the page has that name (DOM clobbering)", async () => {
+    const [theirs, script] = ["/uploads/", "tell({ what: 'theirs' })"];
+    for (const file of ["connect.js", "jssip.js"]) site.server.script(theirs + file, script);
+    const markup = `<img name="currentScript" src="${theirs}x" data-number="1" data-credentials="/" data-jssip="${theirs}jssip.js">`;
+    const page = await visit({ markup });
+    await main(page).click();
+    expect(await Promise.race([page.told("talking"), page.told("theirs")])).toEqual({ what: "talking" });
+    await atTrunk(page, "ACK");
   });
 
   it("is as it was after a reload in a call, which the trunk hears the end of", async () => {

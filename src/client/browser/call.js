@@ -5,7 +5,8 @@
  * connect.js lies beside it. All attributes, texts, parts and custom properties: docs/browser.md.
  */
 (() => {
-  const script = /** @type {HTMLScriptElement} */ (document.currentScript);
+  /** Not by `document.currentScript`: an image of that name, which a visitor may have written, would stand before it. */
+  const script = /** @type {HTMLScriptElement} */ (Reflect.get(Document.prototype, "currentScript", document));
 
   const texts = new Map(
     Object.entries({

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Application } from "../helpers/application.ts";
 import { postern, startPostern } from "../helpers/cli.ts";
 import { ConfigFolder } from "../helpers/config-file.ts";
 import { type HepSink, openHepSink } from "../helpers/hep.ts";
@@ -38,6 +39,10 @@ const exchange = secrets.make("the exchange's secret");
 const turn = secrets.make("the TURN secret");
 const homerKey = secrets.make("the key of the HEP collector");
 const query = secrets.make("the query of a key set's URL");
+const trunkPassword = secrets.make("the password at a customer's trunk");
+const webhook = secrets.make("a webhook's secret");
+const webhookQuery = secrets.make("the query of a webhook's URL");
+const permissionQuery = secrets.make("the query of a permissionUrl");
 const foreign = secrets.make("a secret that nobody here has");
 const idp = signer("ES256", "one");
 
@@ -49,6 +54,7 @@ let kamailio: Kamailio;
 let trunk: Trunk;
 let sink: HepSink;
 let keySet: KeySetServer;
+let application: Application;
 let file: string;
 let gateways: Served[] = [];
 
@@ -71,6 +77,10 @@ customers:
     keys:
       - { id: j1, alg: HS256, secret: "${shared}" }
       - { id: set, alg: ES256, jwksUri: "${keySet.uri}?key=${encodeURIComponent(query)}", issuer: idp, audience: postern }
+      - ${application.keyYaml.replace("id: j1", "id: app")}
+    permissionUrl: "${application.url}?key=${encodeURIComponent(permissionQuery)}"
+    webhook: { url: "http://127.0.0.1:1/calls?key=${encodeURIComponent(webhookQuery)}", secret: "${webhook}" }
+    trunkAuth: { username: acme, realm: pbx.acme.example, password: "${trunkPassword}" }
     apiKeys: [{ id: a1, secret: "${apiKey}" }]
     origins: ["${page}"]
     numbers: ["+3225887*"]
@@ -87,6 +97,8 @@ beforeAll(async () => {
   trunk = await startTrunk({ host: "127.0.0.9", scenario: "answer" });
   sink = await openHepSink();
   keySet = await KeySetServer.open([idp.jwk]);
+  application = await Application.start();
+  application.answering = permit;
   folder.write("acme.secret", `${acme}\n`);
   file = folder.write("postern.yaml", config());
   secrets.given(config() + acme + globex);
@@ -107,6 +119,7 @@ afterAll(async () => {
   await kamailio?.stop();
   await sink?.close();
   keySet?.close();
+  await application?.stop();
   folder.remove();
 });
 
@@ -297,6 +310,62 @@ async function http(url: string, init: RequestInit = {}, shows: readonly string[
 const issued = "what the exchange issued";
 /** Of an issued username the handle, else all of it. */
 const secretOf = (text: string): string => text.slice(text.indexOf(";") + 1);
+/** What it is asked, and what it answers; who shows it a token that is not its own is told so. */
+const permit: Application["answering"] = async (asked, response) => {
+  secrets.keep("what the gateway asks applications", application.messages.at(-1)!);
+  secrets.given(application.messages.at(-1)!);
+  if (!asked.application_token.startsWith("good")) {
+    application.say(response, 401, { error: "invalid_application_token", error_description: "log in again" });
+    return;
+  }
+  const changes = asked.userID.startsWith("mallory") ? { nonce: "another" } : {};
+  const claims = application.claims(asked, changes);
+  const permission_token = secrets.keep("what applications answer", await application.token(claims, { kid: "app" }));
+  secrets.given(permission_token);
+  application.say(response, 200, { permission_token });
+};
+
+async function withDataTokens(gateway: Served): Promise<void> {
+  const url = gateway.gatewayUrl.replace(/^ws/, "http");
+  const told = { conferenceID: `s-${unique()}`, userID: "alice", event: "userJoined" };
+  for (const [application_token, userID, wanted] of [
+    [`good ${secrets.make("application_tokens")}`, "alice", 200],
+    [`good ${secrets.make("application_tokens")}`, "mallory", 403],
+    [secrets.make("application_tokens that are wrong"), "alice", 403],
+  ] as const) {
+    const got = await http(
+      `${url}/v1/data-tokens`,
+      json({ appID: "acme", userID, application_token }),
+      wanted === 200 ? ["data_token"] : [],
+    );
+    expect(got.status, got.text).toBe(wanted);
+    await http(`${url}/v1/data-tokens`, json({ appID: "acme", userID: [application_token], application_token }));
+    await http(`${url}/v1/data-tokens?application_token=${encodeURIComponent(application_token)}`, json({}));
+    if (wanted !== 200) continue;
+    const token = String(got.body.data_token);
+    const forged = `${token.slice(0, -43)}${secrets.keep("data tokens that are forged", randomBytes(32).toString("base64url"))}`;
+    for (const [data_token, status] of [
+      [token, 202],
+      [forged, 401],
+    ] as const) {
+      const headers = { authorization: `Bearer ${data_token}`, origin: page, "content-type": "application/json" };
+      expect((await http(`${url}/v1/events`, { ...json(told), headers })).status).toBe(status);
+      expect((await http(`${url}/v1/events`, json({ ...told, data_token }))).status).toBe(status);
+      await http(
+        `${url}/v1/events`,
+        json({ ...told, event: data_token, detail: { [data_token]: data_token }, data_token }),
+      );
+      await http(
+        `${url}/v1/stats`,
+        json({ data_token, conferenceID: told.conferenceID, userID: data_token, stats: [] }),
+      );
+      await knock(gateway, { path: `/?access_token=${data_token}`, origin: page });
+      const register = parts("REGISTER", "alice@acme.example", [`Authorization: Bearer ${data_token}`]);
+      expect(await ask(await connect(gateway), register)).toBe(status === 202 ? 200 : 401);
+    }
+  }
+}
+
 const json = (body: object): RequestInit => ({
   method: "POST",
   headers: { "content-type": "application/json", origin: page },
@@ -592,6 +661,7 @@ describe("one run in which every secret is used, rightly and wrongly,", () => {
       await withTokens(gateway);
       await withNoise(gateway);
       await withExchange(gateway);
+      await withDataTokens(gateway);
       await withManagement(gateway);
     }
     readProcesses();

@@ -258,6 +258,13 @@ describe("a ladder", () => {
     client.close();
   });
 
+  it("is read by no HEAD, which would be a reader without end", async () => {
+    const headers = { "x-demo-key": (await open()).key };
+    for (const path of ["ladder", "ladder.txt", "servlets"])
+      expect((await ask(`/demo/${path}`, { method: "HEAD", headers })).status).toBe(405);
+    expect((await ask("/demo/ladder.txt", { headers })).status).toBe(200);
+  });
+
   it("has no more readers than two, and a reader that has gone makes room", async () => {
     const { key } = await open();
     const read = (signal: AbortSignal) =>

@@ -43,6 +43,19 @@ describe("Kamailio's side of the ladder", () => {
     expect(trunk.map(({ callId }) => callId)).toEqual(["7@page", "8@page"]);
   });
 
+  it("takes no line that is longer than any, nor such a message, and goes on", () => {
+    const { log, trunk } = heard();
+    const long = (callId: string, more: number): string =>
+      report(`${invite(callId)}${"x".repeat(more)}`, "out", trunkPort);
+    for (const text of [long("line@page", 15_000), long("other@page", 10_000)]) {
+      const end = text.lastIndexOf("\n", text.length - 2) - 1;
+      log.write(text.slice(0, end));
+      log.write(text.slice(end));
+    }
+    for (const text of [long("message@page", 110_000), long("whole@page", 65_000)]) log.write(text);
+    expect(trunk.map(({ callId }) => callId)).toEqual(["other@page", "whole@page"]);
+  });
+
   it("keeps the last two thousand messages", () => {
     const { log, ladder } = heard();
     for (let at = 0; at < 2_002; at++) log.write(report(invite(`${at}@page`), "out", trunkPort));

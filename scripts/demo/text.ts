@@ -25,5 +25,5 @@ function whole({ at, from, to, message, verdict, grant }: Row, start: number): s
   return [...lines, message.replaceAll("\r\n", "\n").replace(unseen, "?").trimEnd()].join("\n");
 }
 
-/** What a terminal would obey. */
-const unseen = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/g;
+/** What a terminal would obey, or read in another order. */
+const unseen = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;

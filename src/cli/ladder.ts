@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { type LadderEntry, renderLadder } from "../client/ladder.ts";
 import { httpUrl } from "./health.ts";
 import { failure, print } from "./outcome.ts";
+import { row } from "./terminal.ts";
 
 interface Options {
   readonly admin: string;
@@ -38,8 +39,7 @@ async function ask(callId: string, admin: string): Promise<Found> {
   const url = new URL(`/v1/ladder?callId=${encodeURIComponent(callId)}`, admin);
   const answer = await fetch(url, { redirect: "error", signal: AbortSignal.timeout(deadline) }).catch(() => undefined);
   if (!answer) return failure(`no answer from ${url.origin}: does the gateway run, and is --admin its admin.listen?`);
-  if (answer.status === 404)
-    return failure(`nothing is remembered of ${printable(callId)}: too long ago, or never here`);
+  if (answer.status === 404) return failure(`nothing is remembered of ${callId}: too long ago, or never here`);
   const body: unknown = await answer.json().catch(() => undefined);
   return isFound(body) ? body : failure(`${url.origin} answered ${answer.status}: is it a gateway's admin.listen?`);
 }
@@ -51,9 +51,7 @@ function isFound(body: unknown): body is Found {
 function show(entries: readonly Entry[]): string {
   const start = entries[0]?.at ?? 0;
   const reasons = entries.flatMap(({ at, verdict, sentence }) =>
-    sentence ? [`${((at - start) / 1000).toFixed(3).padStart(8)} ${verdict}: ${printable(sentence)}`] : [],
+    sentence ? [`${((at - start) / 1000).toFixed(3).padStart(8)} ${row(`${verdict}: ${sentence}`)}`] : [],
   );
   return [renderLadder(entries), ...(reasons.length > 0 ? [""] : []), ...reasons].join("\n");
 }
-
-const printable = (text: string): string => text.replace(/[\x00-\x1f\x7f-\x9f]/g, "?");

@@ -35,8 +35,8 @@ export function label(message: string): string {
 const noted = ({ message, verdict }: LadderEntry): string =>
   verdict === undefined ? label(message) : `${label(message)} [${verdict.replace(control, "?")}]`;
 
-// Fit for a terminal: what the far end sent may hold escape sequences.
-const control = /[\x00-\x1f\x7f-\x9f]/g;
+// Fit for a terminal: what the far end sent may hold escape sequences, or turn what stands beside it around.
+const control = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 function shorten(text: string): string {
   const plain = text.replace(control, "?");
@@ -85,7 +85,7 @@ function title(names: readonly string[], column: ReadonlyMap<string, number>): s
   let line = " ".repeat(9);
   for (const name of names) {
     const left = 9 + (column.get(name) ?? 0) - Math.floor(name.length / 2);
-    line = line.padEnd(left) + name;
+    line = line.padEnd(left) + name.replace(control, "?");
   }
   return line;
 }

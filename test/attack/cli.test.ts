@@ -88,6 +88,20 @@ describe("what strangers have written", () => {
     }
   });
 
+  it("nor do the messages of a call", async () => {
+    const said = (head: string): string => `${head}\r\nCSeq: 1 ${hostile}\r\nPostern-Code: ${hostile}\r\n\r\n`;
+    const messages = [said(`INVITE sip:${hostile} SIP/2.0`), said(`SIP/2.0 486 ${hostile}`)];
+    const told = { at: 0, from: hostile, to: "gateway", verdict: hostile, sentence: hostile };
+    answering = answer(200, { callId: hostile, entries: messages.map((message) => ({ ...told, message })) });
+    for (const more of [[], ["--json"]]) {
+      const shown = await posternHere("ladder", hostile, "--admin", url, ...more);
+      expect(shown).toMatchObject({ exit: 0, stdout: expect.stringContaining("bob") });
+      expect(shown.stdout + shown.stderr, more.join()).not.toMatch(unfit);
+    }
+    answering = answer(404, {});
+    expect((await posternHere("ladder", hostile, "--admin", url)).stderr).not.toMatch(unfit);
+  });
+
   it("nor does what a far end refuses with, or the store holds", async () => {
     const errors = [{ path: hostile, message: hostile }];
     const refused = await over(answer(422, { detail: hostile, errors }), "origin", "add", "acme", hostile);

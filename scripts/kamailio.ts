@@ -55,6 +55,8 @@ export interface RunningKamailio {
 /** The schema that Debian ships with kamailio-sqlite-modules, in a file of its own. */
 export function createDatabase(file: string, schemaDir = "/usr/share/kamailio/db_sqlite"): void {
   if (existsSync(file)) return;
+  // Who calls whom stands in it; what SQLite puts beside it has its mode.
+  writeFileSync(file, "", { mode: 0o600 });
   const database = new DatabaseSync(file);
   try {
     database.exec("PRAGMA journal_mode = WAL");

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
@@ -120,6 +120,13 @@ describe("kamailio/", () => {
     const lacking = { env: { ...process.env, KAMAILIO_SCHEMAS: dir } };
     expect(spawnSync(join(root, "kamailio/create-database.sh"), [join(dir, "empty")], lacking).status).toBe(1);
     expect(existsSync(join(dir, "empty"))).toBe(false);
+    rmSync(dir, { recursive: true });
+  });
+
+  it("has a database that nobody else reads, for who calls whom stands in it: tried out, too", () => {
+    const dir = temporaryDir("database");
+    createDatabase(join(dir, "ours"));
+    expect(statSync(join(dir, "ours")).mode & 0o777).toBe(0o600);
     rmSync(dir, { recursive: true });
   });
 

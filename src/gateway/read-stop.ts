@@ -28,3 +28,16 @@ export function readNothingWhilePaused(socket: Duplex): void {
     handle.readStart();
   });
 }
+
+/**
+ * Tells of each piece, in bytes, that is read of a socket though it is paused: Node has no event for it. So it can be given
+ * up, and yet that its peer is gone is noticed. Returns how no more is told.
+ */
+export function heedReadAhead(socket: Duplex, piece: (bytes: number) => void): () => void {
+  const { push } = socket;
+  socket.push = (bytes: Buffer | null, encoding?: BufferEncoding): boolean => {
+    if (bytes) piece(bytes.length);
+    return !socket.destroyed && push.call(socket, bytes, encoding);
+  };
+  return () => Reflect.deleteProperty(socket, "push");
+}

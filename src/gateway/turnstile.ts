@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { addressKey } from "../core/counted.ts";
 import { FairQueue } from "./fair-queue.ts";
+import { heedReadAhead } from "./read-stop.ts";
 import { Room } from "./room.ts";
 
 export interface TurnstileOptions {
@@ -30,12 +31,14 @@ export interface Comer {
 
 interface Waiting {
   readonly socket: Socket;
-  /** What it has said, bytes. */
-  readonly said: number;
+  /** What it has said so far, bytes. */
+  said: number;
   /** Whom it is for. */
   readonly whose: string;
   readonly enter: () => void;
 }
+
+type Comes = Pick<Waiting, "socket" | "enter">;
 
 /** Few, for the first word comes with the connection, and what lives but a moment costs least. */
 const usualSilent = 1_000;
@@ -131,7 +134,7 @@ export class Turnstile {
     for (let next = this.#next(); next; next = this.#next()) next.socket.destroy();
   }
 
-  #listen(comer: Pick<Waiting, "socket" | "enter">, whoseIs: (first: Buffer) => string): void {
+  #listen(comer: Comes, whoseIs: (first: Buffer) => string): void {
     const { socket } = comer;
     const leave = (): void => void socket.destroy();
     const hear = (bytes: Buffer): void => {
@@ -146,14 +149,32 @@ export class Turnstile {
         return;
       }
       socket.unshift(bytes);
-      this.#said += bytes.length;
-      this.#waiting.push(whose, { ...comer, whose, said: bytes.length });
+      this.#wait(comer, whose, bytes.length);
       this.#timer ??= setTimeout(() => this.#turn(), sooner);
     };
     socket.setTimeout(this.#options.patience());
     socket.once("timeout", leave);
     socket.once("end", leave);
     socket.once("data", hear);
+  }
+
+  /** What Node reads ahead meanwhile counts as its first word does. */
+  #wait({ socket, enter }: Comes, whose: string, first: number): void {
+    const waiting = { socket, whose, said: first };
+    const enough = heedReadAhead(socket, (bytes) => {
+      if (!this.#hasRoomFor(waiting.said + bytes)) {
+        socket.destroy();
+        return;
+      }
+      waiting.said += bytes;
+      this.#said += bytes;
+    });
+    this.#said += first;
+    const inside = (): void => {
+      enough();
+      enter();
+    };
+    this.#waiting.push(whose, Object.assign(waiting, { enter: inside }));
   }
 
   /** Nobody takes the places of those who come later from elsewhere. */

@@ -153,16 +153,19 @@ describe("an address whose connections come and go", () => {
     return standing;
   };
 
-  it("keeps eight silent ones, and whoever comes from elsewhere all of them", async () => {
-    const gateway = await gatewayWith();
-    const elsewhere = await comers(gateway, "127.0.0.10", 20);
-    for (const socket of elsewhere) socket.resume();
-    await expect.poll(() => standingAfterMany(gateway), { timeout: 15_000 }).toBe(8);
-    expect(elsewhere.filter(({ destroyed }) => destroyed)).toEqual([]);
-    const neighbour = await RawClient.connect(gateway.gatewayUrl);
-    expect(status(await neighbour.register("alice@acme.example", credential("alice@acme.example")))).toBe(200);
-    neighbour.close();
-  });
+  it.each(["ws", "wss"])(
+    "keeps eight silent ones, and whoever comes from elsewhere all of them, over %s",
+    async (scheme) => {
+      const gateway = await gatewayWith({ listen: `${scheme}://127.0.0.1:0` });
+      const elsewhere = await comers(gateway, "127.0.0.10", 20);
+      for (const socket of elsewhere) socket.resume();
+      await expect.poll(() => standingAfterMany(gateway), { timeout: 15_000 }).toBe(8);
+      expect(elsewhere.filter(({ destroyed }) => destroyed)).toEqual([]);
+      const neighbour = await RawClient.connect(gateway.gatewayUrl, { ws: { rejectUnauthorized: false } });
+      expect(status(await neighbour.register("alice@acme.example", credential("alice@acme.example")))).toBe(200);
+      neighbour.close();
+    },
+  );
 });
 
 describe("connections that say nothing at all", () => {

@@ -1,6 +1,6 @@
-import { EventEmitter } from "node:events";
-import type { Socket } from "node:net";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { EventEmitter, once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { Turnstile, type TurnstileOptions } from "../../../src/gateway/turnstile.ts";
 
 /** As much of a connection as there is before it is read. */
@@ -207,6 +207,42 @@ describe("the turnstile", () => {
     const later = comes("192.0.2.1");
     later.says("x".repeat(65_536));
     expect(later.destroyed).toBe(false);
+  });
+
+  it.each([
+    ["is closed over it where there is no room", 1, true],
+    ["twin: keeps it where there is room, and is given all of it", 0, false],
+  ])("who says more before its turn %s", async (_, fillers, closed) => {
+    const server = createServer();
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const theirs = connect((server.address() as AddressInfo).port, "127.0.0.1");
+    const [ours] = (await once(server, "connection")) as [Socket];
+    onTestFinished(() => {
+      for (const end of [ours, theirs]) end.destroy();
+      server.close();
+    });
+    const { turnstile, comes } = bench();
+    for (let at = 0; at < fillers; at++) comes("192.0.2.1").says("x".repeat(32 * 2 ** 20));
+    const entered = new Promise<void>((resolve) => turnstile.come({ socket: ours }, resolve));
+    const paused = once(ours, "pause");
+    theirs.on("error", () => {}).write("first");
+    await paused;
+    const ended = once(ours, "close");
+    theirs.write(Buffer.alloc(20_000));
+    if (closed) {
+      await ended;
+      return;
+    }
+    await vi.waitUntil(() => ours.readableLength === 20_005, 10_000);
+    milliseconds(10);
+    await entered;
+    theirs.write(Buffer.alloc(20_000));
+    let got = 0;
+    ours.on("data", (bytes: Buffer) => {
+      got += bytes.length;
+    });
+    ours.resume();
+    await vi.waitUntil(() => got === 40_005, 10_000);
   });
 
   it("has no more silent ones than it may: who has its share is not let in, and makes room for others", () => {

@@ -304,6 +304,23 @@ describe("a page whose BYE its trunk does not take", () => {
   });
 });
 
+describe("a page's call that rings at a trunk", () => {
+  it("is its caller's to cancel: whoever has seen it does so in vain over UDP", async () => {
+    const { call, invite } = await called();
+    const mine = call.invite.replace(/^INVITE/, "CANCEL").replace("1 INVITE", "1 CANCEL");
+    const vias = headers(invite, "Via");
+    for (const via of [vias.at(-1), header(call.invite, "Via")])
+      stranger.send(mine.replace(/^Via: .*$/m, `Via: ${via}`), kamailio.udp);
+    await alive();
+    trunk.send(reply(invite, { status: "180 Ringing", tag: "trunk" }), kamailio.udp);
+    await alice.waitFor((text) => isReply(text, 180, "INVITE"));
+    await alive();
+    expect(trunk.received().filter((text) => text.startsWith("CANCEL "))).toEqual([]);
+    alice.send(mine);
+    await trunk.waitFor((text) => text.startsWith("CANCEL "));
+  });
+});
+
 describe("an answer to a call", () => {
   /** The branch that Kamailio gives a request: a hash of Call-ID and CSeq, and one of what the caller chose. */
   const branchOf = (index: string, callId: string, branch: string): string => {

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Manager } from "../auth/management.ts";
 import { isJsonObject, type JsonObject } from "../core/strict-json.ts";
+import { Turns } from "../core/turns.ts";
 import { sameAddress } from "./addresses.ts";
 import {
   type Answer,
@@ -11,6 +12,7 @@ import {
   noCustomer,
   type Refused,
   refused,
+  refusedBy,
   shown,
 } from "./asked.ts";
 import { UnreadableBody } from "./body.ts";
@@ -36,6 +38,8 @@ export interface ManagedOptions extends ManagementOptions {
 }
 
 const bodyLimit = 65_536;
+/** Reads by one customer's own keys that wait for those before them. */
+const mostReads = 100;
 
 /**
  * Routes of management. The token is proved, and whose customer is asked for judged, before a body is read; each answer
@@ -46,6 +50,8 @@ export class ManagedRoutes {
   readonly #options: ManagedOptions;
   readonly #idempotency: Idempotency;
   readonly #asked = new WeakMap<FastifyRequest, Asked>();
+  /** A page of what is kept takes the store, and this thread, milliseconds that all others wait. */
+  readonly #reads = new Turns(1, mostReads);
 
   constructor(app: FastifyInstance, options: ManagedOptions) {
     this.#app = app;
@@ -85,10 +91,15 @@ export class ManagedRoutes {
     });
   }
 
-  #answer(asked: Asked, { method, answer }: ManagedRoute): Promise<Answer> {
-    return method === "POST"
-      ? this.#idempotency.once(asked, async () => answer(asked))
-      : Promise.resolve(answer(asked));
+  async #answer(asked: Asked, { method, answer }: ManagedRoute): Promise<Answer> {
+    const { manager } = asked;
+    if (method === "POST") return this.#idempotency.once(asked, async () => answer(asked));
+    if (method !== "GET" || manager.kind === "operator") return answer(asked);
+    return this.#reads.run(
+      manager.customer.id,
+      () => answer(asked),
+      () => crowded,
+    );
   }
 
   #send(request: FastifyRequest, reply: FastifyReply, manager: Manager, answer: Answer): FastifyReply {
@@ -112,6 +123,7 @@ export class ManagedRoutes {
 /** Where the store is and what it lacks is the operator's to know. */
 const away =
   "the store of customers cannot be used now, and nothing was changed: try again; the gateway's log says why";
+const crowded = refusedBy("rate-limited", "too many reads of this customer wait: ask again, one after the other");
 /** Of a refusal's faults in the log. */
 const mostLogged = 20;
 /** Seconds. */

@@ -1,8 +1,8 @@
 import { type Awaitable, after } from "../core/awaitable.ts";
 import type { Clock } from "../core/clock.ts";
 import { addressKey, type CountedName } from "../core/counted.ts";
+import { Turns } from "../core/turns.ts";
 import type { State } from "../state/port.ts";
-import { Turns } from "./turns.ts";
 
 /** How many messages a connection may send: a second's worth at once, refilled evenly. */
 export class MessageRate {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Turns } from "../../../src/policy/turns.ts";
+import { Turns } from "../../../src/core/turns.ts";
 
 const crowded = (): never => {
   throw new Error("too many wait");

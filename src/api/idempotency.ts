@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { Clock } from "../core/clock.ts";
 import type { State } from "../state/port.ts";
-import { type Answer, type Asked, byOf, type Done, refused, refusedBy } from "./asked.ts";
+import { type Answer, type Asked, byOf, type Done, refused, refusedBy, shownSince } from "./asked.ts";
 import { bodyOf } from "./http.ts";
 
 export interface IdempotencyOptions {
@@ -30,8 +30,8 @@ export class Idempotency {
     if (more.length > 0 || !form.test(given)) return malformed;
     const { state, clock } = this.#options;
     const by = byOf(asked.manager);
-    // What stands before the blank has a share of the room: all keys of a customer have one.
-    const key = `${by.split("/", 1)[0]} ${by} ${given}`;
+    // What stands before the first blank has a share of the room: all keys of a customer have one. Another may have had its id.
+    const key = [by.split("/", 1)[0], by, shownSince(asked), given].filter((part) => part !== undefined).join(" ");
     const print = fingerprint(asked);
     const own = `pending ${print} ${randomUUID()}`;
     const claim = await state.claim("replies", key, own, clock.now() + answeredIn);

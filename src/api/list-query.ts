@@ -1,4 +1,4 @@
-import { type Asked, type Refused, refused } from "./asked.ts";
+import { type Asked, type Refused, refused, shown } from "./asked.ts";
 import type { FieldError } from "./http.ts";
 
 type Read<Filter> =
@@ -14,7 +14,10 @@ export function readQuery<Filter>(
 ): { readonly kind: "filter"; readonly filter: Filter } | Refused {
   const strange = [...query.keys()].filter((name) => !names.includes(name) || query.getAll(name).length > 1);
   const found = read({ ...Object.fromEntries(query), ...(customer !== undefined && { customer }) });
-  const unknown = [...new Set(strange)].map((path) => ({ path, message: "is not known, or is there twice" }));
+  const unknown = [...new Set(strange)].map((name) => ({
+    path: shown(name),
+    message: "is not known, or is there twice",
+  }));
   const errors = [...unknown, ...(found.kind === "faults" ? found.faults : [])];
   if (customer !== undefined && query.has("customer"))
     errors.push({ path: "customer", message: "is in the path already: leave it out" });

@@ -2,7 +2,7 @@ import { type FilterName, readAuditQuery } from "../manage/audit-filter.ts";
 import { readAudit } from "../manage/audit-view.ts";
 import type { Audit } from "../store/port.ts";
 import type { ShownRefusal } from "../telemetry/refusals.ts";
-import { type Answer, type Asked, asShown, done, refused, shownSince } from "./asked.ts";
+import { type Answer, type Asked, asShown, done, refused, shown, shownSince } from "./asked.ts";
 import { malformed } from "./customer-parts.ts";
 import { asUnavailable, noStore } from "./customer-refusals.ts";
 import type { ManagedCustomers } from "./customers.ts";
@@ -58,7 +58,10 @@ async function audit(asked: Asked, told: ToldAtHand, customer?: string): Promise
   const names = customer === undefined ? known : known.filter((name) => name !== "customer");
   const read = readAuditQuery(query, names);
   if (read.kind === "faults")
-    return refused(400, "the query has faults: see errors", { ...malformed, errors: read.errors });
+    return refused(400, "the query has faults: see errors", {
+      ...malformed,
+      errors: read.errors.map((one) => ({ ...one, path: shown(one.path) })),
+    });
   const store = told.audit();
   if (!store) return noStore;
   const wanted = { ...asShown(read.query, asked), ...(customer !== undefined && { customer }) };

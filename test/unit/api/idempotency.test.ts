@@ -50,6 +50,18 @@ describe("a request under an Idempotency-Key", () => {
     expect(await idempotency.once(asked(undefined), work)).toMatchObject({ body: { id: "k2" } });
   });
 
+  it("is another one where the customer is another one of that id", async () => {
+    const { idempotency, work, made } = scene();
+    const as = (since?: number) => {
+      const manager: Manager = { kind: "customer", apiKey: "a1", customer: { ...customer(), ...(since && { since }) } };
+      return idempotency.once(asked("a", { manager }), work);
+    };
+    await as();
+    expect(await as(5)).toMatchObject({ body: { id: "k2", secret: "secret 2" } });
+    for (const since of [undefined, 5]) expect(await as(since)).toMatchObject({ body: { note: expect.any(String) } });
+    expect(made()).toBe(2);
+  });
+
   it("is kept without the secret", async () => {
     const { idempotency, state, work } = scene();
     await idempotency.once(asked("a"), work);

@@ -98,7 +98,7 @@ function plan(
   given: string | undefined,
 ): Task[] {
   const standing = {
-    gateway: gateway && [...new Set(gateway.config.chain.secrets)],
+    gateway: gateway?.config.chain.secrets,
     kamailios: new Map(kamailios.map(({ file, secrets }) => [file, secrets])),
   };
   const rotation = rotationOf(standing, { given, make: () => randomBytes(32).toString("base64") });

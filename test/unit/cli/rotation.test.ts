@@ -20,6 +20,7 @@ describe("a rotation", () => {
     ["has not come to each Kamailio", ["b", "a"], [["b", "a"], ["a"]], undefined, ["a", "b", true]],
     ["is over at Kamailio", ["b", "a"], [["b"]], undefined, ["a", "b", true]],
     ["is over at the gateway", ["b"], [["b", "a"]], undefined, ["a", "b", true]],
+    ["has only its place in the config to clear", ["b", "b"], [["b"]], undefined, ["b", "b", true]],
     ["goes on with its own secret", ["a"], [["b", "a"]], "b", ["a", "b", true]],
     ["has nothing left to do with its own secret", ["b"], [["b"]], "b", [undefined, "b", true]],
     ["is found without a gateway", undefined, [["b", "a"]], undefined, ["a", "b", true]],

@@ -38,6 +38,8 @@ describe("a line of CSV", () => {
     ['=HYPERLINK("http://a.example")', `"'=HYPERLINK(""http://a.example"")"`],
     ["+3225887000", "+3225887000"],
     ["alice", "alice"],
+    ["x;=cmd|'/C calc'!A0;@a; -2+3", "x;'=cmd|'/C calc'!A0;'@a;' -2+3"],
+    ["a=b;+49301;c", "a=b;+49301;c"],
     ["a,b", '"a,b"'],
     ["a\nb", "a?b"],
     ["", ""],

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { boundedText } from "../core/bounded-text.ts";
 import { print, say } from "./outcome.ts";
 
 interface Options {
@@ -17,8 +18,8 @@ interface Health {
 
 /** Milliseconds, for the answer with its body. */
 const deadline = 5_000;
-/** Characters of an answer that are looked at. */
-const longest = 4_096;
+/** Bytes of an answer. */
+const longest = 65_536;
 
 /** A container's environment names its own, so that health checks and people need not. */
 export const adminOption = (): Option =>
@@ -47,7 +48,7 @@ async function ask(url: URL): Promise<Health> {
   try {
     const answer = await fetch(url, { redirect: "error", signal: AbortSignal.timeout(deadline) });
     const { ok, status } = answer;
-    return { ok, status, sentence: ok ? "" : sentenceOf(status, await answer.text()) };
+    return { ok, status, sentence: ok ? "" : sentenceOf(status, await boundedText(answer, longest)) };
   } catch (error) {
     return { ok: false, status: null, sentence: `no answer from ${url.origin}: ${reasonOf(error)}` };
   }
@@ -55,7 +56,7 @@ async function ask(url: URL): Promise<Health> {
 
 /** The detail of a problem (RFC 9457), where it is one. */
 function sentenceOf(status: number, body: string): string {
-  const detail = /"detail":"((?:[^"\\]|\\.)*)"/.exec(body.slice(0, longest))?.[1];
+  const detail = /"detail":"((?:[^"\\]|\\.)*)"/.exec(body)?.[1];
   return detail === undefined ? `answered ${status}` : String(JSON.parse(`"${detail}"`));
 }
 

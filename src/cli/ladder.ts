@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { type LadderEntry, renderLadder } from "../client/ladder.ts";
+import { boundedText } from "../core/bounded-text.ts";
 import { httpUrl } from "./health.ts";
 import { failure, print } from "./outcome.ts";
 import { row } from "./terminal.ts";
@@ -20,6 +21,8 @@ interface Found {
 
 /** Milliseconds, for the answer with its body. */
 const deadline = 10_000;
+/** Bytes of it: as much as a gateway remembers of all calls, twice. */
+const largest = 32 * 1024 * 1024;
 
 /** `postern ladder`: what a running gateway remembers of a call. */
 export function registerLadder(program: Command): void {
@@ -40,7 +43,9 @@ async function ask(callId: string, admin: string): Promise<Found> {
   const answer = await fetch(url, { redirect: "error", signal: AbortSignal.timeout(deadline) }).catch(() => undefined);
   if (!answer) return failure(`no answer from ${url.origin}: does the gateway run, and is --admin its admin.listen?`);
   if (answer.status === 404) return failure(`nothing is remembered of ${callId}: too long ago, or never here`);
-  const body: unknown = await answer.json().catch(() => undefined);
+  const body: unknown = await boundedText(answer, largest)
+    .then(JSON.parse)
+    .catch(() => undefined);
   return isFound(body) ? body : failure(`${url.origin} answered ${answer.status}: is it a gateway's admin.listen?`);
 }
 

@@ -1,3 +1,4 @@
+import { boundedText } from "../core/bounded-text.ts";
 import { mintOpentok } from "./mint-token.ts";
 import { failure } from "./outcome.ts";
 
@@ -44,22 +45,11 @@ export async function ask(credentials: Credentials, { method, path, body, type }
   const signal = AbortSignal.timeout(deadline);
   try {
     const answer = await fetch(new URL(path, url), { method, headers, redirect: "error", signal, ...sent });
-    const text = await textOf(answer);
+    const text = await boundedText(answer, largest);
     return { status: answer.status, revision: revisionOf(answer), body: objectOf(text) };
   } catch (error) {
     return failure(`no answer from ${url}: ${reasonOf(error)}`);
   }
-}
-
-async function textOf({ body }: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body ?? []) {
-    size += chunk.byteLength;
-    if (size > largest) throw new Error("it says more than anybody asked for");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 function revisionOf({ headers }: Response): number | undefined {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
 import { besides, type ChainText, readChain } from "../config/chain-text.ts";
 import { type Config, loadConfig } from "../config.ts";
+import { boundedText } from "../core/bounded-text.ts";
 import { targetOf, tryLeg } from "../doctor/leg.ts";
 import { replaceFile, writeLike } from "./replace-file.ts";
 import { done, type Outcome, until } from "./rotate-outcome.ts";
@@ -74,10 +75,13 @@ async function takenUp({ config }: GatewayPlace, count: number): Promise<Outcome
   return { kind: "failed", sentence: `the gateway at ${url.origin} ${what}: look for "reload refused" in its log` };
 }
 
+/** Bytes of all metrics: of two hundred customers one or two mebibytes. */
+const largest = 16 * 1024 * 1024;
+
 async function secretsAt(url: URL): Promise<number | "nobody" | "mute"> {
   try {
     const answer = await fetch(url, { redirect: "error", signal: AbortSignal.timeout(5_000) });
-    const count = /^postern_chain_secrets (\d+)$/m.exec(await answer.text())?.[1];
+    const count = /^postern_chain_secrets (\d+)$/m.exec(await boundedText(answer, largest))?.[1];
     return count === undefined ? "mute" : Number(count);
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;

@@ -1,10 +1,13 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import type { Config } from "../config.ts";
+import { boundedText } from "../core/bounded-text.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 
 /** Milliseconds; readiness itself waits for Kamailio, up to five seconds for each url. */
 const patience = 15_000;
+/** Bytes of what answers there. */
+const largest = 65_536;
 
 /** Both ports: free to be taken, or taken by the gateway that answers on admin.listen. */
 export async function checkListen({ gateway, admin }: Pick<Config, "gateway" | "admin">): Promise<Finding[]> {
@@ -48,7 +51,7 @@ interface Answer {
 async function ask(url: string): Promise<Answer | undefined> {
   try {
     const response = await fetch(url, { redirect: "error", signal: AbortSignal.timeout(patience) });
-    const body: unknown = JSON.parse((await response.text()).slice(0, 4096));
+    const body: unknown = JSON.parse(await boundedText(response, largest));
     return { status: response.status, body: typeof body === "object" && body !== null ? { ...body } : {} };
   } catch (error) {
     if (error instanceof Error) return undefined;

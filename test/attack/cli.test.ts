@@ -153,6 +153,19 @@ describe("who answers in a gateway's place", () => {
     expect(asked).toHaveLength(1);
   });
 
+  it.each(["health", "ladder"])("by more than anybody asked for is not read to its end: %s", async (command) => {
+    const poured: number[] = [];
+    const whole = answer(503, { detail: "not ready" });
+    const endless: Answering = (_request, reply) => pour(reply.writeHead(503), poured);
+    for (const answered of [whole, endless]) {
+      answering = answered;
+      const said = await posternHere(...(command === "ladder" ? [command, "x"] : [command]), "--admin", url);
+      expect(said.stderr).toMatch(/answer|not ready/);
+    }
+    // And what lies in the buffers of the sockets.
+    expect(poured.length).toBeLessThan(48);
+  });
+
   it("sees a token that is good for one request and a minute, and no secret but one that it is to keep", async () => {
     await over(answer(200, { customers: [], next: null }), "customer", "list");
     const [token = ""] = asked.map((line) => line.replace(/^.*Bearer /, ""));
@@ -165,10 +178,11 @@ describe("who answers in a gateway's place", () => {
     expect(asked.join()).not.toContain("the-secret-of-the-operator");
   });
 
-  function pour(reply: ServerResponse): void {
+  /** poured: has an entry for each mebibyte. */
+  function pour(reply: ServerResponse, poured: number[] = []): void {
     const chunk = Buffer.alloc(1024 * 1024, " ");
     const more = (): void => {
-      while (!reply.destroyed && reply.write(chunk));
+      while (!reply.destroyed && poured.push(1) && reply.write(chunk));
     };
     reply.on("drain", more).on("error", () => reply.destroy());
     more();

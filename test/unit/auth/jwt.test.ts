@@ -674,6 +674,15 @@ describe("ever new tokens of one customer", () => {
     expect(await bench.verdict(await fresh("acme"))).toBe("proved");
   });
 
+  it("are remembered of twenty thousand customers, the least heard of forgotten", () => {
+    const share = new ProofShare({ now: () => 0 });
+    for (let at = 0; at <= 1_000; at++) share.proved("first", "ES256");
+    for (let at = 1; at < 20_000; at++) share.proved(`customer ${at}`, "ES256");
+    expect(share.isUsedUp("first")).toBe(true);
+    for (let at = 0; at < 20_000; at++) share.proved(`another ${at}`, "ES256");
+    expect(share.isUsedUp("first")).toBe(false);
+  });
+
   it("count by what their check costs", () => {
     const share = new ProofShare({ now: () => 0 });
     const until = (alg: JwtAlgorithm): number => {

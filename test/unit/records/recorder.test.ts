@@ -198,6 +198,15 @@ describe("what a webhook has", () => {
     await pass(500);
     expect(store?.settled).toContain(second.id);
   });
+
+  it("is remembered of twenty thousand calls, while the store takes nothing", async () => {
+    store!.fails = true;
+    recorder.settle(Array.from({ length: 20_001 }, (_, at) => `call ${at}`));
+    await pass(500);
+    store!.fails = false;
+    for (let batch = 0; batch < 60; batch++) await pass(1_000);
+    expect(store?.settled).toHaveLength(20_000);
+  });
 });
 
 describe("what another gateway left", () => {

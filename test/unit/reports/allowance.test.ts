@@ -214,3 +214,18 @@ describe("a million events", () => {
     expect([take("c51"), take("c52")]).toEqual(["allowed", "limit-reached"]);
   });
 });
+
+describe("addresses of a customer", () => {
+  it("are a thousand that are remembered: what the one that told least lately has used up is forgotten", () => {
+    const { allowance } = start();
+    const tell = (at: number, name: string): string =>
+      codeOf(allowance.take(by({ address: address(at) }, 0), "stats", times(60, name)));
+    let told = 0;
+    while (tell(0, `first ${told}`) === "allowed") told++;
+    expect(told).toBe(200);
+    for (let at = 1; at < 1_000; at++) allowance.take(by({ address: address(at) }, 0), "stats", ["another"]);
+    expect(tell(0, "again")).toBe("rate-limited");
+    for (let at = 1; at <= 1_000; at++) allowance.take(by({ address: address(at) }, 0), "event", ["another"]);
+    expect(tell(0, "again")).toBe("allowed");
+  });
+});

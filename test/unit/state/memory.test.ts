@@ -1,5 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { LRUCache } from "lru-cache";
+import NodeCache from "node-cache";
 import { describe, expect, it, vi } from "vitest";
 import { defaultSizes, MemoryState } from "../../../src/state/memory.ts";
 
@@ -39,6 +41,18 @@ describe("MemoryState", () => {
     expect(state.get("bans", "k")).toBeUndefined();
     expect(state.add("failures", "k", now + 60_000)).toBe(1);
     expect(state.claim("jti", "k", "second", now + 300_000)).toMatchObject({ holder: "first" });
+  });
+
+  it("keeps no more of a key than its hash, however much a stranger claims", () => {
+    const kept = [vi.spyOn(LRUCache.prototype, "set"), vi.spyOn(NodeCache.prototype, "set")];
+    const state = new MemoryState({ now: () => 0 });
+    for (const space of Object.keys(defaultSizes) as (keyof typeof defaultSizes)[]) {
+      state.put(space, "x".repeat(128), "v", 1000);
+      state.put(space, "x".repeat(129), "v", 1000);
+    }
+    const lengths = kept.flatMap(({ mock }) => mock.calls.map(([key]) => String(key).length));
+    expect(lengths).toEqual(Array.from({ length: 6 }, () => [129, 44]).flat());
+    for (const spy of kept) spy.mockRestore();
   });
 
   it("does not count on what is no count", () => {

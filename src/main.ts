@@ -102,7 +102,7 @@ export async function start(config: Config, { log, clock = systemClock, pages }:
   live.gatewayUrl = gateway.url;
   keeping.start();
   signing.start();
-  stored.follow((change) => takeUp(change, live, gateway, log));
+  stored.follow((change) => takeUp(change, { live, gateway, proving, log }));
   health.start();
   overload.start();
   void homer?.open();
@@ -145,8 +145,12 @@ function reload(config: Config, live: Live, gateway: Gateway, proving: Proving):
 }
 
 /** Whoever stands on what was taken from its customer is sent away; what is new is in force for all others. */
-function takeUp(change: StoredChange, live: Live, gateway: Gateway, log: Log): void {
+function takeUp(
+  change: StoredChange,
+  { live, gateway, proving, log }: { live: Live; gateway: Gateway; proving: Proving; log: Log },
+): void {
   const { leftOut, touched } = live.changeStored(change);
+  proving.followCustomers();
   for (const { id, reason } of leftOut) log.error({ customer: id, reason }, "stored customer left out");
   const { revision, put, gone } = change;
   const customers = new Set([...put.map(({ customer: { id } }) => id), ...gone]);

@@ -10,6 +10,7 @@ import { ManagementAuthenticator } from "./auth/management.ts";
 import type { OwnKeys } from "./auth/own-keys.ts";
 import { PasswordAuthenticator } from "./auth/password.ts";
 import { PermissionTokens } from "./auth/permission-token.ts";
+import { wantKeySets } from "./auth/token-keys.ts";
 import { networksOf } from "./callout/address.ts";
 import { CallOut } from "./callout/call-out.ts";
 import type { Config } from "./config.ts";
@@ -55,8 +56,10 @@ export interface Proving {
   readonly callOut: CallOut;
   /** What applications answer to getPermissionToken. */
   readonly permissionTokens: PermissionTokens;
-  /** The config is another one: other key sets may be wanted. */
+  /** The config is another one: what was proved is proved anew, and other key sets may be wanted. */
   follow(): void;
+  /** Customers are others: so may be their key sets. */
+  followCustomers(): void;
   close(): void;
 }
 
@@ -83,7 +86,8 @@ export function composeProving(parts: ProvingParts): Proving {
     issuer: publicUrl,
   });
   const password = new PasswordAuthenticator({ customers, clock });
-  keySets.want(keySetsOf(customers()));
+  const followCustomers = (): void => wantKeySets(keySets, customers());
+  followCustomers();
   keySets.start();
   return {
     state,
@@ -101,18 +105,13 @@ export function composeProving(parts: ProvingParts): Proving {
     managers: new ManagementAuthenticator({ customers, operators: () => config().admin.operators, state, clock }),
     follow: () => {
       tokens.forgetAll();
-      keySets.want(keySetsOf(customers()));
+      followCustomers();
     },
+    followCustomers,
     close: () => {
       keySets.stop();
       callOut.close();
       void state.close();
     },
   };
-}
-
-/** Where customers keep their key sets. */
-function keySetsOf({ keyed }: Customers): ReadonlySet<string> {
-  const sources = [...keyed].flatMap(({ keys }) => keys.map(({ source }) => source));
-  return new Set(sources.flatMap((source) => (source.kind === "remote" ? [source.uri] : [])));
 }

@@ -45,6 +45,7 @@ export class KeySets {
   readonly #clock: Clock;
   readonly #log: KeySetLog;
   readonly #remotes = new Map<string, Remote>();
+  #asked: ReadonlySet<string> = new Set();
   #timer: NodeJS.Timeout | undefined;
   #generation = 0;
 
@@ -69,10 +70,11 @@ export class KeySets {
     this.#timer = undefined;
   }
 
-  /** The sets that are in use from now on: new ones are asked for at once, others forgotten. */
-  want(uris: ReadonlySet<string>): void {
-    for (const uri of this.#remotes.keys()) if (!uris.has(uri)) this.#remotes.delete(uri);
-    for (const uri of uris) if (!this.#remotes.has(uri)) this.#remotes.set(uri, fresh(uri));
+  /** The sets that are in use from now on: new ones are asked for at once, others forgotten. kept: these and those that stay as they are. */
+  want(asked: ReadonlySet<string>, kept = asked): void {
+    this.#asked = asked;
+    for (const uri of this.#remotes.keys()) if (!kept.has(uri)) this.#remotes.delete(uri);
+    for (const uri of asked) if (!this.#remotes.has(uri)) this.#remotes.set(uri, fresh(uri));
     this.#generation++;
     void this.refresh();
   }
@@ -94,7 +96,7 @@ export class KeySets {
   /** Asks for the set again, unless that was less than 30 s ago; waits also for what another has asked for. */
   async consult(uri: string): Promise<void> {
     const remote = this.#remotes.get(uri);
-    if (!remote) return;
+    if (!remote || !this.#asked.has(uri)) return;
     const rested = this.#age(remote) >= coolDown;
     await (remote.underWay ?? (rested ? this.#ask(remote) : undefined));
   }
@@ -112,7 +114,7 @@ export class KeySets {
   #isDue(remote: Remote): boolean {
     const { uri, underWay, trouble } = remote;
     const old = this.#age(remote) >= (trouble === undefined ? refreshAfter : coolDown);
-    return old && underWay === undefined && this.#remotes.get(uri) === remote;
+    return old && underWay === undefined && this.#asked.has(uri) && this.#remotes.get(uri) === remote;
   }
 
   /** Milliseconds since it was asked for; where the clock was put back since then nobody knows. */

@@ -76,7 +76,8 @@ export class TokenKeys {
   }
 
   #setsOf({ name, customer }: ClaimedName, alg: JwtAlgorithm, { uris, sets: most }: Measure): readonly string[] {
-    const sets = new Set(customer?.keys.filter((key) => key.alg === alg).flatMap(uriOf));
+    const own = customer?.keys.filter((key) => key.alg === alg).flatMap(uriOf);
+    const sets = new Set(own?.filter((uri) => uris.has(uri)));
     const all = [...uris];
     const first = createHmac("sha256", this.#pick).update(name).digest().readUInt32BE();
     for (let step = 0; step < all.length && sets.size < most; step++) sets.add(all[(first + step) % all.length]!);
@@ -90,8 +91,7 @@ export class TokenKeys {
   /** Counted anew when some set is another one. */
   #measure(customers: Customers): Measured["byAlgorithm"] {
     const known = this.#measured.get(customers);
-    if (known === undefined)
-      this.#keySets.want(new Set([...customers.keyed].flatMap(({ keys }) => keys.flatMap(uriOf))));
+    if (known === undefined) wantKeySets(this.#keySets, customers);
     const { generation } = this.#keySets;
     if (known?.generation === generation) return known.byAlgorithm;
     const byAlgorithm = new Map<JwtAlgorithm, Measure>();
@@ -108,8 +108,9 @@ export class TokenKeys {
       measure.named = Math.max(measure.named, uris.length + (keys.length > uris.length ? 1 : 0));
       const unnamed = this.candidates(customer, { alg, kid: undefined, keyId: undefined }).length;
       measure.unnamed = Math.max(measure.unnamed, unnamed);
-      measure.sets = Math.max(measure.sets, new Set(uris).size);
-      for (const uri of uris) measure.uris.add(uri);
+      const asked = new Set(isAsked(customer) ? uris : []);
+      measure.sets = Math.max(measure.sets, asked.size);
+      for (const uri of asked) measure.uris.add(uri);
       into.set(alg, measure);
     }
   }
@@ -127,6 +128,15 @@ export class TokenKeys {
     const meant = name === undefined ? keys : keys.filter((key) => key.kid === name);
     return meant.length > mostUnnamed ? [] : meant.map(({ key, thumbprint }) => ({ of, key, uri, thumbprint }));
   }
+}
+
+/** Whose sets are asked for. What a suspended one has stays, for calls that may finish and for when it is resumed. */
+const isAsked = ({ suspended }: Customer): boolean => suspended === undefined;
+
+/** Has the key sets of these customers looked after. */
+export function wantKeySets(keySets: KeySets, { keyed }: Customers): void {
+  const urisOf = (of: readonly Customer[]) => new Set(of.flatMap(({ keys }) => keys.flatMap(uriOf)));
+  keySets.want(urisOf([...keyed].filter(isAsked)), urisOf([...keyed]));
 }
 
 const uriOf = ({ source }: VerificationKey): string[] => (source.kind === "remote" ? [source.uri] : []);

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { mint } from "../../src/auth/ephemeral.ts";
 import { newId } from "../../src/core/calls.ts";
 import { ended } from "../helpers/call-records.ts";
+import { KeySetServer } from "../helpers/key-set.ts";
 import {
   type AskOptions,
   acmeApiSecret,
@@ -47,6 +48,25 @@ const initech = {
   trunk: "sip:pbx.initech.example",
   apiKeys: [{ id: "initech-key", secret: initechApiSecret }],
 };
+
+describe("the key set of a stored customer", () => {
+  it("is asked for at once, before any token comes; that of a suspended one is not", async () => {
+    const [asked, left] = [await KeySetServer.open([]), await KeySetServer.open([])];
+    const withSet = (id: string, { uri }: KeySetServer) => ({
+      ...{ id, domains: [`${id}.example`] },
+      keys: [{ id: "set", alg: "ES256", jwksUri: uri, issuer: id, audience: "postern" }],
+    });
+    const added = [
+      await ops("POST", "/v1/customers", { ...withSet("left", left), suspended: "end" }),
+      await ops("POST", "/v1/customers", withSet("asked", asked)),
+    ];
+    expect(added.map(({ status }) => status)).toEqual([201, 201]);
+    await expect.poll(() => asked.count).toBe(1);
+    expect(left.count).toBe(0);
+    for (const id of ["left", "asked"]) expect((await ops("DELETE", `/v1/customers/${id}`)).status).toBe(204);
+    for (const set of [asked, left]) set.close();
+  });
+});
 
 describe("customers over HTTP", () => {
   it("are added, read with an ETag, changed, replaced and removed, in force at once", async () => {

@@ -84,6 +84,18 @@ describe("a key set", () => {
     expect(bench.kids()).toEqual([]);
   });
 
+  it("that is only kept stays as it is and is not asked for, until it is wanted again", async () => {
+    const bench = await new Bench().wanting();
+    bench.sets.want(new Set(), new Set([uri, "https://other.example/keys"]));
+    await bench.later(400, body([es2.jwk]));
+    await bench.sets.consult(uri);
+    await bench.sets.consult("https://other.example/keys");
+    expect([bench.asked.length, bench.kids()]).toEqual([1, ["e1"]]);
+    bench.sets.want(new Set([uri]));
+    await bench.sets.consult(uri);
+    expect([bench.asked.length, bench.kids()]).toEqual([2, ["e2"]]);
+  });
+
   it("is asked for anew when it is 300 s old", async () => {
     const bench = await new Bench().wanting();
     await bench.later(299);

@@ -489,20 +489,20 @@ describe("the sets that are asked for by claims of a stranger", () => {
   });
 
   /** Those asked for by each of these claims, alone. */
-  async function askedBy(claims: readonly object[]): Promise<string[][]> {
+  async function askedBy(claims: readonly object[], of = all): Promise<string[][]> {
     let asked: string[] = [];
     const clock = { ms: start * 1000, now: () => clock.ms };
     const quiet = (): void => {};
-    const fetch = async (of: string): Promise<Fetched> => {
-      asked.push(of);
+    const fetch = async (from: string): Promise<Fetched> => {
+      asked.push(from);
       return set(es.jwk);
     };
     const keySets = new KeySets({ fetch, clock, log: { info: quiet, warn: quiet, error: quiet } });
-    const customers = new Customers(all);
+    const customers = new Customers(of);
     const parts = { customers: () => customers, clock, state: new MemoryState(clock), keySets };
     const authenticator = new JwtAuthenticator(parts);
     authenticator.prepare();
-    await Promise.all(uris.map((of) => keySets.consult(of)));
+    await Promise.all(uris.map((uri) => keySets.consult(uri)));
     const found: string[][] = [];
     for (const more of claims) {
       clock.ms += 30_000;
@@ -547,6 +547,21 @@ describe("the sets that are asked for by claims of a stranger", () => {
     ]);
     expect(found.map((asked) => asked.length)).toEqual([1, 1, 1, 1]);
     expect([found[1], found[3]]).toEqual([found[0], found[2]]);
+  });
+
+  it("are another's for one that is suspended, as for nobody", async () => {
+    const of = all.map((one, i) => (i === 3 ? { ...one, suspended: "end" as const } : one));
+    const found = await askedBy(
+      [
+        { sub: "alice", appID: "c3" },
+        { sub: "alice", appID: "nobody" },
+        { sub: "alice", appID: "c5" },
+      ],
+      of,
+    );
+    expect(found.map((asked) => asked.length)).toEqual([1, 1, 1]);
+    expect(found[0]).not.toEqual([uris[3]]);
+    expect(found[2]).toEqual([uris[5]]);
   });
 });
 
@@ -631,6 +646,22 @@ describe("a token under a key set", () => {
     await Promise.all(forged.map((token) => bench.show(token)));
     for (const token of forged) await bench.show(token);
     expect(bench.fetches).toBe(1);
+  });
+
+  it("is proved by what is there while its customer is suspended, whose set nobody asks for; its twin's is", async () => {
+    const bench = new Bench([acme]);
+    await bench.show(await by());
+    for (const [suspended, fetches] of [
+      [{ suspended: "finish" }, 1],
+      [{}, 2],
+    ] as const) {
+      bench.customers = new Customers([{ ...acme, ...suspended }]);
+      bench.at += 60;
+      expect(await bench.verdict(await by(es2))).toBe("credential-rejected");
+      expect([await bench.verdict(await by()), bench.fetches]).toEqual(["proved", fetches]);
+    }
+    const suspended = new Bench([{ ...acme, suspended: "end" }]);
+    expect([await suspended.verdict(await by()), suspended.fetches]).toEqual(["credential-rejected", 0]);
   });
 
   it("is fetched once for customers that share it", async () => {

@@ -4,6 +4,7 @@ import { type Code, codes, type Refusal, refuse } from "../core/errors.ts";
 import type { Identity } from "../core/identity.ts";
 import { admit } from "./admit.ts";
 import { type Caller, type Context, type Denied, denied, type Outcome } from "./context.ts";
+import { carried } from "./exchange.ts";
 import { readFields } from "./fields.ts";
 
 export interface AuthenticateAsked {
@@ -75,10 +76,8 @@ export async function authenticate(
   const admission = await admit({ kind: "token", token, domain: domainOf(userID), holder }, caller, context);
   if (admission.kind === "refused") return admission;
   const { identity } = admission;
-  const mismatch = clientMismatch(identity, userID, appID);
-  return mismatch
-    ? denied(mismatch, identity.customer)
-    : { kind: "granted", identity, answer: mint(identity, context) };
+  const answer = clientMismatch(identity, userID, appID) ?? carried(() => mint(identity, context));
+  return "code" in answer ? denied(answer, identity.customer) : { kind: "granted", identity, answer };
 }
 
 function domainOf(userID: string): string | undefined {

@@ -11,6 +11,7 @@ import { refusals, refusedBy, unavailable, unfit } from "./application-refusals.
 import { Applications, type ApplicationsParts } from "./applications.ts";
 import { type Caller, type Denied, denied, type Granted } from "./context.ts";
 import type { DataTokenAsked } from "./data-token-asked.ts";
+import { carried } from "./exchange.ts";
 import { later, turnedAway } from "./gate.ts";
 import type { Words } from "./permission-service.ts";
 
@@ -96,8 +97,10 @@ export class DataTokens {
     const now = seconds(context.clock);
     const ttl = Math.max(1, Math.min(longest, permitted.expiry - now, customer.maxTtl));
     const { publicUrl: issuer } = context.settings();
+    const token = carried(() => mintAccessToken({ identity, keys: context.keys(), issuer, ttl, now }));
+    if (typeof token !== "string") return denied(unfit(token.sentence), customer);
     const answer: DataToken = {
-      data_token: mintAccessToken({ identity, keys: context.keys(), issuer, ttl, now }),
+      data_token: token,
       token_type: "bearer",
       expires_in: ttl,
       permissions: permitted.narrowing.permissions ?? [],

@@ -91,7 +91,7 @@ export function grant(
   if (ttl < 1) return denied(expired, identity.customer);
   if (direct && isNarrowed(identity)) return denied(narrowed, identity.customer);
   const wanted = { identity, exchange, ttl, now };
-  const credential = direct ? issueDirect(wanted) : sealed(() => issue({ ...wanted, keys: keys() }));
+  const credential = direct ? issueDirect(wanted) : carried(() => issue({ ...wanted, keys: keys() }));
   if ("code" in credential) return denied(credential, identity.customer);
   const { publicUrl, turn } = settings();
   const user = address(identity);
@@ -111,8 +111,8 @@ function isNarrowed({ narrowing, provedBy }: Identity): boolean {
   return once || Object.values(narrowing).some((value) => value !== undefined);
 }
 
-/** More narrowing than a username can carry is an answer to the client, no fault of ours. */
-function sealed(make: () => Credential): Credential | Refusal {
+/** More narrowing than a username or a token can carry is an answer to the client, no fault of ours. */
+export function carried<Made>(make: () => Made): Made | Refusal {
   try {
     return make();
   } catch (error) {

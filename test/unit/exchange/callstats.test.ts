@@ -105,6 +105,14 @@ describe("an access token", () => {
     expect((await ask({}, { proved: many })).outcome).toMatchObject({ answer: { expires_in: 3600 } });
   });
 
+  it("that would be longer than a token may be is a refusal of the token, and no fault of the gateway", async () => {
+    const lists = (count: number) => ({
+      narrowing: { numbers: Array.from({ length: count }, () => "+32258871230000000000") },
+    });
+    expect(await error({}, { proved: lists(200) })).toBe("granted");
+    expect(await error({}, { proved: lists(300) })).toEqual([400, "PROTOCOL_ERROR", 2]);
+  });
+
   it("is for the user and app that the token names", async () => {
     expect(await error({ client_id: "alice@acme" })).toBe("granted");
     expect(await error({ client_id: "alice@Acme.example@acme" })).toBe("granted");

@@ -98,6 +98,25 @@ describe("POST /v1/data-tokens", () => {
     expect(new Set(application.asked.map(({ jti }) => jti)).size).toBe(3);
   });
 
+  it("says so where the permission_token narrows by more than a token can carry", async () => {
+    const { application, server, ask } = await open(
+      {},
+      { settings: { publicUrl: `${publicUrl}/${"p".repeat(2_500)}` } },
+    );
+    const methods = Array.from({ length: 50 }, (_, at) => `M${String(at).padStart(31, "0")}`);
+    const granted = async (narrowing: object): Promise<Response> => {
+      application.answering = (asked, response) => application.permit(asked, response, narrowing);
+      return ask();
+    };
+    expect((await granted({})).status).toBe(200);
+    const answered = await granted({ methods });
+    expect([answered.status, await answered.json()]).toMatchObject([
+      403,
+      { code: "application-denied", detail: expect.stringContaining("the permission_token narrows by more than") },
+    ]);
+    expect(JSON.stringify(server.log())).not.toContain("could not be answered");
+  });
+
   it("lives no longer than the permission_token, the customer's maxTtl, and an hour", async () => {
     const { application, ask } = await open({ maxTtl: 86_400 });
     const lives = async (seconds: number): Promise<number> => {

@@ -39,6 +39,12 @@ export interface Hall {
   readonly core: number | undefined;
 }
 
+/**
+ * The kernel lets good users wait whole ticks while more threads of the flood wake up on their core, however far behind them those
+ * stand (seen with EEVDF of Linux 6.18), and the wait would be counted to the gateway.
+ */
+const oneThread = ["--single-threaded", "--max-semi-space-size=64"];
+
 const pause = (seconds: number): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 
 export async function measureFlood(kind: FloodKind, hall: Hall, plan: OverloadPlan): Promise<FloodRow> {
@@ -52,7 +58,7 @@ async function takeTurn(kind: FloodKind, { gateway, good, core }: Hall, plan: Ov
   const measured = { seconds: plan.seconds };
   const quiet = await ask<GoodFigures>(good, measured);
   const args = [kind, String(gateway.port), String(plan.addresses), String(plan.sockets)];
-  const flood = await forkChild("flood.ts", args, { core, idle: true });
+  const flood = await forkChild("flood.ts", args, { core, idle: true, execArgv: oneThread });
   await pause(plan.ramp);
   let resident = 0;
   const look = setInterval(() => {

@@ -1,5 +1,5 @@
 import { totalmem } from "node:os";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { MemoryUse, memoryBudget, Overload, readMemory } from "../../../src/gateway/overload.ts";
 import { createLog } from "../../../src/telemetry/log.ts";
 
@@ -45,6 +45,20 @@ describe("overload", () => {
       "overloaded: new connections are refused",
       "no longer overloaded: new connections are taken",
     ]);
+  });
+
+  it("is looked for twice a second, from the start to the stop", () => {
+    vi.useFakeTimers();
+    const { at, overload } = watched();
+    at.memory = 0.9;
+    overload.start();
+    vi.advanceTimersByTime(499);
+    expect(overload.now).toBe(false);
+    vi.advanceTimersByTime(1);
+    expect(overload.now).toBe(true);
+    overload.stop();
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
   });
 
   it("begins at once where memory is short, and ends where much less of it is in use", () => {

@@ -69,6 +69,7 @@ describe("a webhook", () => {
     await pass(1);
     const [request] = requests;
     expect(request).toMatchObject({ url: "https://acme.example/calls", method: "POST", redirects: 0, calls: [record] });
+    expect(request).toMatchObject({ timeoutMs: 10_000, maxBytes: 16_384 });
     expect(request?.headers).toMatchObject({
       "content-type": "application/json",
       "postern-signature": signatureOf(String(request?.body), secret, noon / 1000),
@@ -147,6 +148,19 @@ describe("a webhook", () => {
     expect(settled).toHaveLength(1);
   });
 
+  it("is one of two hundred that are called at once: the next one is when one has answered", async () => {
+    const many = Array.from({ length: 201 }, (_, at) => hooked(`hook${at}`));
+    customers = new Customers(many);
+    const waiting: (() => void)[] = [];
+    answer = () => new Promise((resolve) => waiting.push(() => resolve(says(200)())));
+    for (const { id } of many) webhooks.add(call(id));
+    await pass(5_000);
+    expect(requests).toHaveLength(200);
+    waiting[0]?.();
+    await pass(1_000);
+    expect(requests.map(({ url }) => url).at(-1)).toBe("https://hook200.example/calls");
+  });
+
   it("has room for so many calls of one customer, and above them for others'", async () => {
     answer = () => new Promise(() => {});
     for (let at = 0; at < 1_001; at++) webhooks.add(call("acme", at));
@@ -166,6 +180,7 @@ describe("a webhook", () => {
     for (const { id } of dead) for (let at = 0; at < 1_000; at++) webhooks.add(call(id, at));
     const { given_up } = webhooks.counts.records;
     expect(webhooks.counts.waiting).toBeLessThanOrEqual(40_000);
+    expect(given_up).toBeGreaterThan(0);
     const mine = Array.from({ length: 300 }, (_, at) => call("acme", at));
     for (const record of mine) webhooks.add(record);
     await pass(1_000);

@@ -1,5 +1,5 @@
 import { Writable } from "node:stream";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { type Use, UseCounts } from "../../../src/core/uses.ts";
 import { UseFlush } from "../../../src/store/use-flush.ts";
 import { createLog } from "../../../src/telemetry/log.ts";
@@ -41,6 +41,21 @@ describe("uses of secrets", () => {
     await flush.flush();
     expect(written).toEqual([[use("k1", 2, 2_000), { ...use("k1", 1, 2_000), kind: "key" }]]);
     expect(counts.of("acme")).toEqual([]);
+  });
+
+  it("goes to the store every five seconds by itself, and at the end", async () => {
+    vi.useFakeTimers();
+    const { counts, written, flush } = scene();
+    flush.start();
+    counts.note("acme", "secret", "k1");
+    await vi.advanceTimersByTimeAsync(4_999);
+    expect(written).toHaveLength(0);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(written).toHaveLength(1);
+    counts.note("acme", "secret", "k1");
+    await flush.close();
+    expect([written.length, vi.getTimerCount()]).toEqual([2, 0]);
+    vi.useRealTimers();
   });
 
   it("keeps what cannot be written, and adds to it", async () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -181,6 +181,11 @@ describe("docs/minting.md against a gateway", () => {
     gateway?.signal("SIGTERM");
     await gateway?.ended;
     folder.remove();
+  });
+
+  it("makes secrets and private keys that nobody else of the machine reads", () => {
+    for (const file of ["acme-jwt.secret", "acme-private.pem"])
+      expect(statSync(join(folder.path, file)).mode & 0o777, file).toBe(0o600);
   });
 
   it("has a config that loads, with key sets too", () => {

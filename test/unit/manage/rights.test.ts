@@ -125,6 +125,9 @@ describe("a customer's own key", () => {
     expect(refused({ origins: Array.from({ length: 101 }, (_, at) => `https://w${at}.acme.example`) })).toEqual([
       "origins",
     ]);
+    const numbers = (count: number): object =>
+      Object.fromEntries(Array.from({ length: count }, (_, at) => [`+3225887${1_000 + at}`, "reception"]));
+    expect([refused({ inbound: numbers(1_000) }), refused({ inbound: numbers(1_001) })]).toEqual([[], ["inbound"]]);
   });
 
   it("reaches every member of a customer, be it by a right or by a refusal", () => {

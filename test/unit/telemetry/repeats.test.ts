@@ -73,6 +73,15 @@ describe("lines of many strangers", () => {
     expect(written(1, "refused", refused("192.0.2.1"))).toBe(0);
   });
 
+  it("are forgotten where five thousand others came since", () => {
+    const { written } = bench();
+    expect(written(1_001, "one", {})).toBe(1_000);
+    for (let other = 0; other < 4_999; other++) written(1, `other ${other}`, {});
+    expect(written(1, "one", {})).toBe(0);
+    for (let other = 0; other < 5_000; other++) written(1, `further ${other}`, {});
+    expect(written(1, "one", {})).toBe(1);
+  });
+
   it("do not make it remember more than it may, and nothing that was left out is lost", () => {
     const { repeats, written } = bench(10);
     const count = flood(written, 0);

@@ -148,5 +148,8 @@ describe("a call to the trunk of the grant", () => {
     expect(last).not.toContain("sip:alice@acme.example");
     const bye = await alice.waitFor((message) => message.startsWith("BYE "), 8_000);
     expect(bye.startsWith("BYE sip:alice@alice.invalid;transport=ws SIP/2.0\r\n")).toBe(true);
+    // Its answer is taken: else it would be said again after half a second.
+    await new Promise((resolve) => setTimeout(resolve, 800));
+    expect(trunk.messages().filter((message) => message.startsWith("BYE "))).toHaveLength(1);
   });
 });

@@ -202,6 +202,7 @@ describe("PROXY headers", () => {
     ["a header of nonsense", "PROXY TCP4 203.0.113.10 x y z\r\n"],
     ["an IPv6 address called IPv4", "PROXY TCP4 2001:db8::1 127.0.0.1 1 2\r\n"],
     ["an endless line", `PROXY TCP4 ${"1".repeat(300)}`],
+    ["a line of 108 bytes", `PROXY UNKNOWN ${"x".repeat(92)}\r\n`],
     ["a version that there is not", Buffer.concat([Buffer.from("0d0a0d0a000d0a515549540a31110000", "hex")])],
     ["version 2 of a command that there is not", Buffer.from("0d0a0d0a000d0a515549540a22110000", "hex")],
     ["version 2 of a local socket", Buffer.from(`0d0a0d0a000d0a515549540a213100d8${"00".repeat(216)}`, "hex")],

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { request } from "node:http";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -318,6 +319,17 @@ describe("many customers over HTTP", () => {
   const bring = async (type: string, body: string, query = ""): Promise<Said> =>
     ops("POST", `/v1/customers/import${query}`, body, { "content-type": type });
   const line = (id: string): string => JSON.stringify({ id, domains: [`${id}.example`] });
+  /** The status of an import that says it has so many bytes, none of which follows. */
+  const announced = (length: number): Promise<number | undefined> =>
+    new Promise((resolve, reject) => {
+      const authorization = `Bearer ${freshToken("ops", operatorSecret, { ist: "account" })}`;
+      const headers = { authorization, "content-type": "application/jsonl", "content-length": length };
+      const asked = request(`${gateway.adminUrl}/v1/customers/import`, { method: "POST", headers }, (response) => {
+        resolve(response.statusCode);
+        asked.destroy();
+      });
+      asked.on("error", reject).flushHeaders();
+    });
 
   it("are imported in one transaction, as JSON lines or CSV", async () => {
     const two = `${line("many-1")}\n${line("many-2")}\n`;
@@ -353,6 +365,7 @@ describe("many customers over HTTP", () => {
     const crowd = "{}\n".repeat(20_001);
     expect((await bring("application/jsonl", crowd)).body.errors).toMatchObject([{ line: 20_001 }]);
     expect((await bring("application/jsonl", `{"id":"${String.fromCharCode(0)}"}`)).status).toBe(422);
+    expect([await announced(16_777_217), await announced(0)]).toEqual([413, 400]);
     const both = await Promise.all([bring("application/jsonl", crowd), bring("application/jsonl", crowd)]);
     expect(both.map(({ status }) => status).toSorted()).toEqual([422, 503]);
   });

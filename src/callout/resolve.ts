@@ -1,4 +1,5 @@
 import { lookup } from "node:dns/promises";
+import { LRUCache } from "lru-cache";
 import type { Resolve } from "./target.ts";
 
 /**
@@ -10,23 +11,50 @@ const mostAtOnce = 2;
 const mostLate = 1;
 /** Names remembered as late; they are of the config's URLs. */
 const maxNames = 1_000;
+/** Milliseconds: who waits longer for a name is given what it had before, which is remembered for so long. */
+const [patience, remembered] = [1_000, 600_000];
+/** Names of which it is remembered, least used ones forgotten first, and the addresses that such a name has at most. */
+const [mostRemembered, fewAddresses] = [10_000, 16];
 
 type Ask = (name: string, options: { all: true; order: "verbatim" }) => Promise<readonly { address: string }[]>;
 
-/** The machine's own resolver, /etc/hosts included. */
-export function systemResolve(ask: Ask = lookup): Resolve {
+/**
+ * The machine's own resolver, /etc/hosts included. Names that hang hold up no name that was answered before: what it had then
+ * is judged as ever.
+ */
+export function systemResolve(ask: Ask = lookup, now = (): number => performance.now()): Resolve {
   const slots = new Slots();
-  return async (name, signal) => {
+  const before = new LRUCache<string, Answered>({ max: mostRemembered });
+  const askFor: Resolve = async (name, signal) => {
     await slots.enter(name, signal);
     const late = (): void => slots.late(name);
     signal.addEventListener("abort", late, { once: true });
     try {
-      return (await ask(name, { all: true, order: "verbatim" })).map(({ address }) => address);
+      const addresses = (await ask(name, { all: true, order: "verbatim" })).map(({ address }) => address);
+      if (addresses.length <= fewAddresses) before.set(name, { addresses, at: now() });
+      return addresses;
     } finally {
       signal.removeEventListener("abort", late);
       slots.leave(name, signal.aborted);
     }
   };
+  return (name, signal) => {
+    const known = before.get(name);
+    const asked = askFor(name, signal);
+    return known && now() - known.at < remembered ? inTime(asked, known.addresses) : asked;
+  };
+}
+
+/** at: milliseconds, of a clock that is never put back. */
+interface Answered {
+  readonly addresses: readonly string[];
+  readonly at: number;
+}
+
+async function inTime<T>(asked: Promise<T>, known: T): Promise<T> {
+  const { promise, resolve } = Promise.withResolvers<T>();
+  const timer = setTimeout(() => resolve(known), patience);
+  return Promise.race([asked, promise]).finally(() => clearTimeout(timer));
 }
 
 interface Waiting {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { systemResolve } from "../../../src/callout/resolve.ts";
 
 const patient = new AbortController().signal;
@@ -7,7 +7,8 @@ const patient = new AbortController().signal;
 function slowNames() {
   const asked = new Map<string, (addresses: { address: string }[]) => void>();
   const ask = (name: string) => new Promise<{ address: string }[]>((answer) => asked.set(name, answer));
-  return { asked, resolve: systemResolve(ask) };
+  const clock = { ms: 0 };
+  return { asked, clock, resolve: systemResolve(ask, () => clock.ms) };
 }
 
 const turn = (): Promise<void> => new Promise((done) => setImmediate(done));
@@ -59,6 +60,66 @@ describe("the machine's resolver", () => {
     asked.get("next")?.([]);
     await next;
     expect([...asked.keys()]).toEqual(["a", "b", "next"]);
+  });
+
+  it("that is slow, or waited for behind names that hang, gives what a name had before, for ten minutes", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { asked, clock, resolve } = slowNames();
+    const first = resolve("app", patient);
+    await turn();
+    asked.get("app")?.([{ address: "192.0.2.1" }]);
+    expect(await first).toEqual(["192.0.2.1"]);
+    const hanging = ["x1", "x2"].map((name) => resolve(name, patient));
+    const [again, unknown] = [resolve("app", patient), resolve("other", patient)];
+    vi.advanceTimersByTime(999);
+    expect(await Promise.race([again, turn()])).toBe(undefined);
+    vi.advanceTimersByTime(1);
+    expect(await Promise.race([again, turn()])).toEqual(["192.0.2.1"]);
+    clock.ms = 600_000;
+    const late = resolve("app", patient);
+    vi.advanceTimersByTime(1_000);
+    expect(await Promise.race([late, unknown, turn()])).toBe(undefined);
+    for (const name of ["x1", "x2"]) asked.get(name)?.([]);
+    await Promise.all(hanging);
+    await turn();
+    asked.get("app")?.([{ address: "192.0.2.2" }]);
+    await turn();
+    for (const name of ["other", "app"]) {
+      asked.get(name)?.([{ address: "192.0.2.2" }]);
+      await turn();
+    }
+    expect([await late, await unknown]).toEqual([["192.0.2.2"], ["192.0.2.2"]]);
+  });
+
+  it("that is slow, or waited for behind names that hang, remembers no name of very many addresses", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { asked, resolve } = slowNames();
+    for (const [name, count, wanted] of [
+      ["few", 16, true],
+      ["many", 17, false],
+    ] as const) {
+      const first = resolve(name, patient);
+      await turn();
+      asked.get(name)?.(Array.from({ length: count }, (_, at) => ({ address: `192.0.2.${at}` })));
+      await first;
+      const again = resolve(name, patient);
+      await turn();
+      vi.advanceTimersByTime(1_000);
+      expect([name, (await Promise.race([again, turn()])) !== undefined]).toEqual([name, wanted]);
+    }
+  });
+
+  it("says at once that a name is no more, whatever it had before", async () => {
+    let gone = false;
+    const resolve = systemResolve(async () => {
+      if (gone) throw new Error("ENOTFOUND");
+      return [{ address: "192.0.2.1" }];
+    });
+    await resolve("app", patient);
+    gone = true;
+    await expect(resolve("app", patient)).rejects.toThrow("ENOTFOUND");
   });
 
   it("is asked for one name at a time of those that came too late before: they stop no others", async () => {

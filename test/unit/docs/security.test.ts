@@ -23,6 +23,20 @@ describe("docs/security.md", () => {
   });
 });
 
+describe("what the documentation's commands make in a checkout", () => {
+  const patterns = readFileSync(join(root, ".gitignore"), "utf8").split("\n").filter(Boolean);
+  const matches = (pattern: string, name: string): boolean =>
+    new RegExp(`^${pattern.replace(/^\//, "").replaceAll(".", "\\.").replaceAll("*", "[^/]*")}$`).test(name);
+
+  it.each([
+    ...["postern.yaml", "kamailio-local.cfg", "kamailio/local.cfg", "chain.new"],
+    ...["acme.secret", "acme-jwt.secret", "exchange.secret", "acme-private.pem", "acme-permissions.pem", "key.pem"],
+    ...["postern.db", "postern.db-wal", "postern.db.key", "alice.json", "bob.json", "credential.json"],
+  ])("%s is not committed with it, for it holds or is a secret", (name) => {
+    expect(patterns.some((pattern) => matches(pattern, name))).toBe(true);
+  });
+});
+
 describe("SECURITY.md", () => {
   const text = readFileSync(join(root, "SECURITY.md"), "utf8");
 

@@ -9,6 +9,7 @@ import { listRoutes } from "./customer-lists.ts";
 import { type CustomersOptions, ManagedCustomers } from "./customers.ts";
 import { importRoute } from "./customers-import.ts";
 import { customersRoutes } from "./customers-routes.ts";
+import { leaveHalf } from "./half.ts";
 import { answer, createHttp, json, problem } from "./http.ts";
 import { answerInbound, type InboundOptions } from "./inbound.ts";
 import { keyRoutes } from "./key-routes.ts";
@@ -62,6 +63,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
   const serve = await served(app, options.inbound.log);
   const server = createServer(common);
   server.maxConnections = mostConnections;
+  leaveHalf(server);
   serve(server);
   const url = new URL(options.listen);
   await listen(server, url);

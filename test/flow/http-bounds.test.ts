@@ -99,10 +99,24 @@ describe("a connection that has its answer", () => {
 });
 
 describe("connections to the private port", () => {
+  it("are half of them one address's at most: those above are closed at once, and others find room", async () => {
+    const flood = await Promise.all(Array.from({ length: 512 }, () => dial(gateway.adminUrl, "127.0.0.4")));
+    await expect.poll(() => flood.filter(({ readyState }) => readyState === "open").length).toBe(256);
+    const served = async (from: string): Promise<string> => {
+      const socket = await dial(gateway.adminUrl, from);
+      socket.write(get("/livez"));
+      return (await Promise.race([once(socket, "data"), once(socket, "close")]).catch(() => [])).join("").slice(0, 12);
+    };
+    expect(await served("127.0.0.1")).toBe("HTTP/1.1 200");
+    for (const socket of flood) socket.destroy();
+    await expect.poll(() => served("127.0.0.4")).toBe("HTTP/1.1 200");
+  });
+
   it("are 512 at most: those above are closed at once, and there is room again", async () => {
-    const open = await Promise.all(Array.from({ length: 512 }, () => dial(gateway.adminUrl)));
+    const all = Array.from({ length: 512 }, (_, at) => dial(gateway.adminUrl, `127.0.0.${1 + (at % 2)}`));
+    const open = await Promise.all(all);
     for (const socket of open.slice(0, 511)) socket.write("GET /livez HTTP/1.1\r\n");
-    const above = await dial(gateway.adminUrl);
+    const above = await dial(gateway.adminUrl, "127.0.0.3");
     above.write(get("/livez"));
     expect((await buffer(above).catch(() => Buffer.alloc(0))).length).toBe(0);
     const last = open[511]!;

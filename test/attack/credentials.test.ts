@@ -175,6 +175,19 @@ describe("an answer given before", () => {
     expect(status(await other.client.ask({ ...parts, cseq: 3, extra: [fresh] }))).toBe(200);
   });
 
+  it("is replayed after a reload too, in which the count goes on", async () => {
+    const user = await scene.stranger("alice");
+    const { challenge, parts } = await asked(user);
+    const send = (cseq: number, nc: string): Promise<string> =>
+      user.client.ask({ ...parts, cseq, extra: [answer(challenge, "REGISTER", parts.uri, user.given, { nc })] });
+    expect(status(await send(2, "00000002"))).toBe(200);
+    scene.gateway.change({ acme: "    maxTtl: 3599\n" });
+    scene.gateway.change({ acme: "" });
+    expect(code(await send(3, "00000002"))).toBe("credential-replayed");
+    expect(status(await send(4, "00000003"))).toBe(200);
+    expect((await scene.arrived(parts.callId)).map((one) => one.header("CSeq"))).toEqual(["2 REGISTER", "4 REGISTER"]);
+  });
+
   it("counts to the end, and not from the start again", async () => {
     const user = await scene.stranger("alice");
     const { challenge, parts } = await asked(user);

@@ -102,6 +102,17 @@ describe("a recorded token for single use", () => {
     expect(await ask(await socket(address), bearer(shown))).toEqual(replayed);
   });
 
+  it("stays used up over a reload that changes its customer, and its socket's own", async () => {
+    const address = someone();
+    const shown = await token(address);
+    const [own, other] = [await socket(address), await socket(address)];
+    expect(await ask(own, bearer(shown))).toEqual(served);
+    scene.gateway.change({ acme: `${keysOf("acme")}    maxTtl: 3599\n` });
+    expect(await ask(other, bearer(shown))).toEqual(replayed);
+    expect(await ask(own, bearer(shown))).toEqual(served);
+    scene.gateway.change({ acme: keysOf("acme") });
+  });
+
   it("is exchanged once, and opens no socket then", async () => {
     const address = someone();
     const shown = await token(address);

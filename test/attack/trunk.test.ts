@@ -304,6 +304,29 @@ describe("a page whose BYE its trunk does not take", () => {
   });
 });
 
+describe("a BYE in the trunk's name", () => {
+  it("from another address, as who calls can have one sent, ends the call at the trunk too", async () => {
+    const { theirs, call, ok } = await answered();
+    stranger.send(theirs("BYE", {}, stranger), kamailio.udp);
+    await stranger.waitFor((text) => isReply(text, 200, "BYE"));
+    const byes = await Promise.all([alice, trunk].map((end) => end.waitFor((text) => text.startsWith("BYE "))));
+    alice.send(reply(byes[0]!, { status: "200 OK" }));
+    trunk.send(reply(byes[1]!, { status: "200 OK" }), kamailio.udp);
+    await alive();
+    alice.send(withinCall(call, ok, "INFO"));
+    await alice.waitFor((text) => isReply(text, 481, "INFO"));
+  });
+
+  it("twin: from the trunk's own is passed on, and the trunk told nothing", async () => {
+    const { theirs } = await answered();
+    trunk.send(theirs("BYE"), kamailio.udp);
+    alice.send(reply(await alice.waitFor((text) => text.startsWith("BYE ")), { status: "200 OK" }));
+    await trunk.waitFor((text) => isReply(text, 200, "BYE"));
+    await alive();
+    expect(trunk.received().filter((text) => text.startsWith("BYE "))).toEqual([]);
+  });
+});
+
 describe("a page's call that rings at a trunk", () => {
   it("is its caller's to cancel: whoever has seen it does so in vain over UDP", async () => {
     const { call, invite } = await called();

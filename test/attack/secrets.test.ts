@@ -503,6 +503,47 @@ async function withManagement({ adminUrl }: Served): Promise<void> {
   }
 }
 
+/** A customer of the store, written and read over HTTP, rightly and wrongly. */
+async function withStored({ adminUrl }: Served, id: string): Promise<void> {
+  const [name, query] = ["secrets of stored customers", secrets.make("the query of a stored customer's URL")];
+  const ask = (method: string, path: string, body?: unknown, shows: readonly string[] = []): Promise<Answered> => {
+    const token = secrets.keep("management tokens", freshToken("ops", operator, { ist: "account" }));
+    const headers = {
+      authorization: `Bearer ${token}`,
+      "content-type": "application/json",
+      "idempotency-key": id + path,
+    };
+    return http(
+      `${adminUrl}/v1/customers${path}`,
+      { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) },
+      shows,
+    );
+  };
+  const item = {
+    ...{ id, domains: [`${id}.example`], trunk: `sip:pbx.${id}.example` },
+    secrets: [{ id: "k1", secret: secrets.make(name) }],
+    keys: [{ id: "j1", alg: "HS256", secret: secrets.make(name) }],
+    apiKeys: [{ id: `${id}-key`, secret: secrets.make(name) }],
+    webhook: { url: `https://${id}.example/calls?key=${encodeURIComponent(query)}`, secret: secrets.make(name) },
+    trunkAuth: { username: id, password: secrets.make(name) },
+  };
+  expect((await ask("POST", "", item)).status).toBe(201);
+  expect((await ask("POST", `/${id}/secrets`, {}, ["secret"])).body.id).toBe("k2");
+  expect((await ask("POST", `/${id}/secrets`, {})).body).toMatchObject({ id: "k2", note: expect.any(String) });
+  const wrong = secrets.make("secrets in the wrong place of a stored customer");
+  for (const body of [
+    { secrets: wrong },
+    { [wrong]: 1 },
+    { keys: [{ id: wrong, alg: wrong }] },
+    { ...item, id: wrong },
+  ])
+    expect((await ask("PATCH", `/${id}`, body)).status).toBe(422);
+  for (const part of [`/${id}/calls?${encodeURIComponent(wrong)}=1`, `/${id}/audit?${encodeURIComponent(wrong)}=1`])
+    expect((await ask("GET", part)).status).toBe(400);
+  for (const part of ["", "/secrets", "/keys", "/api-keys", "/audit", "/uses"])
+    expect((await ask("GET", `/${id}${part}`)).status).toBe(200);
+}
+
 /** Each call that Kamailio or a collector has heard of, as the ring has it. */
 async function ladders({ adminUrl }: Served): Promise<number> {
   const callIds = new Set(sink.packets.map(({ correlationId }) => correlationId ?? ""));
@@ -663,6 +704,7 @@ describe("one run in which every secret is used, rightly and wrongly,", () => {
       await withExchange(gateway);
       await withDataTokens(gateway);
       await withManagement(gateway);
+      await withStored(gateway, `hooli${gateways.indexOf(gateway)}`);
     }
     readProcesses();
     await withCommands(gateways);

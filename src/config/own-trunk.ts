@@ -1,6 +1,6 @@
 import { at, texts } from "./collect.ts";
-import type { Faults } from "./faults.ts";
-import { isLoopback, parseListen } from "./listen.ts";
+import type { Faults, Path } from "./faults.ts";
+import { isLoopback, type Listen, parseListen } from "./listen.ts";
 import { defaultListen } from "./schema.ts";
 import type { Value } from "./walk.ts";
 
@@ -35,7 +35,7 @@ function trunkPlace(uri: string): Omit<Place, "what"> | undefined {
 function placesOf(root: Value): Place[] {
   const listens = { "gateway.listen": defaultListen, "admin.listen": "http://127.0.0.1:8089" };
   const places: Place[] = Object.entries(listens).flatMap(([what, usual]) => {
-    const listen = parseListen(String(at(root, what.split(".")) ?? usual).toLowerCase());
+    const listen = listenAt(root, what.split("."), usual);
     return listen && listen.port !== 0 ? [{ what, host: listen.host, port: listen.port }] : [];
   });
   for (const { value } of texts(root, "gateway.publicUrl")) places.push(...placeOfUrl("gateway.publicUrl", value));
@@ -43,6 +43,12 @@ function placesOf(root: Value): Place[] {
   for (const { value } of texts(root, "gateway.domains[]"))
     places.push({ what: "one of gateway.domains", host: value.toLowerCase(), port: undefined });
   return places;
+}
+
+/** Undefined too where something else than a text stands there. */
+export function listenAt(root: Value, path: Path, usual: string): Listen | undefined {
+  const text = at(root, path) ?? usual;
+  return typeof text === "string" ? parseListen(text.toLowerCase()) : undefined;
 }
 
 function placeOfUrl(what: string, text: string): Place[] {

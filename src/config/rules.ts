@@ -3,8 +3,8 @@ import { at, collect, isMapValue, texts } from "./collect.ts";
 import { type Faults, type Path, show } from "./faults.ts";
 import { inboundKey } from "./fields.ts";
 import { keysRule } from "./key-fit.ts";
-import { isLoopback, parseListen } from "./listen.ts";
-import { ownTrunkRule } from "./own-trunk.ts";
+import { isLoopback } from "./listen.ts";
+import { listenAt, ownTrunkRule } from "./own-trunk.ts";
 import { revokedRule } from "./revocation.ts";
 import { defaultListen } from "./schema.ts";
 import { isPostgres, readPostgresUrl } from "./store-url.ts";
@@ -51,8 +51,7 @@ export function checkCustomers(root: Value, faults: Faults): void {
 
 function listenRule(root: Value, faults: Faults): void {
   const path = ["gateway", "listen"];
-  const text = String(at(root, path) ?? defaultListen).toLowerCase();
-  const listen = parseListen(text);
+  const listen = listenAt(root, path, defaultListen);
   if (!listen) return;
   if (listen.scheme === "wss" && at(root, ["gateway", "tls"]) === undefined) {
     faults.add(path, "is wss:// and needs gateway.tls with cert and key");
@@ -60,7 +59,7 @@ function listenRule(root: Value, faults: Faults): void {
   if (listen.scheme === "ws" && !isLoopback(listen.host) && at(root, ["gateway", "insecure"]) !== true) {
     faults.add(path, "is ws:// beyond loopback: use wss://, or say insecure: true where something before it ends TLS");
   }
-  const admin = parseListen(String(at(root, ["admin", "listen"]) ?? "").toLowerCase());
+  const admin = listenAt(root, ["admin", "listen"], "");
   if (admin && listen.port !== 0 && admin.host === listen.host && admin.port === listen.port) {
     faults.add(["admin", "listen"], "is the address of gateway.listen: take another port");
   }

@@ -2,7 +2,7 @@ import type { Fault } from "../config/types.ts";
 import { claimsOf } from "../store/claims.ts";
 import { judge, type Surroundings } from "../store/judge.ts";
 import type { Act, Item, Store, StoredRecord, Written } from "../store/port.ts";
-import { type Edit, fault } from "./edit.ts";
+import { type Edit, fault, idOf } from "./edit.ts";
 import { dropEnded } from "./revocations.ts";
 import { operatorRights, type Rights } from "./rights.ts";
 
@@ -72,9 +72,9 @@ export function changeCustomer<Told>(
 export function addCustomer(given: Item, desk: Desk, wish: Wish<undefined>): Promise<Outcome<undefined>> {
   return repeated(desk, wish, async (store) => {
     const item = dropEnded(given, desk.now());
-    const id = String(item.id);
+    const id = idOf(item);
     const faults = await judgeOne(item, desk, store);
-    if (typeof item.id === "string" && (await store.get(id))) faults.push(fault("id", alreadyThere));
+    if (id !== "" && (await store.get(id))) faults.push(fault("id", alreadyThere));
     if (faults.length > 0) return { kind: "refused", denied: false, faults: eachPathOnce(faults) };
     const written = await store.write(
       [{ kind: "put", id, item, claims: claimsOf(item), expected: 0 }],

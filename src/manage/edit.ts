@@ -34,6 +34,9 @@ export const entriesOf = (item: Item, list: string): readonly Entry[] => {
   return Array.isArray(entries) ? (entries as Entry[]) : [];
 };
 
+/** Empty for what is no text, which the schema tells. */
+export const idOf = ({ id }: Item): string => (typeof id === "string" ? id : "");
+
 export const textsOf = (item: Item, list: string): readonly string[] => {
   const entries = item[list];
   return Array.isArray(entries) ? (entries as string[]) : [];

@@ -7,6 +7,7 @@ import type { Act, Edit, Item, Store, Written } from "../store/port.ts";
 import { isSealed, type SealKeys } from "../store/seal.ts";
 import type { Desk } from "./change.ts";
 import { itemsOfCsv, type Table } from "./csv.ts";
+import { idOf } from "./edit.ts";
 
 /** A JWK in an item is the deepest that there is. */
 const depth = 6;
@@ -69,7 +70,7 @@ export async function importMany(many: Many, { store, surroundings }: ImportDesk
   const whole = await completed(many.candidates, there, wish.keys, store);
   const candidates = whole.map(({ candidate }) => candidate);
   const faults = [...many.faults, ...(await judge(candidates, surroundings, store, mostFaults))];
-  if (!replace) faults.push(...many.candidates.filter(({ item }) => there.has(String(item.id))).map(already));
+  if (!replace) faults.push(...many.candidates.filter(({ item }) => there.has(idOf(item))).map(already));
   if (faults.length > 0) return { kind: "refused", faults: faults.toSorted((a, b) => a.line - b.line) };
   const counts = { added: whole.length - there.size, replaced: there.size };
   if (check || whole.length === 0 || !store) return { kind: "imported", ...counts, revision: 0 };
@@ -86,7 +87,7 @@ const tooMany = ({ candidates }: Many): Fault => ({
 /** What somebody else writes meanwhile is not lost. */
 const putOf = ({ candidate: { item }, expected }: Whole): Edit => ({
   kind: "put",
-  id: String(item.id),
+  id: idOf(item),
   item,
   claims: claimsOf(item),
   expected,
@@ -124,7 +125,7 @@ async function completed(
   for (let from = 0; from < candidates.length; from += asked) {
     const some = candidates
       .slice(from, from + asked)
-      .map((one) => complete(one, keys, there.has(String(one.item.id)) ? store : undefined));
+      .map((one) => complete(one, keys, there.has(idOf(one.item)) ? store : undefined));
     whole.push(...(await Promise.all(some)));
   }
   return whole;
@@ -140,9 +141,9 @@ async function complete(
   store: Pick<Store, "get"> | undefined,
 ): Promise<Whole> {
   const opened = mapSecrets(item, (secret, list, id) =>
-    isSealed(secret) ? (keys.open(secret, [String(item.id), list, id]) ?? "") : secret,
+    isSealed(secret) ? (keys.open(secret, [idOf(item), list, id]) ?? "") : secret,
   );
-  const before = store && (await store.get(String(item.id)));
+  const before = store && (await store.get(idOf(item)));
   const expected = before?.revision ?? 0;
   if (before?.kind !== "stored") return { candidate: { item: opened, line }, expected };
   const rest: Record<string, unknown> = {};

@@ -35,7 +35,7 @@ export const restore =
 /** What has ended refuses nobody, and would fill the room. now: Unix seconds. */
 export function dropEnded(item: Item, now: number): Item {
   const revoked = revokedOf(item);
-  const left = revoked.filter((entry) => (parseInstant(entry.until) ?? now) >= now);
+  const left = revoked.filter((entry: Written | null) => (parseInstant(entry?.until) ?? now) >= now);
   if (left.length === revoked.length) return item;
   return withMember(item, "revoked", left.length === 0 ? undefined : left);
 }

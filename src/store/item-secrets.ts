@@ -24,7 +24,8 @@ export function mapSecrets(item: Item, change: ChangeSecret): Item {
 
 function mapEntry(entry: unknown, list: string, change: ChangeSecret): unknown {
   if (typeof entry !== "object" || entry === null) return entry;
-  const id = String((entry as Entry).id ?? "");
+  const { id: said } = entry as Entry;
+  const id = typeof said === "string" ? said : "";
   const member = list === "webhook" ? "url" : "jwksUri";
   const { secret, ...rest } = withUrl(entry as Entry, member, `${list}.${member}`, id, change);
   if (typeof secret !== "string") return { ...rest, ...(secret !== undefined && { secret }) };

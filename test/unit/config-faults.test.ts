@@ -48,6 +48,9 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
   ],
   kinds: [
     [after("gateway: 8088"), "gateway", 3, /must be a map/],
+    [after("gateway: { listen: {} }"), "gateway.listen", 3, /must be a text/],
+    [after("gateway: { listen: [{ a: 1 }] }"), "gateway.listen", 3, /must be a text/],
+    [after("admin: { listen: { host: 127.0.0.1 } }"), "admin.listen", 3, /must be a text/],
     [after("customers: { id: acme }"), "customers", 3, /must be a list/],
     [customer("callerId: +3225887000"), "customers[0].callerId", 5, /must be a text: put it in quotes/],
     [customer("domains: [acme.example, ]\n    origins: [~]"), "customers[0].origins[0]", 6, /must be a text/],

@@ -1,15 +1,23 @@
 import { describe, expect, it } from "vitest";
+import { isJsonObject, parseStrictJson } from "../../../src/core/strict-json.ts";
 import { addCustomer, changeCustomer, removeCustomer } from "../../../src/manage/change.ts";
 import { fault } from "../../../src/manage/edit.ts";
 import { addText } from "../../../src/manage/lists.ts";
 import { customerRights, type Rights } from "../../../src/manage/rights.ts";
 import { createSecret } from "../../../src/manage/secrets.ts";
 import { mergePatch } from "../../../src/manage/whole.ts";
+import type { Item } from "../../../src/store/port.ts";
 import { act, DeskStore, desk, deskNow } from "../../helpers/desk.ts";
 
 const acme = { id: "acme", domains: ["acme.example"], secrets: [{ id: "k1", secret: "the-secret-of-acme-1" }] };
 const globex = { id: "globex", domains: ["globex.example"], numbers: ["+49*"] };
 const rights = customerRights(() => true);
+/** As it comes out of a body: objects without prototype. */
+const own = (item: object): Item => {
+  const read = parseStrictJson(JSON.stringify(item));
+  if (read.kind !== "value" || !isJsonObject(read.value)) throw new Error("no object");
+  return read.value;
+};
 
 describe("a change", () => {
   it("is written with the revision that it was made on", async () => {
@@ -38,6 +46,27 @@ describe("a change", () => {
     });
     expect(store.item("acme")).toBe(acme);
   });
+
+  it.each([null, {}, [{}], { a: {} }, 1, true])(
+    "is refused where %j stands for anything in it, and is no fault of ours",
+    async (odd) => {
+      const members = ["secrets", "keys", "apiKeys", "origins", "inbound", "limits", "revoked", "webhook", "trunkAuth"];
+      for (const name of members) {
+        for (const value of [[odd], [{ id: odd, secret: odd, jwksUri: odd, user: odd }]]) {
+          const store = new DeskStore(acme);
+          const outcome = await changeCustomer("acme", mergePatch(own({ [name]: value })), desk(store), {
+            act,
+            rights,
+          });
+          expect([name, outcome.kind]).toEqual([name, "refused"]);
+        }
+      }
+      const added = await addCustomer(own({ id: odd, secrets: [{ id: odd, secret: odd }] }), desk(new DeskStore()), {
+        act,
+      });
+      expect(added.kind).toBe("refused");
+    },
+  );
 
   it("is denied to who has no right to it, with what else is wrong", async () => {
     const store = new DeskStore(acme);

@@ -34,6 +34,22 @@ describe("many customers of one file", () => {
     expect(store.item("hooli")).toMatchObject({ origins: ["https://hooli.example"] });
   });
 
+  it("are refused with their lines where ids are no texts", async () => {
+    const store = new DeskStore(globex);
+    for (const odd of ["{}", "[{}]", "null", "1"]) {
+      const line = (id: string, secret: string) =>
+        `{"id":${id},"secrets":[{"id":${secret},"secret":"the-secret-of-${id.length}-hooli"}]}\n`;
+      const outcome = await bring(readLines(line(odd, '"k1"') + line('"globex"', odd)), store, { replace: true });
+      expect(outcome).toMatchObject({
+        kind: "refused",
+        faults: [
+          { line: 1, path: "id" },
+          { line: 2, path: "secrets[0].id" },
+        ],
+      });
+    }
+  });
+
   it("are refused whole where some are faulty, each with its line: formulas, what stands twice, what others have", async () => {
     const store = new DeskStore(globex);
     const many = readTable(

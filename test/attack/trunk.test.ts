@@ -304,9 +304,41 @@ describe("a page whose BYE its trunk does not take", () => {
   });
 });
 
-describe("a BYE in the trunk's name", () => {
-  it("from another address, as who calls can have one sent, ends the call at the trunk too", async () => {
+describe("in the trunk's name,", () => {
+  it.each([
+    ["UPDATE", "another address", () => stranger],
+    ["INVITE", "another address", () => stranger],
+    ["UPDATE", "its own: twin,", () => trunk],
+    ["INVITE", "its own: twin,", () => trunk],
+  ])("an %s from %s leads the page's later requests to the trunk", async (method, _, by) => {
     const { theirs, call, ok } = await answered();
+    const there = `sip:other@${place(trunk)}`;
+    const said = by() === trunk ? there : `sip:x@${place(stranger)}`;
+    by().send(theirs(method, { contact: `<${said}>` }, by()), kamailio.udp);
+    const moved = await alice.waitFor((text) => text.startsWith(`${method} `));
+    const target = /<([^>]*)>/.exec(header(moved, "Contact") ?? "")?.[1] ?? "";
+    expect(target).toBe(by() === trunk ? there : /<([^>]*)>/.exec(header(ok, "Contact") ?? "")?.[1]);
+    alice.send(reply(moved, { status: "200 OK", contact: "<sip:alice@alice.invalid;transport=ws>" }));
+    await by().waitFor((text) => isReply(text, 200, method));
+    alice.send(withinCall(call, ok, "BYE", { uri: target }));
+    const bye = await trunk.waitFor((text) => text.startsWith("BYE "));
+    expect(bye).toMatch(new RegExp(`^BYE ${target} `));
+    trunk.send(reply(bye, { status: "200 OK" }), kamailio.udp);
+    await alice.waitFor((text) => isReply(text, 200, "BYE"));
+    expect(stranger.received().filter((text) => !text.startsWith("SIP/2.0 "))).toEqual([]);
+  });
+
+  it.each([
+    ["a BYE", false],
+    ["an INVITE and a BYE", true],
+  ])("%s from another address, as who calls can have one sent, end the call at the trunk too", async (_, moves) => {
+    const { theirs, call, ok } = await answered();
+    if (moves) {
+      stranger.send(theirs("INVITE", { contact: `<sip:x@${place(stranger)}>` }, stranger), kamailio.udp);
+      const moved = await alice.waitFor((text) => text.startsWith("INVITE "));
+      alice.send(reply(moved, { status: "200 OK", contact: "<sip:alice@alice.invalid;transport=ws>" }));
+      await stranger.waitFor((text) => isReply(text, 200, "INVITE"));
+    }
     stranger.send(theirs("BYE", {}, stranger), kamailio.udp);
     await stranger.waitFor((text) => isReply(text, 200, "BYE"));
     const byes = await Promise.all([alice, trunk].map((end) => end.waitFor((text) => text.startsWith("BYE "))));
@@ -317,7 +349,7 @@ describe("a BYE in the trunk's name", () => {
     await alice.waitFor((text) => isReply(text, 481, "INFO"));
   });
 
-  it("twin: from the trunk's own is passed on, and the trunk told nothing", async () => {
+  it("twin: a BYE from the trunk's own is passed on, and the trunk told nothing", async () => {
     const { theirs } = await answered();
     trunk.send(theirs("BYE"), kamailio.udp);
     alice.send(reply(await alice.waitFor((text) => text.startsWith("BYE ")), { status: "200 OK" }));

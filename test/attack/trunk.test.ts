@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer as createHttpServer, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { startGateway } from "../helpers/gateway.ts";
 import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
 import {
@@ -507,6 +507,32 @@ describe("calls from outside", () => {
     const since = Date.now();
     await Promise.all(Array.from({ length: 120 }, () => calls(trunk)));
     expect(asked.length).toBeLessThanOrEqual(1 + 2 * perSecond * ((Date.now() - since) / 1_000 + 2));
+  });
+
+  it("have what others say in the trunk's name end them at both ends, and lead nothing elsewhere", async () => {
+    const there = new Legs(() => core);
+    onTestFinished(() => there.close());
+    const desk = await there.registered("reception", port++);
+    const ids = { from: "o@outside.example", fromTag: "o", callId: `in-${uniqueId()}` };
+    const parts = { to: `${number}@127.0.0.1`, viaHost: place(trunk), viaTransport: "UDP" as const };
+    const contact = `<sip:o@${place(trunk)}>`;
+    const uri = `sip:${number}@127.0.0.1`;
+    trunk.send(request({ method: "INVITE", uri, ...ids, ...parts, cseq: 1, contact }), core.udp);
+    const invite = await desk.waitFor((text) => text.startsWith("INVITE "));
+    desk.send(reply(invite, { status: "200 OK", tag: "desk", contact: "<sip:reception@desk.invalid;transport=ws>" }));
+    const ok = await trunk.waitFor((text) => isReply(text, 200, "INVITE"));
+    const theirs = (method: string, cseq: number, by: UdpSink): string => {
+      const inside = { method, uri: uriOf(header(ok, "Contact")), ...ids, ...parts, toTag: "desk", cseq };
+      const routes = recordRoutes(ok).reverse();
+      return request({ ...inside, viaHost: place(by), contact: `<sip:o@${place(by)}>`, routes });
+    };
+    trunk.send(theirs("ACK", 1, trunk), core.udp);
+    await desk.waitFor((text) => text.startsWith("ACK "));
+    stranger.send(theirs("UPDATE", 2, stranger), core.udp);
+    const moved = await desk.waitFor((text) => text.startsWith("UPDATE "));
+    expect(header(moved, "Contact")).toBe(contact);
+    stranger.send(theirs("BYE", 3, stranger), core.udp);
+    await Promise.all([trunk, desk].map((end) => end.waitFor((text) => text.startsWith("BYE "))));
   });
 
   it("of strangers, about whom the gateway thinks for long, do not have a trunk's wait", async () => {

@@ -8,12 +8,13 @@ import { acmeSecret, chainSecret, startGateway, type TestGateway } from "../help
 import { type Kamailio, startKamailio } from "../helpers/kamailio.ts";
 import { freePort } from "../helpers/ports.ts";
 import { credential, RawClient, status } from "../helpers/raw-client.ts";
-import { header, isReply, recordRoutes, tagOf, uriOf } from "../helpers/raw-sip.ts";
+import { header, isReply, recordRoutes, request, tagOf, uriOf } from "../helpers/raw-sip.ts";
 import { startRtpengine } from "../helpers/rtpengine.ts";
 import { User } from "../helpers/scene.ts";
 import { webrtcOffer } from "../helpers/sdp-offer.ts";
 import { SoundingCaller } from "../helpers/sounding-caller.ts";
 import { type Ear, type SoundingTrunk, startSoundingTrunk } from "../helpers/sounding-trunk.ts";
+import { openUdpSink } from "../helpers/udp-sink.ts";
 
 const initechSecret = "the-secret-of-initech-in-tests";
 const networks = ["pages/127.0.0.1", "trunks/127.0.0.2"];
@@ -190,6 +191,27 @@ describe("a call from a page to a trunk", () => {
     await call.accepted;
     await early.ears.at(-1)!.hears(440);
     await heard(call, alice);
+  });
+
+  it("that rings keeps its sound, who else ever says BYE to it in the trunk's name", async () => {
+    const alice = await visitor("alice", initech);
+    const stranger = await openUdpSink("127.0.0.66");
+    const rings = early.messages().filter((message) => message.startsWith("INVITE ")).length;
+    const call = alice.call("sip:+44205550123@initech.example");
+    await heard(call, alice);
+    const invite = early.messages().filter((message) => message.startsWith("INVITE "))[rings]!;
+    const [contact, from] = [uriOf(header(invite, "Contact")), header(invite, "From")];
+    const bye = request({
+      ...{ method: "BYE", uri: contact, from: "+44205550123@initech.example", fromTag: "whatever" },
+      ...{ to: uriOf(from).slice("sip:".length), toTag: tagOf(from), callId: header(invite, "Call-ID")!, cseq: 1 },
+      ...{ viaHost: `${stranger.host}:${stranger.port}`, viaTransport: "UDP", routes: recordRoutes(invite) },
+    });
+    stranger.send(bye, kamailio.udp);
+    await stranger.waitFor((text) => isReply(text, 481, "BYE"));
+    await stranger.close();
+    pickUp.resolve();
+    expect(await call.accepted).toMatchObject({ ok: true });
+    await Promise.all([heard(call, alice), early.ears.at(-1)!.hears(440)]);
   });
 
   it("has sound where the page hides its addresses (mDNS), and offers the trunk no picture", async () => {

@@ -32,6 +32,7 @@ export function systemResolve(ask: Ask = lookup, now = (): number => performance
     try {
       const addresses = (await ask(name, { all: true, order: "verbatim" })).map(({ address }) => address);
       if (addresses.length <= fewAddresses) before.set(name, { addresses, at: now() });
+      else before.delete(name);
       return addresses;
     } finally {
       signal.removeEventListener("abort", late);

@@ -43,10 +43,10 @@ export function rotationOf(
   if (next !== undefined) return mine({ kind: "rotation", fresh: next, old: used, begun: true }, given);
   if (old !== undefined) return mine({ kind: "rotation", fresh: used, old, begun: true }, given);
   if (!gateway) return unannounced(used, kamailios);
-  // Killed when the old one was gone and its place in the config was not.
-  if (gateway.length > 1) return mine({ kind: "rotation", fresh: used, old: used, begun: true }, given);
   const stranger = [...kamailios].find(([, secrets]) => !secrets.includes(used) && secrets[0] !== given);
   if (stranger) return { kind: "fault", sentence: `${stranger[0]} does not have the secret that the gateway uses` };
+  // Killed when the old one was gone and its place in the config was not.
+  if (gateway.length > 1) return mine({ kind: "rotation", fresh: used, old: used, begun: true }, given);
   if (given === used) return { kind: "rotation", fresh: used, old: undefined, begun: true };
   return { kind: "rotation", fresh: given ?? make(), old: used, begun: false };
 }

@@ -32,6 +32,13 @@ describe("a rotation", () => {
 
   it.each<[string, Secrets | undefined, readonly Secrets[], string | undefined, string]>([
     ["a Kamailio has other secrets than the gateway", ["a"], [["x"]], undefined, "/0/local.cfg does not have"],
+    [
+      "its place in the config is to be cleared, and a Kamailio has another",
+      ["b", "b"],
+      [["a"]],
+      undefined,
+      "does not have",
+    ],
     ["another one was begun", ["a"], [["b", "a"]], "c", "another rotation is half done"],
     [
       "two were begun",

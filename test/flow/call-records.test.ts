@@ -92,9 +92,8 @@ describe("the record of a call", () => {
       ...{ direction: "to-number", number: "+3225887001", trunk: scene.trunk.uri, endedBy: "client" },
     });
     const { start, ringing = 0, answer = 0, end = 0, seconds } = record;
-    expect([began, start, ringing, answer, end, Date.now()]).toEqual(
-      [began, start, ringing, answer, end, Date.now()].toSorted((a, b) => a - b),
-    );
+    const times = [began, start, ringing, answer, end, Date.now()];
+    expect(times).toEqual(times.toSorted((one, other) => one - other));
     expect(seconds).toBe((end - answer) / 1000);
     const [stored] = await untilStored(scene.gateway.folder, { callId }, ([one]) => one?.end !== undefined);
     expect(stored).toEqual(record);

@@ -169,7 +169,10 @@ describe("the record of a call", () => {
   it("that lasts longer than it may says so on both sides", async () => {
     const [front, back] = [await scene.user("front", "globex.example"), await scene.user("back", "globex.example")];
     const { callId } = await establish(front, back);
-    await Promise.all([answered(front, callId, "BYE"), answered(back, callId, "BYE")]);
+    // Both first: Kamailio's dialog module says no second BYE where the first was answered before it came to that.
+    const isBye = (text: string): boolean => text.startsWith("BYE ") && header(text, "Call-ID") === callId;
+    const byes = await Promise.all([front, back].map(({ client }) => client.take(isBye)));
+    for (const [at, { client }] of [front, back].entries()) client.send(reply(byes[at]!, { status: "200 OK" }));
     const isOver = (all: readonly CallRecord[]): boolean =>
       all.length === 2 && all.every(({ end }) => end !== undefined);
     const tooLong = { endedBy: "gateway", reason: "call-seconds" };

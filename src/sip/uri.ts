@@ -99,6 +99,8 @@ function telFrom(match: RegExpExecArray): Uri | undefined {
   return { scheme: "tel", user: match[1], hasPassword: false, host: "", port: undefined, params, headers: undefined };
 }
 
+/** Kamailio's parse_uri() has no end of a URI within `maddr`: what begins like it, without a value, is no URI as the last parameter. */
+const maddrBegun = /^ma(?:d(?:dr?)?)?$/;
 const paramText = /^[A-Za-z0-9\-_.!~*'()[\]/:&+$%]+$/;
 
 function uriParams(text: string | undefined): ReadonlyMap<string, string> | undefined {
@@ -109,6 +111,7 @@ function uriParams(text: string | undefined): ReadonlyMap<string, string> | unde
     const name = (equals < 0 ? part : part.slice(0, equals)).toLowerCase();
     const value = equals < 0 ? "" : part.slice(equals + 1);
     if (!paramText.test(name) || params.has(name) || (equals >= 0 && !/^[!-~]+$/.test(value))) return undefined;
+    if (value === "" && maddrBegun.test(name)) return undefined;
     params.set(name, value);
   }
   return params;

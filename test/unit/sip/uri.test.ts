@@ -94,6 +94,7 @@ describe("parseUri", () => {
     ["a parameter without value after =", "sip:a@b;x="],
     ["a parameter twice", "sip:a@b;maddr=c;maddr=d"],
     ["a parameter twice in other case", "sip:a@b;maddr=c;MADDR=d"],
+    ["the beginning of maddr as a parameter without a value", "sip:a@b;mad"],
     ["a space", "sip:ali ce@b"],
     ["a tab", "sip:alice@b\t"],
     ["a line break", "sip:alice@b\r\n"],

@@ -43,11 +43,13 @@ type Comes = Pick<Waiting, "socket" | "enter">;
 /** Few, for the first word comes with the connection, and what lives but a moment costs least. */
 const usualSilent = 1_000;
 /**
- * An address of which as many went within a second before it was their turn has few silent ones: what a flood keeps
- * waiting outlives V8's young generation, and good users wait while that is collected.
+ * So many of an address may go before it is their turn; each counts for so many milliseconds, one after the other. What is
+ * made of a connection that lives but a moment outlives V8's young generation, and good users wait while that is collected.
  */
 const mostGone = 50;
-const silentOfSuch = 8;
+const goneCounts = 40;
+/** However many went at once: who shares an address with them comes in again. */
+const longestGone = 2 * mostGone * goneCounts;
 /** Twenty seconds of turns at their soonest: whoever comes back at once after a restart has room. */
 const usualWaiting = 10_000;
 const usualInside = 2_000;
@@ -82,7 +84,7 @@ export class Turnstile {
   readonly #waiting = new FairQueue<Waiting>();
   /** Who came and had no turn yet, by address and port. */
   readonly #coming = new Set<string>();
-  /** How many of an address went before it was their turn, of late. */
+  /** Until when the last of an address that went before it was their turn counts, by performance.now(). */
   readonly #gone = new Map<string, number>();
   #forgetting: NodeJS.Timeout | undefined;
   #said = 0;
@@ -100,7 +102,7 @@ export class Turnstile {
   /** Whether there is room for one more of this address. crowd: many browsers stand behind it, for it is a proxy's. */
   admits(address: string, crowd: boolean): boolean {
     const whose = addressKey(address);
-    return this.#mayWait(whose) && (crowd || !this.#hasSilentEnough(whose));
+    return this.#mayWait(whose) && (crowd || !(this.#comesInVain(whose) || this.#silent.hasShare(whose)));
   }
 
   /** One who was admitted. enter: does what a new connection is for, when it is its turn. */
@@ -186,16 +188,21 @@ export class Turnstile {
   }
 
   #count(whose: string): void {
-    this.#gone.set(whose, (this.#gone.get(whose) ?? 0) + 1);
-    this.#forgetting ??= setTimeout(() => {
-      this.#forgetting = undefined;
-      this.#gone.clear();
-    }, 1_000).unref();
+    const now = performance.now();
+    const until = Math.max(now, this.#gone.get(whose) ?? 0) + goneCounts;
+    this.#gone.set(whose, Math.min(until, now + longestGone));
+    this.#forgetting ??= setTimeout(() => this.#forget(), 1_000).unref();
   }
 
-  #hasSilentEnough(whose: string): boolean {
-    const comesInVain = (this.#gone.get(whose) ?? 0) >= mostGone;
-    return (comesInVain && this.#silent.of(whose) >= silentOfSuch) || this.#silent.hasShare(whose);
+  #forget(): void {
+    const now = performance.now();
+    for (const [whose, until] of this.#gone) if (until <= now) this.#gone.delete(whose);
+    this.#forgetting = this.#gone.size > 0 ? setTimeout(() => this.#forget(), 1_000).unref() : undefined;
+  }
+
+  #comesInVain(whose: string): boolean {
+    const until = this.#gone.get(whose);
+    return until !== undefined && until - performance.now() > (mostGone - 1) * goneCounts;
   }
 
   #hasRoomFor(bytes: number): boolean {

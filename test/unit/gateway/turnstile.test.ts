@@ -163,16 +163,42 @@ describe("the turnstile", () => {
     expect(entered).toHaveLength(4);
   });
 
-  it("has few silent ones of an address whose others went before their turn, until a second later", () => {
+  it("lets in none of an address of which many went before their turn, until one of them no longer counts", () => {
     const { comes, speaks } = bench({ accepted: () => false });
-    const open = (count: number): number => count - gone(Array.from({ length: count }, () => comes("192.0.2.1")));
     for (let at = 0; at < 49; at++) speaks("192.0.2.1").destroy();
-    expect(open(9)).toBe(9);
-    comes("192.0.2.1").destroy();
-    expect(open(3)).toBe(0);
+    const fiftieth = comes("192.0.2.1");
+    expect(fiftieth.destroyed).toBe(false);
+    fiftieth.destroy();
+    expect(comes("192.0.2.1").destroyed).toBe(true);
     expect(comes("198.51.100.1").destroyed).toBe(false);
-    milliseconds(1_000);
-    expect(open(3)).toBe(3);
+    milliseconds(39);
+    expect(comes("192.0.2.1").destroyed).toBe(true);
+    milliseconds(1);
+    const later = comes("192.0.2.1");
+    expect(later.destroyed).toBe(false);
+    later.destroy();
+    expect(comes("192.0.2.1").destroyed).toBe(true);
+    milliseconds(50 * 40);
+    for (let at = 0; at < 49; at++) comes("192.0.2.1").destroy();
+    expect(comes("192.0.2.1").destroyed).toBe(false);
+  });
+
+  it("lets an address in again two seconds after however many of it went at once", () => {
+    const { comes } = bench({ accepted: () => false });
+    for (const socket of Array.from({ length: 500 }, () => comes("192.0.2.1"))) socket.destroy();
+    milliseconds(2_000);
+    expect(comes("192.0.2.1").destroyed).toBe(true);
+    milliseconds(40);
+    expect(comes("192.0.2.1").destroyed).toBe(false);
+  });
+
+  it("forgets the addresses of those who went", () => {
+    const { comes } = bench({ patience: () => 0 });
+    for (let at = 0; at < 250; at++) comes(`192.0.2.${at}`).destroy();
+    milliseconds(999);
+    expect(vi.getTimerCount()).toBe(1);
+    milliseconds(1);
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it("does not hold against an address who went after its turn", () => {

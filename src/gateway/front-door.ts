@@ -42,7 +42,12 @@ export function receiveThrough(server: Server, door: FrontDoor, proxyProtocol: b
   server.removeAllListeners("connection");
   Object.assign(server, { blockList: new FullFor((address) => !mayCome(address, door)) });
   server.on("connection", (socket: Socket) => {
-    const address = plainAddress(socket.remoteAddress ?? "");
+    // Reset before it was accepted: nobody was asked whether it may come, for there is nothing to count it under.
+    if (socket.remoteAddress === undefined) {
+      socket.destroy();
+      return;
+    }
+    const address = plainAddress(socket.remoteAddress);
     const crowd = door.sources.isProxy(address);
     if (!stepIn(socket, address, crowd, door)) {
       socket.destroy();

@@ -7,12 +7,15 @@ const again = "run postern rotate-chain again: it goes on where it stopped";
 /** Whether a rotation of the chain secret is half done: by the config, and by each local.cfg that is named. */
 export function checkRotation({ chain }: Config, files: readonly string[], system: System): Finding[] {
   const secrets = [...new Set(chain.secrets)];
-  const own =
-    secrets.length > 1
-      ? [warn("chain rotation", "is half done: the gateway still takes what it made under the old secret", again)]
-      : [];
+  const own = chain.secrets.length > 1 ? [warn("chain rotation", begun(secrets), again)] : [];
   return [...own, ...files.flatMap((file) => checkFile(file, secrets, system))];
 }
+
+/** One secret twice: what a rotation leaves that was killed at its end. A config that is so is taken, or nobody could go on. */
+const begun = (secrets: readonly string[]): string =>
+  secrets.length > 1
+    ? "is half done: the gateway still takes what it made under the old secret"
+    : "is half done: chain.secrets of the config has one secret more than once";
 
 function checkFile(file: string, [used = "", ...others]: readonly string[], system: System): Finding[] {
   const check = `chain rotation ${file}`;

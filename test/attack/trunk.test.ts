@@ -355,6 +355,24 @@ describe("in the trunk's name,", () => {
     }
   });
 
+  it("of a hundred requests a second twenty are passed on, and the trunk's own beside them", async () => {
+    const { theirs } = await answered();
+    for (let cseq = 1; cseq <= 100; cseq++) stranger.send(theirs("INFO", { cseq }, stranger), kamailio.udp);
+    trunk.send(theirs("INFO", { cseq: 101 }), kamailio.udp);
+    await alice.waitFor((text) => text.startsWith("INFO ") && header(text, "CSeq") === "101 INFO");
+    const refused = (): string[] => stranger.received().filter((text) => isReply(text, 503, "INFO"));
+    await expect.poll(() => refused().length).toBeGreaterThanOrEqual(40);
+    expect(kamailio.log()).toContain(
+      `requests in a call refused for a second: too many, the last from ${stranger.host}`,
+    );
+    await expect
+      .poll(() => {
+        stranger.send(theirs("INFO", { cseq: 200 + refused().length }, stranger), kamailio.udp);
+        return alice.received().some((text) => /^CSeq: [2-9]\d\d INFO/m.test(text));
+      })
+      .toBe(true);
+  });
+
   it("twin: a BYE from the trunk's own is passed on, and the trunk told nothing", async () => {
     const { theirs } = await answered();
     trunk.send(theirs("BYE"), kamailio.udp);

@@ -205,7 +205,9 @@ describe("a drain", () => {
     const invite = await bob.take((one) => one.startsWith("INVITE "));
     bob.send(reply(invite, { status: "200 OK", tag: "b", contact: "<sip:bob7@bob7.invalid;transport=ws>" }));
     expect(status(await answered)).toBe(200);
+    const began = performance.now();
     await gateway.drain();
+    expect(performance.now() - began).toBeLessThan(6_000);
     expect((await alice.closed).code).toBe(1001);
     await bob.take((one) => one.startsWith("BYE "));
   });
@@ -278,5 +280,6 @@ describe("goneSeconds", () => {
     const gone = Date.now();
     await bob.take((one) => one.startsWith("BYE "));
     expect(Date.now() - gone).toBeGreaterThan(900);
+    expect(Date.now() - gone).toBeLessThan(6_000);
   });
 });

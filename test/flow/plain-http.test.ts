@@ -5,7 +5,7 @@ import { connect as connectTls } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { mint } from "../../src/auth/ephemeral.ts";
 import { startGateway } from "../helpers/gateway.ts";
-import { customerSecret, type ManagedGateway, startManaged } from "../helpers/management.ts";
+import { acmeApiSecret, customerSecret, freshToken, type ManagedGateway, startManaged } from "../helpers/management.ts";
 import { problemOf } from "../helpers/problem.ts";
 
 let gateway: ManagedGateway;
@@ -209,7 +209,12 @@ describe("who says nothing on the private port", () => {
     const silent = dial("private");
     const slow = dial("private");
     slow.write("GET /livez HTTP/1.1\r\n");
-    await Promise.all([buffer(silent), buffer(slow)]);
+    const bodiless = dial("private");
+    const token = `X-OPENTOK-AUTH: ${freshToken("46000000", acmeApiSecret)}`;
+    const head = ["PATCH /v1/customers/acme HTTP/1.1", "Host: x", token, "Content-Type: application/merge-patch+json"];
+    bodiless.write([...head, "Content-Length: 100", "", "{"].join("\r\n"));
+    const answers = await Promise.all([silent, slow, bodiless].map((socket) => buffer(socket)));
+    expect(answers.map((answer) => status(answer.toString()))).toEqual([408, 408, 408]);
     expect(performance.now() - began).toBeLessThan(9_000);
   });
 });

@@ -14,21 +14,16 @@ export class Room {
     this.#most = most;
   }
 
-  /** How many of this address are inside. */
-  of(whose: string): number {
-    return this.#counts.get(whose) ?? 0;
-  }
-
   /** Where nobody more may be inside, and as many of this address are as of the others. */
   hasShare(whose: string): boolean {
     if (this.#occupants.size < this.#most()) return false;
-    return this.of(whose) >= this.#share;
+    return this.#of(whose) >= this.#share;
   }
 
   enter(key: string, occupant: Occupant): void {
     if (this.#occupants.size >= this.#most()) this.#makeRoom();
     this.#occupants.set(key, occupant);
-    this.#counts.set(occupant.whose, this.of(occupant.whose) + 1);
+    this.#counts.set(occupant.whose, this.#of(occupant.whose) + 1);
   }
 
   leave(key: string): void {
@@ -48,6 +43,11 @@ export class Room {
     }
   }
 
+  /** How many of this address are inside. */
+  #of(whose: string): number {
+    return this.#counts.get(whose) ?? 0;
+  }
+
   get #share(): number {
     return Math.max(1, Math.floor(this.#most() / Math.max(1, this.#counts.size)));
   }
@@ -55,7 +55,7 @@ export class Room {
   /** Somebody has a share at least, for all of them together have more than there is room for. */
   #makeRoom(): void {
     for (const [key, occupant] of this.#occupants) {
-      if (this.of(occupant.whose) < this.#share) continue;
+      if (this.#of(occupant.whose) < this.#share) continue;
       this.leave(key);
       occupant.leave();
       return;

@@ -114,13 +114,13 @@ describe("TCP connections that never become a WebSocket", () => {
   });
   const comes = async (gateway: TestGateway, localAddress: string): Promise<Socket> => {
     const socket = connect({ host: "127.0.0.1", port: Number(new URL(gateway.gatewayUrl).port), localAddress });
-    await once(socket, "connect");
+    await once(socket.on("error", () => socket.destroy()), "connect");
     return socket;
   };
   const knock = async (gateway: TestGateway, localAddress: string): Promise<"open" | "closed"> => {
     const socket = await comes(gateway, localAddress);
     knocking.push(socket);
-    const closed = once(socket.resume(), "close").then(() => "closed" as const);
+    const closed = new Promise<"closed">((resolve) => socket.resume().once("close", () => resolve("closed")));
     return Promise.race([closed, new Promise<"open">((resolve) => setTimeout(resolve, 200, "open"))]);
   };
 
@@ -140,6 +140,7 @@ describe("TCP connections that never become a WebSocket", () => {
       const gateway = await gatewayWith({ listen: `${scheme}://127.0.0.1:0` });
       expect(await knock(gateway, "127.0.0.9")).toBe("open");
       let coming = true;
+      onTestFinished(() => void (coming = false));
       const flood = (async () => {
         while (coming) (await comes(gateway, "127.0.0.9")).destroy();
       })();
